@@ -1,0 +1,165 @@
+package exporters
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"kagami/records"
+)
+
+// Config is one [[export]] table.
+type Config struct {
+	Format  string   `toml:"format"`  // one of Formats()
+	To      string   `toml:"to"`      // where: a URL with one of Schemes()
+	Records []string `toml:"records"` // kinds of records to write; empty is every kind that the format knows
+}
+
+// Validate returns every problem of the table, or nil. It opens nothing.
+func (c Config) Validate() error {
+	_, _, err := c.resolve()
+	return err
+}
+
+// Open makes the export that c describes. Files are created now; connections
+// are made with the first line.
+func Open(c Config, env Env) (*Export, error) {
+	f, place, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if env.Location == nil {
+		env.Location = time.UTC
+	}
+	if env.Logger == nil {
+		env.Logger = slog.New(slog.DiscardHandler)
+	}
+	s, err := place.entry.open(place.url, env)
+	if err != nil {
+		return nil, fmt.Errorf("open export %q: %w", c.To, err)
+	}
+	e := newExport(c.Format+" to "+place.url.Redacted(), f.open(env), s, env.Logger)
+	for _, k := range c.kinds(f) {
+		e.kinds[k] = true
+	}
+	return e, nil
+}
+
+type place struct {
+	entry *sinkEntry
+	url   *url.URL
+}
+
+func (c Config) resolve() (*formatEntry, place, error) {
+	f, err1 := c.format()
+	p, err2 := c.place()
+	return f, p, errors.Join(err1, err2, c.checkRecords(f))
+}
+
+func (c Config) format() (*formatEntry, error) {
+	for i := range formats {
+		if formats[i].name == c.Format {
+			return &formats[i], nil
+		}
+	}
+	return nil, fmt.Errorf("export.format: got %q, want one of %s%s", c.Format, strings.Join(Formats(), ", "), didYouMean(c.Format, Formats()))
+}
+
+func (c Config) place() (place, error) {
+	u, err := url.Parse(c.To)
+	if err != nil {
+		return place{}, fmt.Errorf("export.to: got %q, want a URL: %w", c.To, err)
+	}
+	for i := range sinks {
+		if sinks[i].scheme != u.Scheme {
+			continue
+		}
+		if err := sinks[i].check(u); err != nil {
+			return place{}, fmt.Errorf("export.to: %q: %w", u.Redacted(), err)
+		}
+		return place{&sinks[i], u}, nil
+	}
+	hint := didYouMean(u.Scheme, Schemes())
+	if u.Scheme == "" {
+		hint = `; a file is written "file:///var/log/kagami/access.log"`
+	}
+	return place{}, fmt.Errorf("export.to: got %q, want a URL that starts with one of %s:%s", c.To, strings.Join(Schemes(), ":, "), hint)
+}
+
+// checkRecords looks at the kinds; f is nil when the format is unknown.
+func (c Config) checkRecords(f *formatEntry) error {
+	var problems []error
+	for _, name := range c.Records {
+		k := slices.Index(records.Kinds(), name)
+		switch {
+		case k < 0:
+			problems = append(problems, fmt.Errorf("export.records: got %q, want some of %s%s", name,
+				strings.Join(records.Kinds(), ", "), didYouMean(name, records.Kinds())))
+		case f != nil && !slices.Contains(f.kinds, records.Kind(k)):
+			problems = append(problems, fmt.Errorf("export.records: format %q has no line for %q records, only for %s",
+				f.name, name, strings.Join(kindNames(f.kinds), ", ")))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// kinds are the kinds to write; c is valid.
+func (c Config) kinds(f *formatEntry) []records.Kind {
+	if len(c.Records) == 0 {
+		return f.kinds
+	}
+	var out []records.Kind
+	for _, name := range c.Records {
+		out = append(out, records.Kind(slices.Index(records.Kinds(), name)))
+	}
+	return out
+}
+
+func kindNames(kinds []records.Kind) []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.String()
+	}
+	return names
+}
+
+// maxTypos is how many single-letter edits away a word may be to be suggested.
+const maxTypos = 2
+
+func didYouMean(got string, want []string) string {
+	best, at := maxTypos+1, ""
+	for _, w := range want {
+		if d := editDistance(got, w); d < best {
+			best, at = d, w
+		}
+	}
+	if at == "" || got == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", at)
+}
+
+// editDistance is the Levenshtein distance in bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,144 @@
+// Package exporters writes records where others read them: a Format turns a
+// record into one line, a Sink puts lines somewhere, an Export joins the two and
+// a Queue keeps a slow place from slowing anyone else.
+//
+// A format is one file format_*.go and one line in formats below; a sink is one
+// file sink_*.go and one line in sinks. Strings in records come from the wire:
+// whatever they hold, a format makes exactly one line of them.
+//
+// It imports packet and records, and none of the sensor's other adapters.
+package exporters
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"kagami/records"
+)
+
+// Format turns records into lines. An instance belongs to one Export and keeps
+// scratch memory: its methods are not for two goroutines at once.
+type Format interface {
+	// Append appends the record's line to dst, without a newline. False: this
+	// format has no line for the record, and dst is as it was.
+	Append(dst []byte, r records.Record) ([]byte, bool)
+}
+
+// Line is one line on its way, with what a sink's own header needs.
+type Line struct {
+	Text     []byte // without the newline; borrowed, valid until Write returns
+	At       int64  // the record's logical time, nanoseconds since the epoch
+	Kind     records.Kind
+	Severity Severity
+}
+
+// Severity is a syslog severity (RFC 5424 section 6.2.1).
+type Severity uint8
+
+const (
+	SeverityError   Severity = 3
+	SeverityWarning Severity = 4
+	SeverityInfo    Severity = 6
+)
+
+// Sink puts lines somewhere. Write belongs to one goroutine; the other methods
+// may be called from another one at the same time.
+type Sink interface {
+	// Write hands over lines in order. Written says what became of the first of
+	// them; the rest, after an error, is for the caller to offer again. Every
+	// call is one attempt: waiting between attempts is the caller's. It returns
+	// soon after ctx ends.
+	Write(ctx context.Context, lines []Line) (Written, error)
+	// Flush passes on what the sink still holds.
+	Flush() error
+	// Reopen closes and opens files again, after log rotation.
+	Reopen() error
+	// Close flushes and frees the sink; no call follows.
+	Close() error
+}
+
+// Written says what became of the first Sent+Refused lines of a batch.
+type Written struct {
+	Sent    int
+	Refused int // lines that this sink can never carry: too long for its message size
+}
+
+func (w Written) done() int { return w.Sent + w.Refused }
+
+// Env is what exports need to know of the program around them.
+type Env struct {
+	Location  *time.Location // of the formats that write local time; nil is UTC
+	HostName  string         // of this sensor: syslog and NetScreen headers
+	Device    string         // device name in NetScreen lines; "" is "kagami"
+	DirectTLS DirectTLS
+	Files     FileMode
+	Stdout    io.Writer // of "stdout:"; nil is the process's own
+	Logger    *slog.Logger
+}
+
+// DirectTLS says what access logs make of TLS connections that no proxy carried.
+type DirectTLS uint8
+
+const (
+	DirectTLSAsConnect DirectTLS = iota // a CONNECT line at the end of the connection
+	DirectTLSOmitted
+)
+
+// FileMode says what a file sink does with a file that is there already.
+type FileMode uint8
+
+const (
+	AppendFiles   FileMode = iota // go on at its end: a running sensor
+	TruncateFiles                 // start anew: results of reading captures
+)
+
+type formatEntry struct {
+	name  string
+	kinds []records.Kind // that it has lines for
+	open  func(Env) Format
+}
+
+// formats are all formats, in the order in which messages list them.
+var formats = []formatEntry{
+	{"ecs", []records.Kind{records.KindFlow, records.KindDNS, records.KindHTTP, records.KindTLS, records.KindAlert}, newECS},
+	{"squid", []records.Kind{records.KindHTTP, records.KindFlow}, newSquid},
+	{"squid-combined", []records.Kind{records.KindHTTP, records.KindFlow}, newSquidCombined},
+	{"netscreen", []records.Kind{records.KindFlow}, newNetScreen},
+	{"bind", []records.Kind{records.KindDNS}, newBIND},
+}
+
+type sinkEntry struct {
+	scheme string
+	check  func(*url.URL) error            // without opening anything
+	open   func(*url.URL, Env) (Sink, error) // connects to nothing yet
+}
+
+// sinks are all places, in the order in which messages list them.
+var sinks = []sinkEntry{
+	{"file", checkFile, openFile},
+	{"stdout", checkStdout, openStdout},
+	{"syslog+udp", checkSyslog, openSyslog},
+	{"syslog+tcp", checkSyslog, openSyslog},
+	{"syslog+tls", checkSyslog, openSyslog},
+}
+
+// Formats are the names of all formats.
+func Formats() []string {
+	names := make([]string, len(formats))
+	for i := range formats {
+		names[i] = formats[i].name
+	}
+	return names
+}
+
+// Schemes are the URL schemes of all sinks.
+func Schemes() []string {
+	names := make([]string, len(sinks))
+	for i := range sinks {
+		names[i] = sinks[i].scheme
+	}
+	return names
+}

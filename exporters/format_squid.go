@@ -1,0 +1,271 @@
+package exporters
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"kagami/records"
+)
+
+// squid writes Squid's access log, format "squid":
+//
+//	%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt
+//
+// as Squid 5 prints it: the time is the end of the transaction.
+type squid struct{ access }
+
+// Lengths that keep a line within the 8192 octets at which Squid cuts it, so that
+// ours is never torn.
+const (
+	maxURL    = 7600
+	maxUser   = 128
+	maxMIME   = 128
+	maxMethod = 64
+)
+
+func newSquid(e Env) Format { return &squid{access{direct: e.DirectTLS}} }
+
+// Append implements Format.
+func (f *squid) Append(dst []byte, r records.Record) ([]byte, bool) {
+	if !f.read(r) {
+		return dst, false
+	}
+	a := &f.access
+	dst = appendSeconds(dst, a.end)
+	dst = append(dst, ' ')
+	dst = appendPadded(dst, max(0, a.end-a.start)/int64(time.Millisecond), 6, ' ')
+	dst = append(dst, ' ')
+	dst = a.client.AppendTo(dst)
+	dst = append(dst, ' ')
+	dst = append(dst, a.result...)
+	dst = append(dst, '/')
+	dst = appendPadded(dst, int64(a.status), 3, '0')
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, a.bytes, 10)
+	dst = append(dst, ' ')
+	dst = a.appendMethod(dst)
+	dst = append(dst, ' ')
+	dst = a.url.append(dst, maxURL)
+	dst = append(dst, ' ')
+	dst = a.appendUser(dst)
+	dst = append(dst, ' ')
+	dst = append(dst, a.hierarchy...)
+	dst = append(dst, '/')
+	if a.peer.IsValid() {
+		dst = a.peer.AppendTo(dst)
+	} else {
+		dst = append(dst, '-')
+	}
+	dst = append(dst, ' ')
+	return appendMIME(dst, a.mime), true
+}
+
+// appendSeconds appends seconds since the epoch and exactly three decimals.
+func appendSeconds(dst []byte, ns int64) []byte {
+	t := time.Unix(0, ns)
+	dst = strconv.AppendInt(dst, t.Unix(), 10)
+	dst = append(dst, '.')
+	return appendPadded(dst, int64(t.Nanosecond())/int64(time.Millisecond), 3, '0')
+}
+
+// appendPadded appends v, right-aligned to width.
+func appendPadded(dst []byte, v int64, width int, pad byte) []byte {
+	var b [20]byte
+	s := strconv.AppendInt(b[:0], v, 10)
+	for n := len(s); n < width; n++ {
+		dst = append(dst, pad)
+	}
+	return append(dst, s...)
+}
+
+// appendMIME appends the media type up to its parameters.
+func appendMIME(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if s[i] == ';' || s[i] == ' ' || s[i] == '\t' {
+			s = s[:i]
+			break
+		}
+	}
+	if s == "" {
+		return append(dst, '-')
+	}
+	return urlChars.appendEscaped(dst, s, maxMIME)
+}
+
+// access is one line of an access log before it is spelled out.
+type access struct {
+	direct DirectTLS
+
+	start, end int64 // nanoseconds since the epoch
+	client     netip.Addr
+	result     string
+	status     int   // 0 = no response was seen
+	bytes      int64 // octets to the client, response header included
+	method     string
+	url        target
+	version    string
+	user       string
+	hierarchy  string
+	peer       netip.Addr // the origin server, invalid = unknown
+	mime       string
+	referrer   string
+	agent      string
+}
+
+// tunnelReply is how many octets Squid counts for its "200 Connection established".
+const tunnelReply = 39
+
+func (a *access) read(r records.Record) bool {
+	switch r := r.(type) {
+	case *records.HTTP:
+		return a.readHTTP(r)
+	case *records.Flow:
+		return a.direct == DirectTLSAsConnect && a.readTLS(r)
+	}
+	return false
+}
+
+// readHTTP reads a transaction; a response whose request was not seen has no line.
+func (a *access) readHTTP(r *records.HTTP) bool {
+	if !r.RequestSeen {
+		return false
+	}
+	m := r.Meta()
+	*a = access{direct: a.direct, start: r.Start, end: max(r.End, r.ResponseFrom, r.RequestEnd, r.Start), client: m.Client().Addr(),
+		bytes: r.ResponseWire, method: r.Method, version: r.Version, user: r.User,
+		hierarchy: "HIER_DIRECT", peer: m.Server().Addr(), mime: r.ContentType, referrer: r.Referrer, agent: r.UserAgent}
+	a.url = httpTarget(r)
+	if r.ResponseSeen {
+		a.status = min(max(r.Status, 0), 999)
+	}
+	if r.Proxied { // which origin the proxy asked cannot be seen from here
+		a.hierarchy, a.peer = "HIER_NONE", netip.Addr{}
+	}
+	success := a.status >= 200 && a.status < 300
+	switch {
+	case r.Method == "CONNECT" && success:
+		a.result, a.mime = "TCP_TUNNEL", ""
+		a.bytes = r.TunnelFromResp + tunnelReply
+		if r.ResponseHeaders > 0 {
+			a.bytes = r.TunnelFromResp + r.ResponseHeaders
+		}
+	case a.status == 0:
+		a.result, a.bytes = "TCP_MISS_ABORTED", 0
+	case r.Proxied && (a.status == 403 || a.status == 407):
+		a.result = "TCP_DENIED"
+	case a.status == 101:
+		a.result = "TCP_MISS"
+		a.bytes += r.TunnelFromResp
+	case !r.ResponseComplete:
+		a.result = "TCP_MISS_ABORTED"
+	default:
+		a.result = "TCP_MISS"
+	}
+	return true
+}
+
+// readTLS reads a connection that carried TLS straight from the client to the
+// server, as the CONNECT that a proxy would have logged; if the server never
+// answered there is none.
+func (a *access) readTLS(r *records.Flow) bool {
+	if r.Service != "tls" || r.Tunnel != "" || r.Resp.Packets == 0 {
+		return false
+	}
+	m := r.Meta()
+	server := m.Server()
+	*a = access{direct: a.direct, start: r.Start, end: r.End, client: m.Client().Addr(),
+		result: "TCP_TUNNEL", status: 200, bytes: int64(r.Resp.Payload) + tunnelReply,
+		method: "CONNECT", version: "1.1", hierarchy: "HIER_DIRECT", peer: server.Addr()}
+	a.url = target{host: r.ServerName, addr: server.Addr(), port: server.Port(), withPort: true}
+	return true
+}
+
+// appendMethod appends the method, or "-" as Squid does if it is none.
+func (a *access) appendMethod(dst []byte) []byte {
+	if a.method == "" || len(a.method) > maxMethod || !tokenChars.all(a.method) {
+		return append(dst, '-')
+	}
+	return append(dst, a.method...)
+}
+
+func (a *access) appendUser(dst []byte) []byte {
+	if a.user == "" {
+		return append(dst, '-')
+	}
+	return urlChars.appendEscaped(dst, a.user, maxUser)
+}
+
+// target is the URL of a line: scheme, host or else address, port, path.
+type target struct {
+	whole    string // the URL as sent; the rest is of no account then
+	scheme   string
+	host     string
+	addr     netip.Addr
+	port     uint16
+	withPort bool
+	path     string
+}
+
+// httpTarget is what the request asked for, always absolute: without any host the
+// server's address stands for it.
+func httpTarget(r *records.HTTP) target {
+	if r.URL != "" && r.URL[0] != '/' && r.URL[0] != '*' {
+		return target{whole: r.URL}
+	}
+	server := r.Meta().Server()
+	t := target{scheme: "http://", addr: server.Addr(), port: server.Port(), withPort: server.Port() != 80, path: r.Target}
+	if r.Method == "CONNECT" {
+		t.scheme, t.withPort, t.path = "", true, ""
+		if r.Target != "" {
+			t.whole = r.Target
+		}
+	}
+	if t.path == "" || t.path[0] != '/' { // "*", or an absolute form that could not be read
+		t.path = "/"
+	}
+	if r.Method == "CONNECT" {
+		t.path = ""
+	}
+	return t
+}
+
+// append appends the URL with Squid's escapes, at most limit octets.
+func (t *target) append(dst []byte, limit int) []byte {
+	end := len(dst) + limit
+	if t.whole != "" {
+		return appendURL(dst, t.whole, limit)
+	}
+	dst = append(dst, t.scheme...)
+	switch {
+	case t.host != "":
+		dst = hostChars.appendEscaped(dst, t.host, maxHost)
+	case t.addr.Is6():
+		dst = append(dst, '[')
+		dst = t.addr.AppendTo(dst)
+		dst = append(dst, ']')
+	default:
+		dst = t.addr.AppendTo(dst)
+	}
+	if t.withPort {
+		dst = append(dst, ':')
+		dst = strconv.AppendUint(dst, uint64(t.port), 10)
+	}
+	return appendURL(dst, t.path, end-len(dst))
+}
+
+// maxHost is what a host name may take in a line: 255 octets, all escaped.
+const maxHost = 3 * 255
+
+// appendURL drops blanks, as Squid does by default, and escapes.
+func appendURL(dst []byte, s string, limit int) []byte {
+	end := len(dst) + limit
+	from := 0
+	for i := range len(s) {
+		if s[i] == ' ' {
+			dst = urlChars.appendEscaped(dst, s[from:i], end-len(dst))
+			from = i + 1
+		}
+	}
+	return urlChars.appendEscaped(dst, s[from:], end-len(dst))
+}

@@ -1,0 +1,99 @@
+package exporters
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// appendJSONString appends s quoted (RFC 8259 section 7). Octets that are not
+// UTF-8 become U+FFFD each. Escaped besides what must be: DEL and the C1 controls,
+// and U+2028/U+2029, which some readers take for the end of a line.
+func appendJSONString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	clean := 0 // s[clean:i] can be copied as it is
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		r, n := rune(c), 1
+		if c >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s[i:])
+			if (n > 1 && r >= 0xa0) && r != '\u2028' && r != '\u2029' {
+				i += n
+				continue
+			}
+		}
+		dst = append(dst, s[clean:i]...)
+		dst = appendJSONEscape(dst, r)
+		i += n
+		clean = i
+	}
+	return append(append(dst, s[clean:]...), '"')
+}
+
+// appendJSONEscape escapes a rune of the basic multilingual plane.
+func appendJSONEscape(dst []byte, r rune) []byte {
+	switch r {
+	case '"', '\\':
+		return append(dst, '\\', byte(r))
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	const hex = "0123456789abcdef"
+	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+}
+
+func appendJSONStrings(dst []byte, v []string) []byte {
+	dst = append(dst, '[')
+	for i, s := range v {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSONString(dst, s)
+	}
+	return append(dst, ']')
+}
+
+// appendJSONFloat appends a number; JSON has none for NaN and infinity: null.
+func appendJSONFloat(dst []byte, v float64) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return append(dst, "null"...)
+	}
+	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
+		return strconv.AppendFloat(dst, v, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, v, 'f', -1, 64)
+}
+
+// appendJSONTime appends RFC 3339 in UTC with nine decimals, quoted.
+func appendJSONTime(dst []byte, ns int64) []byte {
+	dst = append(dst, '"')
+	dst = time.Unix(0, ns).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
+	return append(dst, '"')
+}
+
+func appendJSONAddr(dst []byte, a netip.Addr) []byte {
+	dst = append(dst, '"')
+	dst = a.Unmap().WithZone("").AppendTo(dst)
+	return append(dst, '"')
+}
+
+func appendJSONAddrs(dst []byte, v []netip.Addr) []byte {
+	dst = append(dst, '[')
+	for i, a := range v {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSONAddr(dst, a)
+	}
+	return append(dst, ']')
+}

@@ -1,0 +1,94 @@
+package records
+
+import "net/netip"
+
+// Alert is what a detector found. It stands for one incident: a source and
+// what it did, not for one packet.
+type Alert struct {
+	meta Meta
+
+	Rule     string // detector: "beacon", "direct-egress", "lateral-scan", "executable-download"
+	Title    string // one line: what happened
+	Severity Severity
+	Score    float64 // evidence in nats (natural logarithm of the odds)
+
+	Source      netip.Addr // who
+	Destination string     // towards what: "name:port", address, or network
+	DestAddr    netip.Addr // its address, if there is one
+	DestPort    uint16
+
+	Since, Until int64    // of the evidence, nanoseconds since the epoch
+	Evidence     []string // plain sentences with numbers
+	Benign       string   // why it may be benign
+	Technique    []string // MITRE ATT&CK ids, most specific first
+	Flows        []string // ids of sample flows (event.id's first part), at most 16
+	Communities  []string // their community ids
+	Window       Window   // what the sensor could see between Since and Until
+}
+
+// Window is the visibility of a span of time.
+type Window struct {
+	Flows    uint64 // flows that ended in it
+	OneSided uint64
+	Missed   uint64 // TCP payload octets never seen
+	Dropped  uint64 // frames the kernel dropped
+}
+
+// Severity is of three steps.
+type Severity uint8
+
+const (
+	Low    Severity = 1
+	Medium Severity = 2
+	High   Severity = 3
+)
+
+func (s Severity) String() string { return [...]string{"", "low", "medium", "high"}[s&3] }
+
+// NewAlert returns an alert raised by the record that bears m: it takes over
+// its place in the order of the output, right after it.
+func NewAlert(m Meta) *Alert { m.Kind = KindAlert; return &Alert{meta: m} }
+
+// Meta implements Record.
+func (r *Alert) Meta() *Meta { return &r.meta }
+
+// AppendFields implements Record.
+func (r *Alert) AppendFields(dst []Field) []Field {
+	f, m := Fields(dst), &r.meta
+	m.event(&f, Event{Kind: "alert", Category: categoryAlert, Type: typeIndicator, Action: r.Rule,
+		Reason: r.Title, Start: r.Since, End: r.Until, Severity: int64(r.Severity) * 25})
+	f.Str("message", r.Title)
+	f.Str("network.community_id", m.CommunityID)
+	f.Str("network.direction", m.Direction())
+	f.Str("network.transport", Transport(m.Key.Proto))
+	f.Str("network.type", m.NetworkType())
+	f.IP("source.ip", r.Source)
+	f.Str("destination.address", r.Destination)
+	f.IP("destination.ip", r.DestAddr)
+	f.Count("destination.port", uint64(r.DestPort))
+	f.Str("rule.category", "kagami")
+	f.Str("rule.name", r.Rule)
+	f.Strs("threat.technique.id", r.Technique)
+	addrs := []netip.Addr{r.Source}
+	if r.DestAddr.IsValid() {
+		addrs = append(addrs, r.DestAddr)
+	}
+	f.IPs("related.ip", addrs)
+	f.Strs("kagami.alert.evidence", r.Evidence)
+	f.Str("kagami.alert.benign", r.Benign)
+	f.Strs("kagami.alert.community_ids", r.Communities)
+	f.Strs("kagami.alert.flow_ids", r.Flows)
+	f.Float("kagami.alert.score", r.Score)
+	f.Str("kagami.alert.severity", r.Severity.String())
+	f.Int("kagami.alert.window.dropped", int64(r.Window.Dropped))
+	f.Int("kagami.alert.window.flows", int64(r.Window.Flows))
+	f.Int("kagami.alert.window.missed_bytes", int64(r.Window.Missed))
+	f.Int("kagami.alert.window.one_sided", int64(r.Window.OneSided))
+	m.tail(&f)
+	return f
+}
+
+var (
+	categoryAlert = []string{"network", "intrusion_detection"}
+	typeIndicator = []string{"info"}
+)

@@ -1,0 +1,218 @@
+package records
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// HTTP is one transaction: a request and its final response, or the half that
+// was seen. A CONNECT is written when its tunnel closes.
+type HTTP struct {
+	meta Meta
+
+	// Times in nanoseconds since the epoch, 0 = not seen.
+	Start        int64 // first octet of the request (of the response when that is all there is)
+	RequestEnd   int64 // last octet of the request
+	ResponseFrom int64 // first octet of the response
+	End          int64 // last octet of the transaction; for CONNECT, of the tunnel
+
+	Depth int // 1-based number of the transaction on its connection
+
+	RequestSeen      bool
+	Method           string
+	Target           string // request target as sent: origin, absolute or authority form
+	Host             string // authority: from the target, else the Host header, else ""; port kept if given
+	URL              string // absolute URL; "host:port" for CONNECT
+	Version          string // "1.1", "1.0", "0.9", "2"
+	Proxied          bool   // absolute-form or CONNECT: the server is an explicit proxy
+	Referrer         string
+	UserAgent        string
+	User             string // proxy or basic authentication user, "" if none
+	RequestHeaders   int64  // octets of the request line and header section
+	RequestBody      int64  // octets of content, transfer coding removed
+	RequestComplete  bool
+	ResponseSeen     bool
+	Status           int
+	Reason           string // reason phrase
+	ResponseVersion  string
+	ContentType      string // Content-Type of the response as sent
+	ContentEncoding  string
+	RequestType      string // Content-Type of the request
+	Location         string
+	Server           string
+	ResponseHeaders  int64 // octets of the status line and header section
+	ResponseBody     int64 // octets of content, transfer coding removed
+	ResponseWire     int64 // octets of the whole final response as sent, header section and framing included
+	ResponseComplete bool
+	Magic            string // what the first octets of the response's content are: "pe", "elf", "pdf", "zip", "gzip", "html" ..., "" unknown
+
+	// CONNECT and Upgrade only.
+	Tunnel         string // protocol recognised inside: "tls", "http", "" unknown
+	TunnelName     string // TLS server name inside
+	TunnelFromOrig int64  // octets from client and server through the tunnel
+	TunnelFromResp int64
+
+	Gap  bool   // octets were lost inside the transaction
+	Odd  string // first violation of the protocol met, "" if none: "bad chunk size", "conflicting lengths" ...
+	Info []int  // 1xx statuses seen before the final response
+}
+
+// NewHTTP returns an HTTP record that bears m.
+func NewHTTP(m Meta) *HTTP { m.Kind = KindHTTP; return &HTTP{meta: m} }
+
+// Stamp gives a record that was built up before it was due its header.
+func (r *HTTP) Stamp(m Meta) { m.Kind = KindHTTP; r.meta = m }
+
+// Meta implements Record.
+func (r *HTTP) Meta() *Meta { return &r.meta }
+
+// HostName is the host without its port and, for IPv6, without brackets.
+func (r *HTTP) HostName() string {
+	host, _ := splitPort(r.Host)
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+// AppendFields implements Record.
+func (r *HTTP) AppendFields(dst []Field) []Field {
+	f, m := Fields(dst), &r.meta
+	domain := r.HostName()
+	if _, err := netip.ParseAddr(domain); err == nil {
+		domain = ""
+	}
+	m.event(&f, r.event())
+	m.network(&f, "http", 0, 0)
+	m.endpoints(&f, Peer{}, Peer{Domain: domain})
+	m.related(&f, hosts(domain, r.TunnelName))
+	if r.User != "" {
+		f.Strs("related.user", []string{r.User})
+	}
+	r.message(&f)
+	r.url(&f)
+	f.Str("user.name", r.User)
+	f.Str("user_agent.original", r.UserAgent)
+	r.own(&f)
+	m.tail(&f)
+	return f
+}
+
+func (r *HTTP) event() Event {
+	e := Event{Kind: "event", Category: categoryWeb, Type: typeAccess, Action: "http-request", Start: r.Start, End: r.End}
+	switch {
+	case r.Method == "CONNECT":
+		e.Action = "connect"
+	case !r.RequestSeen:
+		e.Action = "http-response"
+	}
+	switch {
+	case r.Status >= 400:
+		e.Type, e.Outcome = typeAccessError, "failure"
+	case r.ResponseSeen:
+		e.Outcome = "success"
+	}
+	return e
+}
+
+var (
+	categoryWeb     = []string{"web", "network"}
+	typeAccess      = []string{"access"}
+	typeAccessError = []string{"access", "error"}
+)
+
+// message appends http.*.
+func (r *HTTP) message(f *Fields) {
+	if r.RequestSeen {
+		f.Int("http.request.body.bytes", r.RequestBody)
+		f.Int("http.request.bytes", r.RequestHeaders+r.RequestBody)
+		f.Str("http.request.method", r.Method)
+		f.Str("http.request.mime_type", mediaType(r.RequestType))
+		f.Str("http.request.referrer", r.Referrer)
+	}
+	if r.ResponseSeen {
+		f.Int("http.response.body.bytes", r.ResponseBody)
+		f.Int("http.response.bytes", r.ResponseWire)
+		f.Str("http.response.mime_type", mediaType(r.ContentType))
+		f.Count("http.response.status_code", uint64(r.Status))
+	}
+	if r.RequestSeen {
+		f.Str("http.version", r.Version)
+	} else {
+		f.Str("http.version", r.ResponseVersion)
+	}
+}
+
+// url appends url.*. A port that the URL does not give is its scheme's.
+func (r *HTTP) url(f *Fields) {
+	scheme, rest, ok := strings.Cut(r.URL, "://")
+	if !ok {
+		scheme, rest = "", r.URL
+	}
+	authority, path := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		authority = authority[i+1:]
+	}
+	path, _, _ = strings.Cut(path, "#")
+	path, query, _ := strings.Cut(path, "?")
+	host, port := splitPort(authority)
+	f.Str("url.domain", host)
+	f.Str("url.full", r.URL)
+	f.Str("url.original", r.Target)
+	f.Str("url.path", path)
+	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+		f.Int("url.port", int64(n))
+	} else if scheme == "http" {
+		f.Int("url.port", 80)
+	}
+	f.Str("url.query", query)
+	f.Str("url.scheme", scheme)
+}
+
+// own appends what ECS has no name for.
+func (r *HTTP) own(f *Fields) {
+	f.Int("kagami.http.depth", int64(r.Depth))
+	f.Str("kagami.http.encoding", r.ContentEncoding)
+	f.Flag("kagami.http.gap", r.Gap)
+	f.Str("kagami.http.host", r.Host)
+	if len(r.Info) > 0 {
+		info := make([]string, len(r.Info))
+		for i, s := range r.Info {
+			info[i] = strconv.Itoa(s)
+		}
+		f.Strs("kagami.http.informational", info)
+	}
+	f.Str("kagami.http.location", r.Location)
+	f.Str("kagami.http.magic", r.Magic)
+	f.Str("kagami.http.odd", r.Odd)
+	f.Flag("kagami.http.proxied", r.Proxied)
+	f.Str("kagami.http.reason", r.Reason)
+	f.Bool("kagami.http.request_complete", r.RequestComplete)
+	f.Time("kagami.http.request_end", r.RequestEnd)
+	f.Bool("kagami.http.response_complete", r.ResponseComplete)
+	f.Time("kagami.http.response_start", r.ResponseFrom)
+	f.Str("kagami.http.response_version", r.ResponseVersion)
+	f.Str("kagami.http.server", r.Server)
+	if r.Tunnel != "" || r.TunnelName != "" || r.TunnelFromOrig != 0 || r.TunnelFromResp != 0 {
+		f.Int("kagami.http.tunnel.client_bytes", r.TunnelFromOrig)
+		f.Str("kagami.http.tunnel.name", r.TunnelName)
+		f.Str("kagami.http.tunnel.protocol", r.Tunnel)
+		f.Int("kagami.http.tunnel.server_bytes", r.TunnelFromResp)
+	}
+}
+
+// mediaType is a Content-Type without its parameters.
+func mediaType(s string) string {
+	s, _, _ = strings.Cut(s, ";")
+	return strings.TrimSpace(s)
+}
+
+// splitPort divides "host:port"; brackets of an IPv6 address stay.
+func splitPort(authority string) (host, port string) {
+	i := strings.LastIndexByte(authority, ':')
+	if i < 0 || strings.IndexByte(authority[i:], ']') >= 0 {
+		return authority, ""
+	}
+	return authority[:i], authority[i+1:]
+}

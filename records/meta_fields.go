@@ -1,0 +1,240 @@
+package records
+
+import (
+	"encoding/hex"
+	"net/netip"
+
+	"kagami/packet"
+)
+
+// ECSVersion is the schema version that the field names follow.
+const ECSVersion = "9.0.0"
+
+// Event is the part of a record's ECS event.* that differs between kinds.
+type Event struct {
+	Kind     string // event.kind: "event" or "alert"
+	Category []string
+	Type     []string
+	Action   string
+	Outcome  string // "success", "failure" or ""
+	Reason   string
+	Start    int64 // nanoseconds since the epoch
+	End      int64
+	Severity int64 // alerts only
+}
+
+// event appends @timestamp, ecs and event.*: the head of every record.
+func (m *Meta) event(f *Fields, e Event) {
+	f.Time("@timestamp", m.At)
+	f.Str("ecs.version", ECSVersion)
+	f.Str("event.id", m.ID())
+	f.Str("event.kind", e.Kind)
+	f.Strs("event.category", e.Category)
+	f.Strs("event.type", e.Type)
+	f.Str("event.dataset", datasets[m.Kind])
+	f.Str("event.module", "kagami")
+	f.Str("event.action", e.Action)
+	f.Str("event.outcome", e.Outcome)
+	f.Str("event.reason", e.Reason)
+	f.Count("event.severity", uint64(e.Severity))
+	f.Time("event.start", e.Start)
+	f.Time("event.end", e.End)
+	if e.Start != 0 && e.End >= e.Start {
+		f.Int("event.duration", e.End-e.Start)
+	}
+	f.Str("observer.product", "Kagami")
+	f.Str("observer.type", "network-sensor")
+	f.Str("observer.vendor", "Kagami")
+	f.Str("observer.egress.zone", m.ServerZone)
+	f.Str("observer.ingress.zone", m.ClientZone)
+}
+
+var datasets = [NumKinds]string{"kagami.flow", "kagami.dns", "kagami.http", "kagami.tls", "kagami.alert"}
+
+// ID is the record's id: the flow's id and the record's number within it; for
+// an alert, those of the record that raised it and the alert's own number.
+func (m *Meta) ID() string {
+	b := make([]byte, 0, 24)
+	b = appendHex(b, m.UID, 16)
+	b = append(b, '-')
+	b = appendHex(b, uint64(m.Seq), 0)
+	if m.Sub != 0 {
+		b = append(b, '-', 'a')
+		b = appendHex(b, uint64(m.Sub), 0)
+	}
+	return string(b)
+}
+
+// FlowID is the flow's id as it stands in records: 16 hexadecimal digits.
+func (m *Meta) FlowID() string { return string(appendHex(make([]byte, 0, 16), m.UID, 16)) }
+
+func appendHex(b []byte, v uint64, width int) []byte {
+	const digits = "0123456789abcdef"
+	n := 1
+	for x := v >> 4; x != 0; x >>= 4 {
+		n++
+	}
+	for i := max(n, width) - 1; i >= 0; i-- {
+		b = append(b, digits[v>>(4*uint(i))&15])
+	}
+	return b
+}
+
+// network appends network.*: app is the application protocol ("" = unknown).
+func (m *Meta) network(f *Fields, app string, bytes, packets uint64) {
+	f.Count("network.bytes", bytes)
+	f.Str("network.community_id", m.CommunityID)
+	f.Str("network.direction", m.Direction())
+	f.Str("network.iana_number", ianaNumber[m.Key.Proto])
+	f.Count("network.packets", packets)
+	f.Str("network.protocol", app)
+	f.Str("network.transport", Transport(m.Key.Proto))
+	f.Str("network.type", m.NetworkType())
+	if m.VLANs > 0 {
+		f.Int("network.vlan.id", int64(m.VLAN[m.VLANs-1]&0xfff))
+	}
+	if m.VLANs > 1 {
+		f.Int("network.inner.vlan.id", int64(m.VLAN[1]&0xfff))
+	}
+}
+
+var ianaNumber = func() (t [256]string) {
+	for i := range t {
+		t[i] = itoa(i)
+	}
+	return
+}()
+
+func itoa(i int) string {
+	var b [3]byte
+	n := len(b)
+	for {
+		n--
+		b[n] = byte('0' + i%10)
+		if i /= 10; i == 0 {
+			return string(b[n:])
+		}
+	}
+}
+
+// Transport is the ECS network.transport name of an IP protocol.
+func Transport(proto uint8) string {
+	switch proto {
+	case packet.ProtoTCP:
+		return "tcp"
+	case packet.ProtoUDP:
+		return "udp"
+	case packet.ProtoICMP:
+		return "icmp"
+	case packet.ProtoICMPv6:
+		return "ipv6-icmp"
+	case packet.ProtoSCTP:
+		return "sctp"
+	case 2:
+		return "igmp"
+	case 47:
+		return "gre"
+	case 50:
+		return "esp"
+	case 51:
+		return "ah"
+	case 89:
+		return "ospf"
+	}
+	return ""
+}
+
+// NetworkType is "ipv4" or "ipv6".
+func (m *Meta) NetworkType() string {
+	if packet.IsV4(&m.Key.A) && packet.IsV4(&m.Key.B) {
+		return "ipv4"
+	}
+	return "ipv6"
+}
+
+// HasPorts tells whether the flow's protocol has ports (ICMP's type and code,
+// which stand in the key, are not ports).
+func (m *Meta) HasPorts() bool {
+	switch m.Key.Proto {
+	case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP:
+		return true
+	}
+	return false
+}
+
+// Peer is one end of the flow with what was counted from it.
+type Peer struct {
+	Bytes   uint64 // octets of IP datagrams sent by it; 0 = not counted in this record
+	Packets uint64
+	Domain  string
+}
+
+// endpoints appends source.* (the client) and destination.* (the server).
+func (m *Meta) endpoints(f *Fields, client, server Peer) {
+	m.peer(f, &sourceNames, m.Client(), m.ClientMAC, client)
+	m.peer(f, &destinationNames, m.Server(), m.ServerMAC, server)
+}
+
+type peerNames struct{ address, bytes, domain, ip, mac, packets, port string }
+
+var (
+	sourceNames      = peerNames{"source.address", "source.bytes", "source.domain", "source.ip", "source.mac", "source.packets", "source.port"}
+	destinationNames = peerNames{"destination.address", "destination.bytes", "destination.domain", "destination.ip", "destination.mac", "destination.packets", "destination.port"}
+)
+
+func (m *Meta) peer(f *Fields, n *peerNames, ep netip.AddrPort, mac [6]byte, p Peer) {
+	f.Count(n.bytes, p.Bytes)
+	f.Str(n.domain, p.Domain)
+	f.IP(n.ip, ep.Addr())
+	if mac != ([6]byte{}) {
+		f.Str(n.mac, MAC(mac))
+	}
+	f.Count(n.packets, p.Packets)
+	if m.HasPorts() {
+		f.Int(n.port, int64(ep.Port()))
+	}
+}
+
+// MAC is an EUI-48 as ECS writes it (RFC 7042): upper case, hyphens.
+func MAC(a [6]byte) string {
+	const digits = "0123456789ABCDEF"
+	b := make([]byte, 0, 17)
+	for i, x := range a {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = append(b, digits[x>>4], digits[x&15])
+	}
+	return string(b)
+}
+
+// related appends related.*: every address, and the names given.
+func (m *Meta) related(f *Fields, hosts []string) {
+	f.Strs("related.hosts", hosts)
+	f.IPs("related.ip", []netip.Addr{m.Client().Addr(), m.Server().Addr()})
+}
+
+// tail appends the kagami.* fields that close every record of a flow; a kind's
+// own kagami.* fields come right before it.
+func (m *Meta) tail(f *Fields) {
+	f.Str("kagami.flow.id", m.FlowID())
+	v := &m.Visibility
+	f.Flag("kagami.visibility.midstream", v.Midstream)
+	f.Count("kagami.visibility.missed_bytes", v.Missed)
+	f.Flag("kagami.visibility.one_sided", v.OneSided)
+	f.Flag("kagami.visibility.truncated", v.Truncated)
+}
+
+// hosts is the list of the names that are not empty.
+func hosts(names ...string) []string {
+	out := names[:0]
+	for _, n := range names {
+		if n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Hex is a byte string in lower-case hexadecimal.
+func Hex(b []byte) string { return hex.EncodeToString(b) }

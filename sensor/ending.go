@@ -1,0 +1,172 @@
+package sensor
+
+import (
+	"kagami/packet"
+	"kagami/records"
+)
+
+// End says why a flow's record was written.
+type End uint8
+
+const (
+	EndFIN End = iota
+	EndRST
+	EndTimeout
+	EndEviction
+	EndCapture
+	EndClockStep
+	numEnds
+)
+
+var endNames = [numEnds]string{"fin", "rst", "timeout", "eviction", "end of capture", "clock step"}
+
+func (e End) String() string { return endNames[e] }
+
+// Ends are the names of all reasons, in order.
+func Ends() []string { return endNames[:] }
+
+// sweep ends the flows that were silent for too long at the logical time now.
+func (w *Worker) sweep(now int64) {
+	w.clock = max(w.clock, now)
+	for c := range w.table.lists {
+		timeout := w.config.timeouts[c]
+		for f := w.table.lists[c].head; f != nil && f.touched+timeout <= now; f = w.table.lists[c].head {
+			w.end(f, f.touched+timeout, EndTimeout)
+		}
+	}
+}
+
+// endAll ends every flow, in the order of last packets.
+func (w *Worker) endAll(why End) {
+	w.sweep(w.clock)
+	for f := w.table.oldest(); f != nil; f = w.table.oldest() {
+		w.end(f, w.clock, why)
+	}
+}
+
+// end closes the decoder and writes the flow's record, both with the logical
+// time at.
+func (w *Worker) end(f *Flow, at int64, why End) {
+	f.clock, f.Now, f.Cut = at, f.last, 0
+	w.flushStreams(f)
+	if f.decoder != nil {
+		w.closeDecoder(f)
+	}
+	if why == EndTimeout && f.class == tcpClosed {
+		why = f.closedBy()
+	}
+	w.stats.Ended[why]++
+	w.emit(w.record(f, why))
+	w.table.remove(f)
+}
+
+func (f *Flow) closedBy() End {
+	if f.dir[0].tcp.state == reset || f.dir[1].tcp.state == reset {
+		return EndRST
+	}
+	return EndFIN
+}
+
+// remember sets what identify cannot know later: the first packet's link layer.
+func (w *Worker) remember(f *Flow, fr *Frame, p *packet.Packet) {
+	m := &f.meta
+	m.VLAN, m.VLANs = p.VLAN, p.VLANs
+	src, dst, _ := packet.MACs(fr.Data, fr.Link)
+	m.ClientMAC, m.ServerMAC = src, dst
+	if p.Side != f.Orig {
+		m.ClientMAC, m.ServerMAC = dst, src
+	}
+}
+
+// identify completes the header that all records of a flow share.
+func (w *Worker) identify(f *Flow) records.Meta {
+	m := &f.meta
+	if !f.identified {
+		f.identified = true
+		m.Epoch, m.UID, m.Key, m.Orig = w.epoch, f.uid, f.Key, f.Orig
+		m.CommunityID = f.Key.CommunityID(f.Orig)
+		m.ClientZone, m.ClientInternal = w.networks.Find(f.Key.Addr(f.Orig))
+		m.ServerZone, m.ServerInternal = w.networks.Find(f.Key.Addr(f.Orig.Other()))
+	}
+	m.Visibility = records.Visibility{
+		OneSided: f.oneSided(), Midstream: f.midstream(), Truncated: f.truncated,
+		Missed: f.dir[0].tcp.missed() + f.dir[1].tcp.missed(),
+	}
+	return *m
+}
+
+// record makes the flow's record.
+func (w *Worker) record(f *Flow, why End) *records.Flow {
+	r := records.NewFlow(f.Meta())
+	o, p := f.Orig, f.Orig.Other()
+	r.Start, r.End = f.start, f.last
+	r.Orig, r.Resp = f.counts(o), f.counts(p)
+	r.ConnState, r.History = f.connState(), f.historyText()
+	r.Service, r.ServerName, r.Tunnel = f.Service, f.ServerName, f.Tunnel
+	r.ICMPType, r.ICMPCode = f.icmpType, f.icmpCode
+	r.Action, r.Reason = f.verdict(r.ConnState)
+	r.EndReason = why.String()
+	return r
+}
+
+func (f *Flow) counts(s packet.Side) records.Counts {
+	d := &f.dir[s]
+	c := records.Counts{Packets: d.packets, Bytes: d.bytes, IPBytes: d.ipBytes, Payload: f.payload(s),
+		Overlap: d.overlap, BadSums: d.badSums, TTL: d.ttl, VLANSeen: d.vlan}
+	if f.Key.Proto == packet.ProtoTCP {
+		c.Retrans, c.Missed = d.tcp.again, d.tcp.missed()
+	}
+	return c
+}
+
+// verdict infers what a firewall on the path would have logged, from what the
+// wire shows: Permit when the server answered, Deny when it refused or nobody
+// answered. docs/DESIGN.md has the table.
+func (f *Flow) verdict(state string) (action, reason string) {
+	o, r := &f.dir[f.Orig], &f.dir[f.Orig.Other()]
+	switch f.Key.Proto {
+	case packet.ProtoTCP:
+		switch {
+		case state == "REJ":
+			return "Deny", "refused"
+		case r.packets > 0:
+			return "Permit", "answered"
+		case f.oneSided():
+			return "Permit", "answered, but the server's packets were not seen"
+		case f.unreachable:
+			return "Deny", "refused"
+		}
+		return "Deny", "unanswered"
+	case packet.ProtoUDP:
+		switch {
+		case r.packets > 0:
+			return "Permit", "answered"
+		case f.unreachable:
+			return "Deny", "refused"
+		case f.toGroup():
+			return "Permit", "no answer expected"
+		}
+		return "Deny", "unanswered"
+	}
+	switch {
+	case r.packets > 0:
+		return "Permit", "answered"
+	case o.packets > 0 && f.asksForAnswer() && !f.toGroup():
+		return "Deny", "unanswered"
+	}
+	return "Permit", "no answer expected"
+}
+
+// asksForAnswer tells an ICMP request from an ICMP message.
+func (f *Flow) asksForAnswer() bool {
+	return f.Key.Proto == packet.ProtoICMP && f.icmpType == 8 || f.Key.Proto == packet.ProtoICMPv6 && f.icmpType == 128
+}
+
+// toGroup tells that the server's address is a multicast or broadcast one.
+func (f *Flow) toGroup() bool {
+	a := f.Key.Addr(f.Orig.Other())
+	if packet.IsV4(&a) && a[12] >= 224 || !packet.IsV4(&a) && a[0] == 0xff {
+		return true
+	}
+	return f.meta.ServerMAC[0]&1 == 1
+}

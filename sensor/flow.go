@@ -1,0 +1,143 @@
+package sensor
+
+import (
+	"kagami/packet"
+	"kagami/records"
+)
+
+// Flow is one conversation while it lasts. The exported members and methods are
+// what decoders use; they are valid during the call they were given in.
+type Flow struct {
+	Key  packet.Key
+	Orig packet.Side // the originator (client)
+	Now  int64       // capture time of the packet at hand, nanoseconds since the epoch
+	Cut  int         // octets that the capture's snap length took from the datagram or segment at hand
+
+	Service    string // set by Label
+	ServerName string
+	Tunnel     string
+	TunnelName string
+
+	inTunnel bool
+	worker   *Worker
+	clock    int64 // logical time of the packet at hand, or of the expiry under way
+	uid      uint64
+	seq      uint32 // records written
+	flowState
+}
+
+// Meta returns the header of the flow's next record: call it once per record,
+// right before emitting it.
+func (f *Flow) Meta() records.Meta {
+	m := f.worker.identify(f)
+	m.At = f.clock
+	m.Seq = f.seq
+	f.seq++
+	return m
+}
+
+// Label names the application protocol and the server's name. Only the first
+// word counts for each; inside a tunnel it names what the tunnel carries.
+func (f *Flow) Label(service, name string) {
+	s, n := &f.Service, &f.ServerName
+	if f.inTunnel {
+		s, n = &f.Tunnel, &f.TunnelName
+	}
+	if *s == "" {
+		*s = service
+	}
+	if *n == "" {
+		*n = name
+	}
+}
+
+// InTunnel tells a decoder that it reads what a proxy's CONNECT tunnel carries.
+func (f *Flow) InTunnel() bool { return f.inTunnel }
+
+// EnterTunnel returns a decoder that recognises by content what follows: the
+// decoder of a proxied connection gives it the tunnel's octets and gaps and
+// closes it.
+func (f *Flow) EnterTunnel() Decoder {
+	f.inTunnel = true
+	return newRecognizer(f.worker.protocols(f.Key.Proto))
+}
+
+// Payload is the length in octets of what side has sent so far: for TCP by
+// sequence number, retransmissions not counted.
+func (f *Flow) Payload(side packet.Side) uint64 { return f.payload(side) }
+
+// LastFrom is the capture time of side's last packet, 0 if it sent none.
+func (f *Flow) LastFrom(side packet.Side) int64 { return f.dir[side].last }
+
+// flowState is what the engine keeps of a flow.
+type flowState struct {
+	hash       uint64
+	chain      *Flow // next in the hash bucket, or in the free list
+	prev, next *Flow // in the time-out list
+	class      class
+	listed     bool
+
+	dir         [2]direction // by packet.Side
+	start, last int64        // capture times
+	touched     int64        // logical time of the last packet
+	midstart    bool         // TCP: the first packet was not a SYN
+	unreachable bool         // an ICMP error said that the server's port is closed
+	truncated   bool
+	flipped     bool
+	icmpType    uint8
+	icmpCode    uint8
+	history     [maxHistory]byte
+	histLen     uint8
+
+	decoder    Decoder // nil: only counted
+	recognizer recognizer
+	meta       records.Meta // built by Worker.identify with the first record
+	identified bool
+}
+
+// direction is what one side sent.
+type direction struct {
+	packets, bytes, ipBytes uint64
+	payloadSum              uint64 // sum of payloads, repeated ones too
+	last                    int64
+	overlap                 uint64
+	badSums                 uint64
+	ttl                     uint8
+	vlan                    uint16
+	tcp                     tcpSide
+	hist                    history
+	stream                  stream
+}
+
+func (f *Flow) payload(s packet.Side) uint64 {
+	if f.Key.Proto == packet.ProtoTCP {
+		return f.dir[s].tcp.size()
+	}
+	return f.dir[s].payloadSum
+}
+
+// midstream tells that a TCP flow's handshake was not seen.
+func (f *Flow) midstream() bool { return f.Key.Proto == packet.ProtoTCP && f.midstart }
+
+// oneSided tells that packets of one TCP direction are missing although the
+// other direction shows that they exist.
+func (f *Flow) oneSided() bool {
+	if f.Key.Proto != packet.ProtoTCP {
+		return false
+	}
+	a, b := &f.dir[0], &f.dir[1]
+	return a.packets == 0 && a.tcp.known || b.packets == 0 && b.tcp.known
+}
+
+// flip exchanges originator and responder, when a protocol shows that the first
+// packet seen was an answer. A handshake that was seen is believed, and so is
+// what records already say.
+func (f *Flow) flip() {
+	if f.seq > 0 || f.Key.Proto == packet.ProtoTCP && !f.midstart {
+		return
+	}
+	f.Orig = f.Orig.Other()
+	f.flipped = !f.flipped
+	f.identified = false
+	f.meta.ClientMAC, f.meta.ServerMAC = f.meta.ServerMAC, f.meta.ClientMAC
+}

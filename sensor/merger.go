@@ -1,0 +1,133 @@
+package sensor
+
+import (
+	"math"
+	"slices"
+
+	"kagami/records"
+)
+
+// tickEvery is the grid on which detectors are told the time, so that what they
+// say does not depend on batches.
+const tickEvery = 1e9 // nanoseconds of logical time
+
+// mark is a moment of a worker's progress: it will not write a record that
+// comes before it.
+type mark struct {
+	epoch uint32
+	at    int64
+}
+
+func (m mark) less(o mark) bool {
+	return m.epoch < o.epoch || m.epoch == o.epoch && m.at < o.at
+}
+
+// merger puts the workers' records into one order, lets the detectors read them
+// and hands them on. One goroutine uses it.
+type merger struct {
+	marks     []mark
+	pending   []records.Record
+	detectors []Detector
+	output    func([]records.Record)
+	drops     func() uint64 // frames lost by the kernel so far, nil for files
+
+	tick   mark // the last moment the detectors were told
+	last   *records.Meta
+	window visibility
+	batch  []records.Record
+	alerts uint32
+	emit   Emit
+}
+
+func newMerger(workers int, detectors []Detector, output func([]records.Record)) *merger {
+	m := &merger{marks: make([]mark, workers), detectors: detectors, output: output}
+	m.emit = m.alert
+	return m
+}
+
+// add takes what a worker wrote and how far it got. rs is the merger's from then on.
+func (m *merger) add(worker int, rs []records.Record, to mark) {
+	m.pending = append(m.pending, rs...)
+	m.marks[worker] = to
+	low := slices.MinFunc(m.marks, func(a, b mark) int {
+		if a.less(b) {
+			return -1
+		}
+		return 1
+	})
+	m.release(low)
+}
+
+// finish releases everything.
+func (m *merger) finish() {
+	m.release(mark{math.MaxUint32, math.MaxInt64})
+	if m.last != nil {
+		for _, d := range m.detectors {
+			d.Advance(m.last.At, m.emit)
+		}
+	}
+	m.flush()
+}
+
+// release hands on the records that come before the mark.
+func (m *merger) release(to mark) {
+	n := 0
+	for i, r := range m.pending {
+		if meta := r.Meta(); (mark{meta.Epoch, meta.At}).less(to) {
+			m.pending[i], m.pending[n] = m.pending[n], r
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	ready := m.pending[:n]
+	slices.SortFunc(ready, func(a, b records.Record) int { return records.Compare(a.Meta(), b.Meta()) })
+	for _, r := range ready {
+		m.observe(r)
+	}
+	rest := copy(m.pending, m.pending[n:])
+	clear(m.pending[rest:])
+	m.pending = m.pending[:rest]
+	m.flush()
+}
+
+// observe passes one record to the detectors and to the output, in that order of
+// time: what it makes certain about the past comes before it, the alerts it
+// raises right after it.
+func (m *merger) observe(r records.Record) {
+	meta := r.Meta()
+	m.last = meta
+	m.alerts = 0
+	if grid := (mark{meta.Epoch, meta.At - meta.At%tickEvery}); m.tick.less(grid) {
+		m.tick = grid
+		for _, d := range m.detectors {
+			d.Advance(grid.at, m.emit)
+		}
+	}
+	m.batch = append(m.batch, r)
+	if f, ok := r.(*records.Flow); ok {
+		m.window.count(f, m.drops)
+	}
+	for _, d := range m.detectors {
+		d.Observe(r, m.emit)
+	}
+}
+
+// alert takes what a detector says.
+func (m *merger) alert(r records.Record) {
+	meta := r.Meta()
+	m.alerts++
+	meta.Sub = m.alerts
+	if a, ok := r.(*records.Alert); ok {
+		a.Window = m.window.between(a.Since, meta.At)
+	}
+	m.batch = append(m.batch, r)
+}
+
+func (m *merger) flush() {
+	if len(m.batch) > 0 {
+		m.output(m.batch)
+		m.batch = make([]records.Record, 0, cap(m.batch))
+	}
+}

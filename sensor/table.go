@@ -1,0 +1,125 @@
+package sensor
+
+import "kagami/packet"
+
+// class is a time-out class of flows. Each has an ordered list: the flow that
+// was silent longest comes first.
+type class uint8
+
+const (
+	tcpClosed  class = iota // both FINs or a RST
+	tcpAttempt              // a SYN without answer
+	otherIP                 // neither TCP, UDP nor ICMP
+	icmp                    //
+	udp                     //
+	tcpHalf                 // one FIN
+	tcpOpen                 // anything else
+	numClasses
+)
+
+// table holds a worker's flows: a chained hash table of fixed size and the
+// time-out lists. It is bounded by limit; free flows are reused.
+type table struct {
+	buckets []*Flow
+	mask    uint64
+	limit   int
+	count   int
+	lists   [numClasses]flowList
+	free    *Flow
+}
+
+// flowList is a doubly linked list in order of last packet, oldest first.
+type flowList struct{ head, tail *Flow }
+
+func newTable(limit int) table {
+	n := 1
+	for n < limit {
+		n *= 2
+	}
+	return table{buckets: make([]*Flow, n), mask: uint64(n - 1), limit: limit}
+}
+
+func (t *table) find(k *packet.Key, hash uint64) *Flow {
+	for f := t.buckets[hash&t.mask]; f != nil; f = f.chain {
+		if f.hash == hash && f.Key == *k {
+			return f
+		}
+	}
+	return nil
+}
+
+// insert adds a flow for k; the caller has made room.
+func (t *table) insert(k *packet.Key, hash uint64) *Flow {
+	f := t.free
+	if f != nil {
+		t.free = f.chain
+	} else {
+		f = new(Flow)
+	}
+	*f = Flow{Key: *k}
+	f.hash = hash
+	b := &t.buckets[hash&t.mask]
+	f.chain, *b = *b, f
+	t.count++
+	return f
+}
+
+// remove takes a flow out of the table and its list and keeps its memory.
+func (t *table) remove(f *Flow) {
+	p := &t.buckets[f.hash&t.mask]
+	for *p != f {
+		p = &(*p).chain
+	}
+	*p = f.chain
+	t.lists[f.class].unlink(f)
+	*f = Flow{}
+	f.chain, t.free = t.free, f
+	t.count--
+}
+
+// touch moves a flow to the end of the list of class c.
+func (t *table) touch(f *Flow, c class) {
+	if f.listed {
+		if f.class == c && t.lists[c].tail == f {
+			return
+		}
+		t.lists[f.class].unlink(f)
+	}
+	f.class, f.listed = c, true
+	t.lists[c].push(f)
+}
+
+// oldest is the flow to give up when the table is full: of the first class that
+// has any, in the order of the classes, the one that was silent longest.
+func (t *table) oldest() *Flow {
+	for c := range t.lists {
+		if f := t.lists[c].head; f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+func (l *flowList) push(f *Flow) {
+	f.prev, f.next = l.tail, nil
+	if l.tail != nil {
+		l.tail.next = f
+	} else {
+		l.head = f
+	}
+	l.tail = f
+}
+
+func (l *flowList) unlink(f *Flow) {
+	if f.prev != nil {
+		f.prev.next = f.next
+	} else {
+		l.head = f.next
+	}
+	if f.next != nil {
+		f.next.prev = f.prev
+	} else {
+		l.tail = f.prev
+	}
+	f.prev, f.next = nil, nil
+}
