@@ -141,10 +141,11 @@ func (f *File) Next(b *sensor.Batch) error {
 func (f *File) fill(b *sensor.Batch) []byte {
 	// Room for twice what is needed: a search through damaged octets (resync)
 	// then moves every octet a bounded number of times.
-	if size := max(f.o.Block, 2*f.need, len(f.rest)); cap(b.Buf) < size {
+	size := max(f.o.Block, 2*f.need, len(f.rest))
+	if cap(b.Buf) < size {
 		b.Buf = make([]byte, size)
 	}
-	buf := b.Buf[:cap(b.Buf)]
+	buf := b.Buf[:size]
 	n := copy(buf, f.rest)
 	for n < len(buf) && !f.eof && (f.in.patient || n < f.need) {
 		m, err := f.in.Read(buf[n:])

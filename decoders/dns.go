@@ -20,6 +20,9 @@ const (
 	nbnsPort  = 137  // NetBIOS name service: the same header, other names; not read
 )
 
+// maxDatagram is the longest UDP payload.
+const maxDatagram = 65527
+
 // dnsUDP is DNS, mDNS and LLMNR in datagrams (RFC 1035 section 4.2.1).
 func dnsUDP() sensor.Protocol {
 	return sensor.Protocol{
@@ -31,7 +34,11 @@ func dnsUDP() sensor.Protocol {
 }
 
 func matchDNSDatagram(f *sensor.Flow, side packet.Side, first []byte) sensor.Match {
-	if !plausibleDatagram(f, first) {
+	length := len(first)
+	if length == sensor.MatchLimit { // the datagram may go on
+		length = maxDatagram
+	}
+	if !plausibleDatagram(f, first, length) {
 		return sensor.No
 	}
 	// Answers sent to a group come from the responder, but nobody in the group
@@ -51,7 +58,8 @@ func multicast(a [16]byte) bool {
 
 // plausibleDatagram tells DNS from everything else that travels in datagrams:
 // by its header alone on DNS's own ports, elsewhere by header and question.
-func plausibleDatagram(f *sensor.Flow, msg []byte) bool {
+// msg is the datagram's beginning, length its whole length.
+func plausibleDatagram(f *sensor.Flow, msg []byte, length int) bool {
 	switch {
 	case len(msg) < dnsHeaderLen, f.Key.APort == nbnsPort, f.Key.BPort == nbnsPort:
 		return false
@@ -60,7 +68,7 @@ func plausibleDatagram(f *sensor.Flow, msg []byte) bool {
 		op := int(msg[2] >> 3)
 		return dnsOpcode(op) != "" && int(binary.BigEndian.Uint16(msg[4:])) <= maxQuestions
 	}
-	return strictDNS(msg, len(msg)) == sensor.FromClient
+	return strictDNS(msg, length) == sensor.FromClient
 }
 
 // dnsProtocol is the flavour of DNS that belongs to the flow's ports, "" if none does.
@@ -129,7 +137,7 @@ type dnsDecoder struct {
 	pending   []dnsPending // grows to dnsMaxPending, then a ring
 	next      int          // the ring's oldest entry
 	forgotten int
-	last      *records.DNS // the newest query: lends its question to responses without one
+	last      *records.DNS // TCP: the newest query lends its question to responses without one
 }
 
 // dnsPending is a query seen. The question is a hash so that a flow's memory
@@ -144,7 +152,7 @@ type dnsPending struct {
 
 // Data implements sensor.Decoder: one datagram.
 func (d *dnsDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit sensor.Emit) sensor.Verdict {
-	if plausibleDatagram(f, data) {
+	if plausibleDatagram(f, data, len(data)+f.Cut) {
 		d.message(f, side, data, f.Now, f.Cut > 0, emit)
 	}
 	return sensor.More
@@ -177,7 +185,9 @@ func (d *dnsDecoder) message(f *sensor.Flow, side packet.Side, msg []byte, at in
 
 // ask notes a query.
 func (d *dnsDecoder) ask(side packet.Side, r *records.DNS) {
-	d.last = r
+	if r.TCP {
+		d.last = r
+	}
 	q := dnsPending{at: r.Time, question: questionHash(r), id: r.ID, side: side}
 	if p := d.find(side, q.id, q.question); p != nil {
 		if p.answered {

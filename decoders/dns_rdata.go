@@ -49,9 +49,14 @@ func rdataText(msg []byte, rr *dnsRR) (text string, ok bool) {
 		text = string(b)
 	}
 	if !ok {
-		return `\# ` + strconv.Itoa(len(rr.data)) + " " + hex.EncodeToString(rr.data), false
+		text = unknownText(rr)
 	}
-	return text, true
+	return text, ok
+}
+
+// unknownText is the form of RFC 3597 section 5.
+func unknownText(rr *dnsRR) string {
+	return `\# ` + strconv.Itoa(len(rr.data)) + " " + hex.EncodeToString(rr.data)
 }
 
 // appendNames appends the n names at off, separated by blanks. They must fill
@@ -151,6 +156,9 @@ func libraryText(msg []byte, rr *dnsRR) (string, bool) {
 	lib, ok := unpack(msg, rr)
 	if !ok {
 		return "", false
+	}
+	if _, unknown := lib.(*dns.RFC3597); unknown {
+		return unknownText(rr), true
 	}
 	return strings.TrimPrefix(lib.String(), lib.Header().String()), true
 }

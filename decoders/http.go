@@ -16,12 +16,12 @@ const (
 
 // httpProtocol is HTTP/1.0 and 1.1 (RFC 9112) and HTTP/0.9 over TCP on any port.
 func httpProtocol() sensor.Protocol {
-	pool := newInflaters()
+	inflaters := newInflaters()
 	return sensor.Protocol{
 		Name:      "http",
 		Transport: packet.ProtoTCP,
 		Match:     matchHTTP,
-		New:       func() sensor.Decoder { return &httpDecoder{inflaters: pool} },
+		New:       func() sensor.Decoder { return &httpDecoder{inflaters: inflaters} },
 	}
 }
 
@@ -34,58 +34,26 @@ type httpDecoder struct {
 	ready    bool            // the queue holds something to write
 	depth    int             // transactions begun
 	kept     int             // octets of strings in the queue
+	skip     int             // responses to come whose requests were written as halves
 
 	pipelined bool // the client sends requests before it has the answers
 	missed    bool // a gap may have swallowed the start of a response
 	labelled  bool
 
-	tunnel   *httpExchange  // the CONNECT or Upgrade whose tunnel is open
-	inner    sensor.Decoder // reads the tunnel, nil when it is opaque
-	done     bool           // nothing more can be learnt from octets
-	strings  httpStrings
-	sniffed  []byte // first octets of a response's content that came in pieces
-	inflater *inflaters
-}
+	tunnel *httpExchange  // the CONNECT or Upgrade whose tunnel is open
+	inner  sensor.Decoder // reads the tunnel, nil when it is opaque
+	opaque bool           // nothing more can be learnt from the tunnel's octets
 
-// httpState is what a stream's next octet belongs to.
-type httpState uint8
-
-const (
-	httpIdle       httpState = iota // empty lines or the start of a message
-	httpInHead                      // start line and header section
-	httpBody                        // content of known length
-	httpChunkSize                   // chunk-size line
-	httpChunk                       // chunk-data
-	httpChunkEnd                    // line end after chunk-data
-	httpTrailer                     // trailer section
-	httpUntilClose                  // content that the end of the connection ends
-	httpAwait                       // client: CONNECT was sent and not answered yet
-	httpTunnel                      // octets of a tunnel
-	httpLost                        // unknown: wait for a segment that begins a message
-)
-
-// httpStream is one direction.
-type httpStream struct {
-	side  packet.Side
-	state httpState
-	x     *httpExchange // whose message is being read, nil between messages
-	since int64         // capture time of the first octet of the message under way
-	fed   uint64        // octets of this stream, gaps included
-	lost  int           // octets since synchronisation was lost
-
-	held    []byte // start of a header section that is not complete; early octets in httpAwait
-	matched bool   // held begins with a start line, as far as can be seen
-	line    int    // where the line under way begins
-	scanned int    // up to where that line was searched for its end
-
-	remain int64 // octets to come of the content or chunk
-	chunk  chunkLine
+	strings   httpStrings
+	sniffed   []byte // first octets of a response's content that came in pieces
+	inflaters *inflaters
 }
 
 // Data implements sensor.Decoder.
 func (h *httpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit sensor.Emit) sensor.Verdict {
 	s := h.stream(f, side)
-	if s.state == httpLost && h.begins(s, data) {
+	s.now = f.Now
+	if s.state == httpLost && h.match(s, data) == h.wanted(s) {
 		s.state, s.lost = httpIdle, 0
 	}
 	h.feed(f, s, data, emit)
@@ -93,10 +61,14 @@ func (h *httpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 	return h.verdict()
 }
 
-// Gap implements sensor.Decoder.
+// Gap implements sensor.Decoder. What it finishes is written with the next
+// octets or at the end.
 func (h *httpDecoder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdict {
 	s := h.stream(f, side)
-	s.fed += uint64(n)
+	s.now = f.Now
+	if s.state != httpTunnel {
+		s.framed += uint64(n)
+	}
 	h.gap(f, s, int64(n))
 	return h.verdict()
 }
@@ -106,9 +78,10 @@ func (h *httpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 	if h.inner != nil {
 		h.inner.Close(f, emit)
 	}
-	if h.began {
-		h.closeStream(f, &h.up)
-		h.closeStream(f, &h.down)
+	h.closeStream(f, &h.up)
+	h.closeStream(f, &h.down)
+	if x := h.next(); x != nil && h.missed {
+		x.Gap = true
 	}
 	if h.tunnel != nil {
 		h.closeTunnel(f)
@@ -120,8 +93,10 @@ func (h *httpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 	h.flush(f, emit)
 }
 
+// verdict says Done when no octet can tell more. With a tunnel open it does not:
+// Close would follow at once, and the tunnel's size is known when the flow ends.
 func (h *httpDecoder) verdict() sensor.Verdict {
-	if h.done || h.up.lost > maxLost && h.down.lost > maxLost {
+	if h.tunnel == nil && h.up.lost > maxLost && h.down.lost > maxLost {
 		return sensor.Done
 	}
 	return sensor.More
@@ -140,19 +115,30 @@ func (h *httpDecoder) stream(f *sensor.Flow, side packet.Side) *httpStream {
 	return &h.down
 }
 
-// begins tells whether a segment starts with a message of s's direction.
-func (h *httpDecoder) begins(s *httpStream, data []byte) bool {
-	return s.match(data) != sensor.No && s.match(data) != sensor.Maybe
+// match tells whether b begins a message of s's direction.
+func (h *httpDecoder) match(s *httpStream, b []byte) sensor.Match {
+	if s == &h.up {
+		return matchRequest(b)
+	}
+	return matchResponse(b)
 }
 
-func (s *httpStream) match(b []byte) sensor.Match { return sensor.No }
+// wanted is what match says when it does.
+func (h *httpDecoder) wanted(s *httpStream) sensor.Match {
+	if s == &h.up {
+		return sensor.FromClient
+	}
+	return sensor.FromServer
+}
 
 // feed reads octets of one stream.
 func (h *httpDecoder) feed(f *sensor.Flow, s *httpStream, data []byte, emit sensor.Emit) {
-	whole := len(data)
 	for len(data) > 0 {
-		n := h.step(f, s, data, whole)
-		s.fed += uint64(n)
+		tunnel := s.state == httpTunnel
+		n := h.step(f, s, data, emit)
+		if !tunnel {
+			s.framed += uint64(n)
+		}
 		data = data[n:]
 		if h.ready {
 			h.flush(f, emit)

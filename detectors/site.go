@@ -24,9 +24,11 @@ type site struct {
 	hosts   *table[host]
 	dests   *table[destination]
 	servers *table[crowd]     // (internal address, port) -> clients that it answered
-	proxies *table[proxyRole] // by address
+	roles   *table[proxyRole] // by address
 	named   *table[int64]     // addresses that DNS answers gave -> when
+	proxies []uint64          // addrKey of the explicit proxies, in order of discovery
 	proxied uint64            // transactions through explicit proxies
+	refused uint64            // proxies beyond maxProxies
 }
 
 // host is a machine inside.
@@ -55,8 +57,11 @@ type proxyRole struct {
 	served  uint32 // requests that it answered with success
 }
 
-// provenProxy is how many served requests prove a proxy whoever asks.
-const provenProxy = 20
+const (
+	// provenProxy is how many served requests prove a proxy whoever asks.
+	provenProxy = 20
+	maxProxies  = 64
+)
 
 func newSite(c SiteConfig) *site {
 	s := &site{
@@ -64,8 +69,11 @@ func newSite(c SiteConfig) *site {
 		hosts:   newTable[host](c.Hosts),
 		dests:   newTable[destination](c.Destinations),
 		servers: newTable[crowd](c.Servers),
-		proxies: newTable[proxyRole](c.Servers),
+		roles:   newTable[proxyRole](c.Servers),
 		named:   newTable[int64](c.Addresses),
+	}
+	for _, a := range c.Proxies {
+		s.proxies = append(s.proxies, addrKey(a))
 	}
 	return s
 }
@@ -116,7 +124,7 @@ func (s *site) Counters() []Counter {
 		{"hosts", uint64(s.hosts.len())}, {"hosts_evicted", s.hosts.evicted},
 		{"destinations", uint64(s.dests.len())}, {"destinations_evicted", s.dests.evicted},
 		{"servers", uint64(s.servers.len())}, {"servers_evicted", s.servers.evicted},
-		{"proxies_evicted", s.proxies.evicted},
+		{"proxies", uint64(len(s.proxies))}, {"proxies_refused", s.refused}, {"proxy_roles_evicted", s.roles.evicted},
 		{"addresses", uint64(s.named.len())}, {"addresses_evicted", s.named.evicted},
 		{"proxied_requests", s.proxied},
 	}
@@ -233,47 +241,42 @@ func (s *site) learnProxy(r *records.HTTP) {
 		return
 	}
 	s.proxied++
-	p, _ := s.proxies.at(addrKey(m.Server().Addr()))
+	key := addrKey(m.Server().Addr())
+	p, _ := s.roles.at(key)
 	p.clients.add(uint32(addrKey(m.Client().Addr())))
 	if r.ResponseSeen && r.Status >= 200 && r.Status < 400 {
 		p.served++
 	}
+	if p.served == 0 || int(p.clients.n) < s.config.ProxyClients && p.served < provenProxy || s.proxyKey(key) {
+		return
+	}
+	if len(s.proxies) < maxProxies {
+		s.proxies = append(s.proxies, key)
+	} else {
+		s.refused++
+	}
 }
 
 // isProxy tells whether a machine inside is an explicit proxy.
-func (s *site) isProxy(a netip.Addr) bool {
-	for _, p := range s.config.Proxies {
-		if p == a {
-			return true
-		}
-	}
-	p := s.proxies.get(addrKey(a))
-	return p != nil && p.served > 0 && (int(p.clients.n) >= s.config.ProxyClients || p.served >= provenProxy)
-}
+func (s *site) isProxy(a netip.Addr) bool { return s.proxyKey(addrKey(a)) }
 
-// proxyID is isProxy for a member of a crowd.
-func (s *site) proxyID(id uint32) bool {
-	for _, k := range s.proxyKeys() {
-		if uint32(k) == id {
+func (s *site) proxyKey(key uint64) bool {
+	for _, k := range s.proxies {
+		if k == key {
 			return true
 		}
 	}
 	return false
 }
 
-// proxyKeys are the hashed addresses of the proxies, few, in order of discovery.
-func (s *site) proxyKeys() []uint64 {
-	var keys []uint64
-	for _, a := range s.config.Proxies {
-		keys = append(keys, addrKey(a))
-	}
-	for i := range uint32(s.proxies.n) {
-		sl := s.proxies.slot(i)
-		if p := &sl.val; sl.live && p.served > 0 && (int(p.clients.n) >= s.config.ProxyClients || p.served >= provenProxy) {
-			keys = append(keys, sl.key)
+// proxyID is isProxy for a member of a crowd.
+func (s *site) proxyID(id uint32) bool {
+	for _, k := range s.proxies {
+		if uint32(k) == id {
+			return true
 		}
 	}
-	return keys
+	return false
 }
 
 // learnServer notes which ports of which machines inside answer whom.

@@ -5,7 +5,7 @@ import "unicode/utf8"
 // charset is a set of octets.
 type charset [256]bool
 
-// except is every octet but those of s and those beyond printable ASCII.
+// printableExcept is printable ASCII without the blank and without s.
 func printableExcept(s string) (c charset) {
 	for b := byte('!'); b < 0x7f; b++ {
 		c[b] = true

@@ -112,7 +112,7 @@ var formats = []formatEntry{
 
 type sinkEntry struct {
 	scheme string
-	check  func(*url.URL) error            // without opening anything
+	check  func(*url.URL) error              // without opening anything
 	open   func(*url.URL, Env) (Sink, error) // connects to nothing yet
 }
 

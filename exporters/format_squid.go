@@ -3,6 +3,7 @@ package exporters
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"kagami/records"
@@ -198,7 +199,7 @@ func (a *access) appendUser(dst []byte) []byte {
 
 // target is the URL of a line: scheme, host or else address, port, path.
 type target struct {
-	whole    string // the URL as sent; the rest is of no account then
+	whole    string // the URL as sent, if it is whole; the rest is of no account then
 	scheme   string
 	host     string
 	addr     netip.Addr
@@ -210,31 +211,25 @@ type target struct {
 // httpTarget is what the request asked for, always absolute: without any host the
 // server's address stands for it.
 func httpTarget(r *records.HTTP) target {
-	if r.URL != "" && r.URL[0] != '/' && r.URL[0] != '*' {
-		return target{whole: r.URL}
-	}
 	server := r.Meta().Server()
-	t := target{scheme: "http://", addr: server.Addr(), port: server.Port(), withPort: server.Port() != 80, path: r.Target}
-	if r.Method == "CONNECT" {
+	t := target{whole: r.URL, scheme: "http://", addr: server.Addr(), port: server.Port(), withPort: server.Port() != 80, path: "/"}
+	switch {
+	case r.Method == "CONNECT":
 		t.scheme, t.withPort, t.path = "", true, ""
-		if r.Target != "" {
-			t.whole = r.Target
-		}
+	case strings.HasPrefix(r.Target, "/"): // not "*", nor what could not be read
+		t.path = r.Target
 	}
-	if t.path == "" || t.path[0] != '/' { // "*", or an absolute form that could not be read
-		t.path = "/"
-	}
-	if r.Method == "CONNECT" {
-		t.path = ""
+	if strings.HasPrefix(r.URL, "/") || strings.HasPrefix(r.URL, "*") {
+		t.whole = ""
 	}
 	return t
 }
 
 // append appends the URL with Squid's escapes, at most limit octets.
 func (t *target) append(dst []byte, limit int) []byte {
-	end := len(dst) + limit
-	if t.whole != "" {
-		return appendURL(dst, t.whole, limit)
+	start, end := len(dst), len(dst)+limit
+	if dst = appendURL(dst, t.whole, limit); len(dst) > start {
+		return dst
 	}
 	dst = append(dst, t.scheme...)
 	switch {

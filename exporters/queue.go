@@ -32,13 +32,14 @@ type Queue struct {
 	limits Limits
 	policy Policy
 
-	mu     sync.Mutex
-	ready  []*batch // lines that wait; the last one is still being filled
-	spare  []*batch
-	lines  int // waiting and under way
-	bytes  int
-	closed bool
-	err    error // policy Block: the sink was given up
+	mu       sync.Mutex
+	ready    []*batch // lines that wait; the last one is still being filled
+	spare    []*batch
+	lines    int // waiting and under way
+	bytes    int
+	closed   bool
+	err      error // policy Block: the sink was given up
+	dropping bool  // lines were dropped since the queue was last empty
 
 	wake   chan struct{} // there are lines, or the queue was closed
 	room   chan struct{} // lines left, or the sink was given up
@@ -104,8 +105,8 @@ func (q *Queue) put(l Line) error {
 // drop counts a line, and says so once until the queue was empty; mu is held.
 func (q *Queue) drop() {
 	q.export.dropped.Add(1)
-	if !q.full {
-		q.full = true
+	if !q.dropping {
+		q.dropping = true
 		q.export.logger.Warn("export queue is full: lines are dropped", "export", q.export.name, "lines", q.lines, "bytes", q.bytes)
 	}
 }
@@ -178,7 +179,7 @@ func (q *Queue) send(b *batch) {
 		q.err = err
 	}
 	if q.lines == 0 {
-		q.full = false
+		q.dropping = false
 	}
 	if b.reset(); len(q.spare) < spareBatches {
 		q.spare = append(q.spare, b)

@@ -32,7 +32,7 @@ func planBeacons(d *day, _ *Rand) {
 			return r.Span(b.Sleep*time.Duration(100-b.Jitter)/100, b.Sleep+time.Microsecond)
 		}
 		d.every(d.s.offset(b.From), d.s.offset(b.To), gap, func(t time.Duration) {
-			q := request{from: h, method: http.MethodPost, site: b.Site, path: b.Path, agent: b.Agent,
+			q := request{from: h, method: http.MethodPost, site: b.Site, path: b.Path, agent: b.Agent, program: b.ID,
 				headers: []header{{"Accept", "*/*"}, {"Content-Type", "application/octet-stream"}, {"Cookie", "id=" + id}},
 				body:    r.Bytes(r.Int(b.Up[0], b.Up[1]))}
 			got := d.fetch(t, q, response{kind: "application/octet-stream", body: r.Bytes(r.Int(b.Down[0], b.Down[1])),

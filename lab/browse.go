@@ -138,7 +138,7 @@ func (s *surfer) visited(what string) bool {
 
 // page loads one page with its assets and schedules the next.
 func (s *surfer) page(t time.Duration, site *Site, left int, referer string) {
-	if site.Name == "" || left == 0 {
+	if left == 0 {
 		return
 	}
 	number := s.r.Below(site.Pages)

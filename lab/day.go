@@ -44,6 +44,9 @@ func (s *Scenario) Generate() (*Capture, *Truth, error) {
 	}
 	d.run()
 	d.pool.closeAll(s.length() - time.Second)
+	if d.pki.err != nil {
+		return nil, nil, fmt.Errorf("generate scenario %q: %w", s.Name, d.pki.err)
+	}
 	c, err := d.wire.Capture(s.Start)
 	if err != nil {
 		return nil, nil, fmt.Errorf("generate scenario %q: %w", s.Name, err)

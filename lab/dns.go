@@ -38,6 +38,9 @@ func (d *day) ask(t time.Duration, asker *Endpoint, name string, kind uint16) ti
 		return t
 	}
 	ns := d.resolver()
+	if asker.Addr == ns.Addr {
+		return d.upstream(t, name, kind)
+	}
 	port, id := d.wire.Port(asker), uint16(d.rng.Uint32())
 	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), kind)
 	query.Id = id

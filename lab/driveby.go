@@ -82,7 +82,7 @@ func (c *chain) step(role, where, referer, agent string, a response) {
 	u, _ := url.Parse(where)
 	q := browserRequest(c.d, c.h, u.Host, u.RequestURI(), referer, "*/*")
 	if agent != "" { // not the browser
-		q.agent, q.headers = agent, nil
+		q.agent, q.program, q.headers = agent, "implant", nil
 	}
 	got := c.d.fetch(c.now, q, a)
 	site := c.d.s.site(u.Host)

@@ -17,9 +17,10 @@ type header struct{ name, value string }
 type request struct {
 	from    *Host
 	method  string // empty: GET
-	site    string // Host, and ":port" unless it is 80
+	site    string // Host
 	path    string
 	agent   string // empty: the host's browser
+	program string // keeps its connections to the proxy apart; empty: the browser
 	headers []header
 	body    []byte
 }

@@ -25,7 +25,7 @@ func planMail(d *day, r *Rand) {
 		d.at(from+r.Span(time.Minute, 4*time.Minute), func(t time.Duration) {
 			t = d.lookup(t, d.end(h.Name), name)
 			c := d.wire.Dial(t, d.end(h.Name), 0, d.end(m.Server), 993)
-			login := []pair{{40, 90, 5 * time.Millisecond}, {70, 140, 0}, {45, own.Int(400, 3000), 0}}
+			login := []pair{{40, 90, 5 * time.Millisecond}, {70, 140, 0}, {45, own.Int(400, 1500), 0}}
 			d.converse(c, d.turns(own, session{profile: "schannel", name: name, version: "1.2", pairs: login, think: 3 * time.Millisecond}))
 			last := min(to, d.s.length()) - 10*time.Minute
 			d.every(t+m.Period, last, steady(own, m.Period, 2), func(t time.Duration) {
@@ -33,7 +33,7 @@ func planMail(d *day, r *Rand) {
 				c.Send(Client, t, sealed(own, 38))
 				reply := own.Int(60, 75)
 				if own.Chance(1, 12) {
-					reply = own.Int(900, 5000) // there is mail
+					reply = own.Int(300, 1400) // there is mail
 				}
 				c.Send(Server, c.Ready(Server)+own.Span(time.Millisecond, 8*time.Millisecond), sealed(own, reply))
 			})

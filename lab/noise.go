@@ -65,7 +65,7 @@ func (d *day) arrive(t time.Duration, h *Host, lease *BenignSeries) {
 	d.dhcp(t+4*time.Millisecond, &blank, all, h, xid, layers.DHCPMsgTypeRequest, netip.Addr{})
 	d.dhcp(t+6*time.Millisecond, gw, &offer, h, xid, layers.DHCPMsgTypeAck, h.IP)
 	t += 20 * time.Millisecond
-	d.wire.WhoHas(t, me, h.IP, nil) // is anybody else using it?
+	d.wire.WhoHas(t, me, h.IP, nil) // announcement (RFC 5227 section 2.3)
 	for _, name := range []string{d.s.Network.Gateway, d.s.Network.Resolver, d.s.Network.Proxy} {
 		t += 15 * time.Millisecond
 		d.wire.WhoHas(t, me, d.s.host(name).IP, d.end(name))

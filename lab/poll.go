@@ -58,7 +58,7 @@ func (d *day) pollTLS(t time.Duration, r *Rand, h *Host, p Poll, host string, me
 }
 
 func (d *day) pollHTTP(t time.Duration, r *Rand, h *Host, p Poll, u *url.URL) {
-	q := request{from: h, method: p.Method, site: u.Host, path: u.RequestURI(), agent: p.Agent, headers: []header{{"Accept", "*/*"}}}
+	q := request{from: h, method: p.Method, site: u.Host, path: u.RequestURI(), agent: p.Agent, program: p.ID, headers: []header{{"Accept", "*/*"}}}
 	if p.Method == http.MethodPost {
 		q.headers = append(q.headers, header{"Content-Type", "application/json"})
 		q.body = jsonOfSize(r, r.Int(p.Up[0], p.Up[1]))
@@ -115,7 +115,7 @@ func planUpdates(d *day, r *Rand) {
 		a.headers = []header{{"Last-Modified", d.httpDate(-6 * time.Hour)}, {"Accept-Ranges", "bytes"}, {"Cache-Control", "max-age=43200"}}
 		for _, h := range d.s.hosts(up.Hosts) {
 			d.at(d.s.offset(up.At)+r.Span(0, up.Span), func(t time.Duration) {
-				q := request{from: h, method: http.MethodHead, site: u.Host, path: u.RequestURI(), agent: up.Agent, headers: []header{{"Accept", "*/*"}}}
+				q := request{from: h, method: http.MethodHead, site: u.Host, path: u.RequestURI(), agent: up.Agent, program: up.ID, headers: []header{{"Accept", "*/*"}}}
 				got := d.fetch(t, q, response{kind: a.kind, headers: a.headers, body: a.body})
 				q.method = http.MethodGet
 				d.fetch(got.done+80*time.Millisecond, q, a)

@@ -2,9 +2,7 @@ package lab
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -80,9 +78,9 @@ func (p *pool) closeAll(end time.Duration) {
 	p.conns = nil
 }
 
-// toProxy returns a connection of the host to its proxy.
-func (d *day) toProxy(t time.Duration, h *Host) *keptConn {
-	return d.pool.take(t, h.Name+">proxy", clientConns, func() *keptConn {
+// toProxy returns a connection of a program on the host to the proxy.
+func (d *day) toProxy(t time.Duration, h *Host, program string) *keptConn {
+	return d.pool.take(t, h.Name+">"+program, clientConns, func() *keptConn {
 		c := d.wire.Dial(t, d.end(h.Name), 0, d.proxy(), d.s.Network.ProxyPort)
 		return &keptConn{conn: c, used: t, idle: clientIdle, closer: Client}
 	})
@@ -101,7 +99,7 @@ func (d *day) origin(site string) (proxy, server *Endpoint) {
 // fetch makes one HTTP exchange through the proxy: both legs, with the name
 // looked up, persistent connections, credentials and the proxy's cache.
 func (d *day) fetch(t time.Duration, q request, a response) fetched {
-	k := d.toProxy(t, q.from)
+	k := d.toProxy(t, q.from, q.program)
 	t = d.challenge(max(t, k.used), k.conn, q, q.url())
 	hop := []header{{"Proxy-Connection", "keep-alive"}}
 	if q.from.ProxyUser != "" {
@@ -114,6 +112,9 @@ func (d *day) fetch(t time.Duration, q request, a response) fetched {
 	t = k.conn.Ready(Server)
 
 	hit := t < d.cached[q.url()] && q.verb() == http.MethodGet && a.status == 0
+	if a.local { // the proxy answers for a name it cannot find
+		t = d.lookup(t, d.proxy(), q.site)
+	}
 	if a.local || hit {
 		head, body := d.head(t, q, a, d.via(hit, a)...)
 		k.conn.Send(Server, t+d.rng.Span(200*time.Microsecond, 2*time.Millisecond), append(head, body...))
@@ -168,15 +169,10 @@ func (d *day) challenge(t time.Duration, c *Conn, q request, target string) time
 // forward makes the origin leg of an exchange and passes the answer back to
 // the client as it comes.
 func (d *day) forward(t time.Duration, client *Conn, q request, a response) Flow {
-	t = d.lookup(t, d.proxy(), hostOnly(q.site))
-	me, server := d.origin(hostOnly(q.site))
-	port := uint16(80)
-	if _, p, err := net.SplitHostPort(q.site); err == nil {
-		n, _ := strconv.ParseUint(p, 10, 16) // checked by Validate
-		port = uint16(n)
-	}
+	t = d.lookup(t, d.proxy(), q.site)
+	me, server := d.origin(q.site)
 	k := d.pool.take(t, "proxy>"+q.site, originConns, func() *keptConn {
-		c := d.wire.Dial(t, me, 0, server, port)
+		c := d.wire.Dial(t, me, 0, server, 80)
 		return &keptConn{conn: c, used: t, idle: d.rng.Span(originIdle/4, originIdle), closer: Server}
 	})
 	t = max(t, k.used)
@@ -242,14 +238,6 @@ func (d *day) converse(c *Conn, turns []turn) {
 	for _, turn := range turns {
 		c.Send(turn.from, c.Ready(turn.from)+turn.think, turn.data)
 	}
-}
-
-// hostOnly strips a port.
-func hostOnly(site string) string {
-	if host, _, err := net.SplitHostPort(site); err == nil {
-		return host
-	}
-	return site
 }
 
 func errorPage(title string) []byte {

@@ -137,7 +137,6 @@ type DNSCounts struct {
 	ClientToResolver int `json:"client_to_resolver"`
 	ResolverUpstream int `json:"resolver_upstream"` // repeats over TCP included
 	OverTCP          int `json:"over_tcp"`          // queries
-	ClientUpstream   int `json:"client_upstream"`   // past the resolver
 	Responses        int `json:"responses"`
 	NameErrors       int `json:"name_errors"` // responses
 }
@@ -169,7 +168,7 @@ func (d *day) attack(id, kind, technique, source, note string) *Attack {
 
 // event adds one event to the label.
 func (a *Attack) event(first, last time.Duration, to Destination, flows ...Flow) {
-	from, until := a.start.Add(first), a.start.Add(last)
+	from, until := a.start.Add(first.Truncate(time.Microsecond)), a.start.Add(last.Truncate(time.Microsecond))
 	if a.Events == 0 || from.Before(a.First) {
 		a.First = from
 	}
@@ -210,7 +209,7 @@ func (t *Truth) finish(d *day, packets int) *Truth {
 	c.HTTPRequests = c.HTTP.ClientToProxy + c.HTTP.ProxyToOrigin + c.HTTP.Direct
 	c.Connects = c.HTTP.Connects
 	c.TLSClientHellos = c.TLS.ClientToProxy + c.TLS.ProxyToOrigin + c.TLS.Direct
-	c.DNSQueries = c.DNS.ClientToResolver + c.DNS.ResolverUpstream + c.DNS.ClientUpstream
+	c.DNSQueries = c.DNS.ClientToResolver + c.DNS.ResolverUpstream
 	return t
 }
 

@@ -7,7 +7,7 @@ import (
 
 // Config are the engine's limits and time-outs.
 type Config struct {
-	Workers     int      `toml:"workers"`       // goroutines that decode, 0 = one a processor; 1..64
+	Workers     int      `toml:"-"`             // goroutines that decode, at least 1; capture.workers sets it
 	MaxFlows    int      `toml:"max_flows"`     // flows in the tables of all workers together
 	MaxHeld     int      `toml:"max_held"`      // octets of TCP payload held back for reordering, all workers together
 	MaxHeldFlow int      `toml:"max_held_flow"` // the same for one direction of one flow
@@ -19,38 +19,22 @@ type Config struct {
 
 // Timeouts end flows that are silent for so long.
 type Timeouts struct {
-	Established Duration `toml:"established"` // TCP that goes on
-	HalfClosed  Duration `toml:"half_closed"` // TCP after the first FIN
-	Attempt     Duration `toml:"attempt"`     // TCP SYN without an answer
-	Closed      Duration `toml:"closed"`      // TCP after both FINs or a RST: waits for stragglers
-	UDP         Duration `toml:"udp"`
-	ICMP        Duration `toml:"icmp"`
-	Other       Duration `toml:"other"` // other IP protocols
+	Established time.Duration `toml:"established"` // TCP that goes on
+	HalfClosed  time.Duration `toml:"half_closed"` // TCP after the first FIN
+	Attempt     time.Duration `toml:"attempt"`     // TCP SYN without an answer
+	Closed      time.Duration `toml:"closed"`      // TCP after both FINs or a RST: waits for stragglers
+	UDP         time.Duration `toml:"udp"`
+	ICMP        time.Duration `toml:"icmp"`
+	Other       time.Duration `toml:"other"` // other IP protocols
 }
-
-// Duration is a time span that the configuration writes as text: "90s", "5m".
-type Duration time.Duration
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	if err != nil {
-		return fmt.Errorf("got %q, want a time span such as \"90s\" or \"5m\"", b)
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // DefaultConfig suits a small office on a 1 GB box.
 func DefaultConfig() Config {
 	return Config{
 		MaxFlows: 65536, MaxHeld: 8 << 20, MaxHeldFlow: 1 << 20, Decode: true,
 		Timeouts: Timeouts{
-			Established: Duration(10 * time.Minute), HalfClosed: Duration(2 * time.Minute), Attempt: Duration(10 * time.Second),
-			Closed: Duration(time.Second), UDP: Duration(time.Minute), ICMP: Duration(time.Minute), Other: Duration(time.Minute),
+			Established: 10 * time.Minute, HalfClosed: 2 * time.Minute, Attempt: 10 * time.Second,
+			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,
 		},
 	}
 }
@@ -62,17 +46,16 @@ func (c *Config) Validate() (errs []error) {
 			errs = append(errs, fmt.Errorf("sensor.%s: got %d, want %d..%d", key, got, low, high))
 		}
 	}
-	check("workers", c.Workers, 0, 64)
 	check("max_flows", c.MaxFlows, 64, 1<<24)
 	check("max_held", c.MaxHeld, 64<<10, 1<<30)
 	check("max_held_flow", c.MaxHeldFlow, 4<<10, 1<<30)
 	t := &c.Timeouts
 	for _, d := range []struct {
 		key string
-		v   Duration
+		v   time.Duration
 	}{{"established", t.Established}, {"half_closed", t.HalfClosed}, {"attempt", t.Attempt}, {"closed", t.Closed},
 		{"udp", t.UDP}, {"icmp", t.ICMP}, {"other", t.Other}} {
-		if v := time.Duration(d.v); v < 100*time.Millisecond || v > 7*24*time.Hour {
+		if v := d.v; v < 100*time.Millisecond || v > 7*24*time.Hour {
 			errs = append(errs, fmt.Errorf("sensor.timeouts.%s: got %v, want 100ms..168h", d.key, v))
 		}
 	}

@@ -162,11 +162,14 @@ func (w *Worker) tcpPacket(f *Flow, p *packet.Packet) {
 	if f.decoder == nil {
 		return
 	}
-	if ok && p.PayloadLen() > 0 {
+	if f.oneSided() { // what the other side said before this is lost
+		w.settle(f)
+	}
+	if ok && p.PayloadLen() > 0 && f.decoder != nil {
 		w.segment(f, p, pos)
 	}
 	if f.decoder != nil && (f.dir[0].stream.held != nil || f.dir[1].stream.held != nil ||
-		f.awaits(packet.FromA) || f.awaits(packet.FromB) || f.oneSided()) {
+		f.awaits(packet.FromA) || f.awaits(packet.FromB)) {
 		w.settle(f)
 	}
 }
@@ -218,6 +221,7 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 	f.start, f.last, f.touched = fr.Time, fr.Time, fr.Clock
 	f.uid = mixUID(h, fr.Time)
 	f.Orig = originator(p)
+	f.flipped = f.Orig != p.Side
 	f.midstart = p.Key.Proto == packet.ProtoTCP && p.Flags&packet.SYN == 0
 	if p.Key.Proto == packet.ProtoICMP || p.Key.Proto == packet.ProtoICMPv6 {
 		f.icmpType, f.icmpCode = p.Data[p.L4], p.Data[p.L4+1]

@@ -12,7 +12,7 @@ type tokenKind uint8
 
 const (
 	tokEnd     tokenKind = iota
-	tokOp                // ( ) [ ] : ! & | && || and the other operators
+	tokOp                // ( ) [ ] : = & and the other operators; && || ! as and, or, not
 	tokWord              // keyword, port name or unknown name
 	tokEscaped           // \name: never a keyword; text is without the backslash
 	tokNumber            // num
@@ -90,8 +90,12 @@ func lexToken(text string, pos int) (token, int, error) {
 		}
 		return token{kind: tokEscaped, text: rest[1:n]}, n, nil
 	}
+	wordFor := map[string]string{"&&": "and", "||": "or", "!": "not"}
 	for _, op := range operators {
 		if strings.HasPrefix(rest, op) {
+			if word, ok := wordFor[op]; ok {
+				return token{kind: tokOp, text: word}, len(op), nil
+			}
 			return token{kind: tokOp, text: op}, len(op), nil
 		}
 	}

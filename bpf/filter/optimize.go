@@ -2,22 +2,52 @@ package filter
 
 import "golang.org/x/net/bpf"
 
-// optimizePasses bounds optimize: bending a branch can open the way for another.
-const optimizePasses = 4
+// optimizePasses bounds optimize: one change can open the way for another.
+const optimizePasses = 8
 
-// optimize bends branches past tests whose outcome is already known there:
-// after `ip` held, `ip6` need not be asked. A test is skipped only where the
-// same load has been done on every way, so packets too short for it are
-// rejected as before.
+// optimize bends branches past tests whose outcome is already known there
+// (after `ip` held, `ip6` need not be asked) and merges blocks that do the
+// same. A test is skipped only where the same load has been done on every way,
+// so packets too short for it are rejected as before.
 func (g *graph) optimize() {
 	for range optimizePasses {
-		t := newDominators(g)
-		o := optimizer{tree: t, outcome: map[test]bool{}, value: map[load]uint32{}}
+		o := optimizer{tree: newDominators(g), outcome: map[test]bool{}, value: map[load]uint32{}}
 		o.visit(g.entry)
-		if !o.changed {
+		if merged := g.merge(); !o.changed && !merged {
 			return
 		}
 	}
+}
+
+// merge leads all branches to blocks with the same test and the same branches
+// to one of them.
+func (g *graph) merge() (changed bool) {
+	type content struct {
+		test test
+		next [2]*block
+	}
+	seen := make(map[content]*block, len(g.blocks))
+	same := make([]*block, len(g.blocks)) // what stands for a block
+	for i, b := range g.blocks {
+		same[i] = b
+		if b.verdict {
+			continue
+		}
+		for branch, to := range b.next { // to has a smaller index
+			if s := same[to.index]; s != to {
+				b.next[branch] = s
+				changed = true
+			}
+		}
+		c := content{b.test, b.next}
+		if first, ok := seen[c]; ok {
+			same[i] = first
+		} else {
+			seen[c] = b
+		}
+	}
+	g.entry = same[g.entry.index]
+	return changed
 }
 
 // optimizer walks the dominator tree and keeps what is known on the way.

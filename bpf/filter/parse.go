@@ -4,10 +4,12 @@ import "strings"
 
 // parser is a recursive-descent parser. The grammar, after pcap-filter(7):
 //
-//	expr     = operand { ("and" | "&&" | "or" | "||") operand }   left to right, equal precedence
-//	operand  = ("not" | "!") operand | "(" expr ")" | relation | primitive | value
+//	expr     = operand { ("and" | "or") operand }   left to right, equal precedence
+//	operand  = "not" operand | "(" expr ")" | relation | primitive | value
 //	relation = arith ("=" | "==" | "!=" | "<" | "<=" | ">" | ">=") arith
 //	value    = address, number or name with the qualifiers of the value before it
+//
+// The lexer spells &&, || and ! as and, or and not.
 type parser struct {
 	text  string
 	toks  []token
@@ -110,8 +112,8 @@ func (p *parser) hint(t token) string {
 func (p *parser) expr(inherit qualifiers) (node, qualifiers, error) {
 	left, q, err := p.operand(inherit)
 	for err == nil {
-		or := p.peek().is("or") || p.peek().is("||")
-		if !or && !p.peek().is("and") && !p.peek().is("&&") {
+		or := p.peek().is("or")
+		if !or && !p.peek().is("and") {
 			return left, q, nil
 		}
 		p.take()
@@ -136,7 +138,7 @@ func join(left node, or bool, right node) node {
 
 func (p *parser) operand(inherit qualifiers) (node, qualifiers, error) {
 	t := p.peek()
-	if t.is("not") || t.is("!") {
+	if t.is("not") {
 		p.take()
 		if err := p.enter(t); err != nil {
 			return nil, inherit, err
@@ -159,7 +161,10 @@ func (p *parser) operand(inherit qualifiers) (node, qualifiers, error) {
 		}
 		return p.primitive()
 	}
-	if next := p.peekAt(1); relErr != nil && (t.kind != tokNumber || next.kind == tokOp && !next.is(")")) {
+	// A number that nothing computes with is a value, such as a port.
+	next := p.peekAt(1)
+	alone := t.kind == tokNumber && (next.kind != tokOp || next.is(")") || next.is("and") || next.is("or"))
+	if relErr != nil && !alone {
 		return nil, inherit, relErr
 	}
 	v, err := p.value(inherit)
@@ -282,9 +287,9 @@ func (p *parser) direction(q *qualifiers) bool {
 	joint, second := p.peek(), p.peekAt(1)
 	opposite := (second.is("src") || second.is("dst")) && second.text != first.text
 	switch {
-	case opposite && (joint.is("or") || joint.is("||")):
+	case opposite && joint.is("or"):
 		q.dir = srcOrDst
-	case opposite && (joint.is("and") || joint.is("&&")):
+	case opposite && joint.is("and"):
 		q.dir = srcAndDst
 	default:
 		return true
@@ -297,7 +302,7 @@ func (p *parser) direction(q *qualifiers) bool {
 // values parses one value, `not` values, or a parenthesized list of them.
 func (p *parser) values(q qualifiers) (node, error) {
 	t := p.peek()
-	if !t.is("not") && !t.is("!") && !t.is("(") {
+	if !t.is("not") && !t.is("(") {
 		return p.value(q)
 	}
 	p.take()
@@ -313,8 +318,8 @@ func (p *parser) values(q qualifiers) (node, error) {
 		return &negation{left}, nil
 	}
 	for {
-		or := p.peek().is("or") || p.peek().is("||")
-		if !or && !p.peek().is("and") && !p.peek().is("&&") {
+		or := p.peek().is("or")
+		if !or && !p.peek().is("and") {
 			return left, p.expect(")", "to close the list")
 		}
 		p.take()
@@ -329,6 +334,9 @@ func (p *parser) values(q qualifiers) (node, error) {
 // value parses an address, network, port or protocol with qualifiers q.
 func (p *parser) value(q qualifiers) (node, error) {
 	t := p.peek()
+	if q.kind == "" && (t.kind == tokEnd || t.kind == tokOp) {
+		return nil, p.fail(t, "%s; want an expression such as \"tcp port 80\"", t.found())
+	}
 	if q.kind == "" {
 		return nil, p.fail(t, "%s; want a keyword before it, such as \"host\", \"net\" or \"port\"", t.found())
 	}

@@ -95,9 +95,6 @@ func (p *parser) factor() (arith, error) {
 		if v, ok := constant(t.text); ok {
 			return number(v), nil
 		}
-		if word, _, dash := strings.Cut(t.text, "-"); dash && (word == "len" || strings.Trim(word, "0123456789") == "") {
-			return nil, p.fail(t, "unknown word %s; for subtraction write spaces around the minus", t)
-		}
 	}
 	return nil, p.fail(t, "%s; want a number, len or proto[offset:size]%s", t.found(), p.hint(t))
 }

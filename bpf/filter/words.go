@@ -170,6 +170,9 @@ func isReserved(w string) bool {
 // suggest returns `; did you mean "host"?` for a word near one of the language
 // or, if ports is set, near a service; otherwise "".
 func suggest(word string, ports bool) string {
+	if left, _, dash := strings.Cut(word, "-"); dash && !ports && (left == "len" || strings.Trim(left, "0123456789") == "") {
+		return "; for subtraction write spaces around the minus"
+	}
 	candidates := strings.Fields(otherWords + " ether ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp pim vrrp esp ah stp")
 	if ports {
 		candidates = nil

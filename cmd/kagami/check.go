@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"kagami/bpf/filter"
+	"kagami/configs"
+	"kagami/packet"
+)
+
+type checkCmd struct {
+	settings
+	PrintDefault bool `help:"Print the default configuration with comments, and stop."`
+}
+
+// Run loads the configuration and says what is wrong with it, all at once.
+func (c *checkCmd) Run() error {
+	if c.PrintDefault {
+		fmt.Print(configs.DefaultText)
+		return nil
+	}
+	conf, err := c.load(defaultConfig)
+	if err != nil {
+		return err
+	}
+	if _, err := filter.Compile(conf.Capture.Filter, uint16(packet.LinkEthernet)); err != nil {
+		return fmt.Errorf("capture.filter: %w", err)
+	}
+	name := c.Config
+	if name == "" {
+		name = "configuration"
+	}
+	fmt.Printf("%s is good\n", name)
+	return nil
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"kagami/configs"
+	"kagami/sensor"
+)
+
+func newLogger(c configs.Log, w io.Writer) *slog.Logger {
+	level := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.Level]
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// report prints the summary, and where the records lie.
+func (p *pipeline) report(w io.Writer, src interface{ Stats() sensor.SourceStats }, dir string) {
+	p.summary.zone, _ = p.config.Output.Location()
+	p.summary.print(w, p.engine.Stats(), src.Stats())
+	for _, x := range p.exports {
+		if s := x.Stats(); s.Dropped+s.Failed > 0 {
+			fmt.Fprintf(w, "%10s  lines lost by export %s (%d for want of room, %d not taken)\n",
+				thousands(s.Dropped+s.Failed), printable(x.Name()), s.Dropped, s.Failed)
+		}
+	}
+	if dir != "" {
+		fmt.Fprintf(w, "\nRecords are in %s: records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log\n", printable(dir))
+	}
+}
+
+func (p *pipeline) workers() int { return p.config.Capture.Workers }

@@ -1,0 +1,85 @@
+// Command kagami is a network sensor for a switch's mirror port.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"kagami/configs"
+)
+
+// cli is the command line: one verb a field, one file a verb.
+type cli struct {
+	Run     runCmd     `cmd:"" help:"The sensor, live on an interface."`
+	Read    readCmd    `cmd:"" help:"The same pipeline over capture files (pcap, pcapng; plain, .gz, .zst)."`
+	Check   checkCmd   `cmd:"" help:"Test the configuration; exit 0 or 1."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// settings are the flags of every verb that takes a configuration.
+type settings struct {
+	Config string   `short:"c" placeholder:"FILE" help:"Configuration file."`
+	Set    []string `placeholder:"SECTION.KEY=VALUE" sep:"none" help:"Override one setting; repeatable."`
+}
+
+func (s *settings) load(fallback string) (configs.Config, error) {
+	path := s.Config
+	if path == "" {
+		if _, err := os.Stat(fallback); err == nil {
+			path = fallback
+		}
+	}
+	return configs.Load(path, s.Set)
+}
+
+func main() {
+	var c cli
+	k := kong.Parse(&c, kong.Name("kagami"), kong.UsageOnError(),
+		kong.Description("Kagami reads a switch's mirror port, or capture files, and writes proxy, firewall and DNS logs, records and alerts."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	if err := k.Run(); err != nil {
+		complain(err)
+		os.Exit(1)
+	}
+}
+
+// complain prints each problem on a line of its own.
+func complain(err error) {
+	for _, e := range configs.Problems(err) {
+		fmt.Fprintln(os.Stderr, "kagami:", strings.TrimPrefix(e.Error(), "capture: "))
+	}
+}
+
+// errUsage makes a verb's own argument error look like the parser's.
+func errUsage(format string, args ...any) error {
+	return errors.New(fmt.Sprintf(format, args...) + "; see kagami --help")
+}
+
+type versionCmd struct{}
+
+// version is set by the linker.
+var version = "devel"
+
+func (versionCmd) Run() error {
+	rev := ""
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" {
+				rev = " " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+		fmt.Printf("kagami %s%s %s\n", version, rev, b.GoVersion)
+	}
+	return nil
+}

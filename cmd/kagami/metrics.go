@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"kagami/exporters"
+	"kagami/packet"
+	"kagami/sensor"
+)
+
+// metrics reads the counters when Prometheus asks; nothing is counted twice.
+type metrics struct {
+	pipeline *pipeline
+	sources  joined
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("kagami_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector: descriptions come with the values.
+func (m *metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	counter := func(v uint64, d *prometheus.Desc, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(v uint64, d *prometheus.Desc, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	src := m.sources.Stats()
+	counter(src.Received, desc("capture_frames_total", "Frames that reached the socket."))
+	counter(src.Dropped, desc("capture_dropped_total", "Frames dropped by the kernel for want of room in the ring."))
+	counter(src.Freezes, desc("capture_freezes_total", "Times a ring was full."))
+	st := m.pipeline.engine.Stats()
+	counter(st.Bytes, desc("frame_octets_total", "Octets on the wire of the frames read."))
+	outcomes := desc("frames_total", "Frames by how far they could be read.", "outcome")
+	for o, n := range st.Outcomes {
+		counter(n, outcomes, packet.Outcome(o).String())
+	}
+	counter(st.Flows, desc("flows_total", "Flows made."))
+	gauge(st.Active, desc("flows_active", "Flows in the tables."))
+	ended := desc("flows_ended_total", "Flows ended, by reason; eviction means that the table was full.", "reason")
+	for i, n := range st.Ended {
+		counter(n, ended, sensor.Ends()[i])
+	}
+	counter(st.Gaps, desc("stream_gaps_total", "Holes in TCP streams given up while decoding."))
+	counter(st.GapBytes, desc("stream_gap_octets_total", "Octets in those holes."))
+	counter(st.HeldOverflow, desc("stream_held_overflow_total", "Times a hole was given up because too much was held back."))
+	f := &st.Fragments
+	fragments := desc("fragments_total", "IP fragments, and datagrams made of them or given up.", "what")
+	counter(f.Fragments, fragments, "fragments")
+	counter(f.Datagrams, fragments, "completed")
+	counter(f.TimedOut, fragments, "timed_out")
+	counter(f.Evicted, fragments, "evicted")
+	counter(f.Overlapped, fragments, "overlapped")
+	counter(f.Refused, fragments, "refused")
+	counter(st.Records, desc("records_total", "Records written by the workers."))
+	m.exports(counter, gauge)
+	m.evidence(counter)
+}
+
+func (m *metrics) exports(counter, gauge func(uint64, *prometheus.Desc, ...string)) {
+	lines := desc("export_lines_total", "Lines by export and what became of them.", "export", "what")
+	queued := desc("export_queued_lines", "Lines that wait.", "export")
+	for i, x := range m.pipeline.exports {
+		s, name := x.Stats(), exportName(i, x)
+		counter(s.Made, lines, name, "made")
+		counter(s.Sent, lines, name, "sent")
+		counter(s.Dropped, lines, name, "dropped")
+		counter(s.Failed, lines, name, "failed")
+		gauge(uint64(s.QueuedLines), queued, name)
+	}
+}
+
+// exportName is unique even when two exports look alike.
+func exportName(i int, x exporters.Output) string { return fmt.Sprintf("%d %s", i+1, x.Name()) }
+
+// serveMetrics starts the endpoint, if one is configured, and returns what stops it.
+func (p *pipeline) serveMetrics(srcs []sensor.Source) (stop func(), err error) {
+	addr := p.config.Metrics.Listen
+	if addr == "" {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for metrics on %q (metrics.listen): %w", addr, err)
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(&metrics{p, srcs}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	go srv.Serve(l)
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		srv.Shutdown(ctx)
+	}, nil
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"kagami/bpf/filter"
+	"kagami/capture"
+	"kagami/exporters"
+	"kagami/packet"
+)
+
+type readCmd struct {
+	settings
+	Out   string   `short:"o" placeholder:"DIR" help:"Write records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log there. Without it, only the summary is printed."`
+	Quiet bool     `short:"q" help:"No summary and no progress bar."`
+	Args  []string `arg:"" name:"file" help:"Capture files ('-' is stdin), then a tcpdump filter if wanted."`
+}
+
+// Run reads capture files through the pipeline.
+func (r *readCmd) Run(ctx context.Context) error {
+	c, err := r.load("")
+	if err != nil {
+		return err
+	}
+	paths, expr, err := splitArgs(r.Args)
+	if err != nil {
+		return err
+	}
+	if expr == "" {
+		expr = c.Capture.Filter
+	}
+	var to []exporters.Config
+	if r.Config != "" {
+		to = append(to, c.Export...)
+	}
+	if r.Out != "" {
+		if err := os.MkdirAll(r.Out, 0o755); err != nil {
+			return fmt.Errorf("make output directory: %w", err)
+		}
+		to = append(to, files(r.Out)...)
+	}
+	log := newLogger(c.Log, os.Stderr)
+	src := capture.OpenFiles(paths, capture.FileOptions{Filter: fileFilter(expr), Frames: c.Capture.BatchFrames})
+	bar := newProgress(os.Stderr, r.Quiet)
+	p, err := newPipeline(c, to, false, bar.update, log)
+	if err != nil {
+		return err
+	}
+	readErr := p.engine.Read(ctx, src)
+	bar.finish()
+	closeErr := p.close()
+	if !r.Quiet {
+		p.report(os.Stdout, src, r.Out)
+	}
+	return verdict(readErr, closeErr, p.summary.err)
+}
+
+// verdict is the exit status: a torn last packet is a warning, all else fails.
+func verdict(read error, others ...error) error {
+	if read != nil && capture.IsTorn(read) {
+		fmt.Fprintln(os.Stderr, "kagami: warning:", strings.TrimPrefix(read.Error(), "capture: ")+"; everything before it was read")
+		read = nil
+	}
+	if read != nil {
+		return read
+	}
+	for _, err := range others {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// splitArgs takes the capture files from the front; what is left is a filter.
+func splitArgs(args []string) (paths []string, expr string, err error) {
+	n := 0
+	for ; n < len(args); n++ {
+		if args[n] == "-" {
+			continue
+		}
+		if _, err := os.Stat(args[n]); err != nil {
+			break
+		}
+	}
+	expr = strings.Join(args[n:], " ")
+	if n == 0 {
+		return nil, "", fmt.Errorf("read %q: no such file", args[0])
+	}
+	if _, err := filter.Compile(expr, uint16(packet.LinkEthernet)); err != nil {
+		return nil, "", fmt.Errorf("%q is neither a file nor a filter: %w", args[n], err)
+	}
+	return args[:n], expr, nil
+}
+
+// fileFilter compiles the filter once for each link type that a file has.
+func fileFilter(expr string) func(packet.LinkType) (capture.Matcher, error) {
+	if expr == "" {
+		return nil
+	}
+	return func(link packet.LinkType) (capture.Matcher, error) {
+		p, err := filter.Compile(expr, uint16(link))
+		if err != nil {
+			return nil, err
+		}
+		return filter.NewMatcher(p)
+	}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"reflect"
+	"strings"
+	"syscall"
+
+	"kagami/bpf/filter"
+	"kagami/capture"
+	"kagami/configs"
+	"kagami/sensor"
+)
+
+const defaultConfig = "/etc/kagami/kagami.toml"
+
+// errReload ends a pipeline because the configuration changed.
+var errReload = errors.New("reload")
+
+type runCmd struct {
+	settings
+	Iface  string   `short:"i" placeholder:"IFACE" help:"Interface on the mirror port; default from the configuration."`
+	Filter []string `arg:"" optional:"" help:"tcpdump filter; default from the configuration."`
+}
+
+// Run captures until it is told to stop. SIGHUP reads the configuration again:
+// when nothing changed, files are reopened (log rotation); when something did,
+// the pipeline is flushed and started anew with it.
+func (r *runCmd) Run(ctx context.Context) error {
+	c, err := r.configure()
+	if err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		log := newLogger(c.Log, os.Stderr)
+		next, err := r.once(ctx, c, log, hup)
+		if !errors.Is(err, errReload) {
+			return err
+		}
+		log.Info("configuration changed: starting anew")
+		c = next
+	}
+}
+
+// configure loads the configuration and lays the command line over it.
+func (r *runCmd) configure() (configs.Config, error) {
+	c, err := r.load(defaultConfig)
+	if err != nil {
+		return c, err
+	}
+	if r.Iface != "" {
+		c.Capture.Interface = r.Iface
+	}
+	if len(r.Filter) > 0 {
+		c.Capture.Filter = strings.Join(r.Filter, " ")
+	}
+	if c.Capture.Interface == "" {
+		return c, errors.New("no interface: give one with -i, or set capture.interface in " + defaultConfig)
+	}
+	return c, nil
+}
+
+// once runs one pipeline until ctx ends, the capture fails, or a changed
+// configuration, which it returns with errReload, takes its place.
+func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, hup <-chan os.Signal) (configs.Config, error) {
+	p, err := newPipeline(c, c.Export, true, nil, log)
+	if err != nil {
+		return c, err
+	}
+	srcs, err := openRings(p.config.Capture, p.workers())
+	if err != nil {
+		return c, errors.Join(err, p.close())
+	}
+	stopMetrics, err := p.serveMetrics(srcs)
+	if err != nil {
+		return c, errors.Join(err, closeAll(srcs), p.close())
+	}
+	log.Info("capturing", "interface", c.Capture.Interface, "workers", len(srcs), "filter", c.Capture.Filter, "exports", len(c.Export))
+	runCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := c
+	go func() {
+		for {
+			select {
+			case <-runCtx.Done():
+				return
+			case <-hup:
+				if n, changed := r.reload(c, p, log); changed {
+					next = n
+					cancel(errReload)
+				}
+			}
+		}
+	}()
+	err = p.engine.Live(runCtx, srcs)
+	stopMetrics()
+	p.report(os.Stdout, joined(srcs), "")
+	err = errors.Join(err, closeAll(srcs), p.close())
+	if errors.Is(context.Cause(runCtx), errReload) && err == nil {
+		return next, errReload
+	}
+	return c, err
+}
+
+// reload answers SIGHUP. A configuration with mistakes changes nothing.
+func (r *runCmd) reload(c configs.Config, p *pipeline, log *slog.Logger) (configs.Config, bool) {
+	n, err := r.configure()
+	if err != nil {
+		for _, e := range configs.Problems(err) {
+			log.Error("reload refused, the old configuration stays", "err", e)
+		}
+		return c, false
+	}
+	if !reflect.DeepEqual(c, n) {
+		return n, true
+	}
+	for _, x := range p.exports {
+		if err := x.Reopen(); err != nil {
+			log.Error("reopen export", "err", err)
+		}
+	}
+	log.Info("files reopened, configuration unchanged")
+	return c, false
+}
+
+// openRings opens one ring a worker on the interface.
+func openRings(c capture.Config, workers int) ([]sensor.Source, error) {
+	o := capture.LiveOptions{Config: c, Workers: workers}
+	if c.Filter != "" {
+		link, err := capture.InterfaceLink(c.Interface)
+		if err != nil {
+			return nil, err
+		}
+		prog, err := filter.CompileLive(c.Filter, uint16(link))
+		if err != nil {
+			return nil, err
+		}
+		if o.Filter, err = prog.Raw(); err != nil {
+			return nil, fmt.Errorf("compile filter %q: %w", c.Filter, err)
+		}
+	}
+	rings, err := capture.OpenRings(o)
+	if err != nil {
+		return nil, err
+	}
+	srcs := make([]sensor.Source, len(rings))
+	for i, r := range rings {
+		srcs[i] = r
+	}
+	return srcs, nil
+}
+
+func closeAll(srcs []sensor.Source) error {
+	var errs []error
+	for _, s := range srcs {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// joined sums the statistics of several sources.
+type joined []sensor.Source
+
+func (j joined) Stats() (t sensor.SourceStats) {
+	for _, src := range j {
+		s := src.Stats()
+		t.Received += s.Received
+		t.Dropped += s.Dropped
+		t.Freezes += s.Freezes
+	}
+	return t
+}

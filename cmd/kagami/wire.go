@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"kagami/configs"
+	"kagami/decoders"
+	"kagami/detectors"
+	"kagami/evidence"
+	"kagami/exporters"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+// pipeline is everything between a source and the places records go to.
+type pipeline struct {
+	config  configs.Config
+	engine  *sensor.Engine
+	exports []exporters.Output
+	store   *evidence.Store
+	summary *summary
+	log     *slog.Logger
+}
+
+// files are the exports of kagami read -o DIR: the command-line contract.
+func files(dir string) []exporters.Config {
+	var out []exporters.Config
+	for _, f := range []struct {
+		format, name string
+		records      []string
+	}{
+		{"ecs", "records.jsonl", nil},
+		{"ecs", "alerts.jsonl", []string{"alert"}},
+		{"squid", "access.log", nil},
+		{"squid-combined", "access-combined.log", nil},
+		{"netscreen", "traffic.log", nil},
+		{"bind", "queries.log", nil},
+	} {
+		abs, _ := filepath.Abs(filepath.Join(dir, f.name))
+		out = append(out, exporters.Config{Format: f.format, To: (&url.URL{Scheme: "file", Path: abs}).String(), Records: f.records})
+	}
+	return out
+}
+
+// newPipeline wires the whole program: source → workers → merger → detectors →
+// exports, with packets copied to disk on the way. It is the picture in
+// docs/DESIGN.md as code. live says whether to drop and count, or to block.
+func newPipeline(c configs.Config, to []exporters.Config, live bool, progress func(sensor.SourceStats), log *slog.Logger) (*pipeline, error) {
+	if c.Capture.Workers == 0 {
+		c.Capture.Workers = runtime.GOMAXPROCS(0)
+	}
+	c.Sensor.Workers = c.Capture.Workers
+	p := &pipeline{config: c, summary: newSummary(), log: log}
+	p.limitMemory(len(to))
+
+	networks, errs := sensor.NewNetworks(c.Network.Zones, c.Network.Outside)
+	if errs != nil {
+		return nil, errors.Join(errs...)
+	}
+	if err := p.openExports(to, live, c.Capture.Workers > 1); err != nil {
+		return nil, err
+	}
+	var store func(int) sensor.Store
+	if c.Evidence.Enable {
+		var err error
+		if p.store, err = evidence.Open(c.Evidence, log); err != nil {
+			p.close()
+			return nil, err
+		}
+		store = func(worker int) sensor.Store { return p.store.Writer(worker, c.Capture.Interface) }
+	}
+	p.engine = sensor.New(sensor.Options{
+		Config:    c.Sensor,
+		Networks:  networks,
+		Protocols: decoders.All(),
+		Detectors: detectors.All(c.Detect),
+		Output:    p.write,
+		Store:     store,
+		Progress:  progress,
+	})
+	return p, nil
+}
+
+func (p *pipeline) openExports(to []exporters.Config, live, queued bool) error {
+	c := p.config.Output
+	loc, err := c.Location()
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "kagami"
+	}
+	env := exporters.Env{Location: loc, HostName: host, Device: c.Device, Logger: p.log}
+	policy := exporters.Drop
+	if !live {
+		policy, env.Files = exporters.Block, exporters.TruncateFiles
+	}
+	if !c.DirectTLS {
+		env.DirectTLS = exporters.DirectTLSOmitted
+	}
+	for _, e := range to {
+		x, err := exporters.Open(e, env)
+		if err != nil {
+			p.close()
+			return err
+		}
+		if live || queued {
+			p.exports = append(p.exports, exporters.NewQueue(x, exporters.Limits{Lines: c.QueueLines, Bytes: c.QueueBytes}, policy))
+		} else {
+			p.exports = append(p.exports, x)
+		}
+	}
+	return nil
+}
+
+// write is the end of the pipeline: one goroutine calls it, with records in order.
+func (p *pipeline) write(rs []records.Record) {
+	for _, r := range rs {
+		p.summary.observe(r)
+	}
+	for _, x := range p.exports {
+		if err := x.Write(rs); err != nil {
+			p.summary.failed(x.Name(), err)
+		}
+	}
+}
+
+// limitMemory turns the sum of the limits into the runtime's soft memory limit,
+// so that garbage is collected before the box swaps.
+func (p *pipeline) limitMemory(exports int) {
+	const fixed = 24 << 20 // code, stacks, batches, and what is in flight
+	c := &p.config
+	plan := c.Sensor.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
+	limit := plan
+	if c.Output.MemoryMiB > 0 {
+		limit = int64(c.Output.MemoryMiB) << 20
+	}
+	debug.SetMemoryLimit(limit)
+	p.log.Debug("memory plan", "flows_mib", c.Sensor.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
+		"exports_mib", exports*c.Output.QueueBytes>>20, "sum_mib", plan>>20, "limit_mib", limit>>20)
+}
+
+// close flushes every place, waiting a bounded time for each.
+func (p *pipeline) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var errs []error
+	for _, x := range p.exports {
+		errs = append(errs, x.Close(ctx))
+	}
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,410 @@
+package decoders
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"kagami/packet"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+// dnsRun drives a DNS decoder over one flow and keeps its records.
+type dnsRun struct {
+	f   *sensor.Flow
+	d   sensor.Decoder
+	out []*records.DNS
+}
+
+func runDNS(p sensor.Protocol, port uint16) *dnsRun {
+	f := sensor.NewTestFlow(p.Transport)
+	f.Key.BPort = port
+	return &dnsRun{f: f, d: p.New()}
+}
+
+func (r *dnsRun) emit(rec records.Record) { r.out = append(r.out, rec.(*records.DNS)) }
+
+func (r *dnsRun) at(ms int64, side packet.Side, b []byte) sensor.Verdict {
+	r.f.Now = ms * 1e6
+	return r.d.Data(r.f, side, b, r.emit)
+}
+
+// packed is a message in wire form.
+func packed(tb testing.TB, m *dns.Msg) []byte {
+	tb.Helper()
+	b, err := m.Pack()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+func query(name string, typ uint16) *dns.Msg {
+	m := new(dns.Msg)
+	m.SetQuestion(name, typ)
+	m.Id = 7
+	return m
+}
+
+// answered is a response to query(name, typ) with the records given in zone form.
+func answered(tb testing.TB, name string, typ uint16, rrs ...string) *dns.Msg {
+	tb.Helper()
+	m := new(dns.Msg)
+	m.SetReply(query(name, typ))
+	m.Compress = true
+	for _, s := range rrs {
+		rr, err := dns.NewRR(s)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		m.Answer = append(m.Answer, rr)
+	}
+	return m
+}
+
+func read(b []byte, protocol string) *records.DNS {
+	r := records.NewDNS(records.Meta{})
+	r.Protocol = protocol
+	readDNS(b, r)
+	return r
+}
+
+func TestDNSNameText(t *testing.T) {
+	for _, c := range []struct{ name, wire, want string }{
+		{"root", "\x00", "."},
+		{"case is kept", "\x05MiXeD\x02JP\x00", "MiXeD.JP"},
+		{"blank", "\x03a b\x00", `a\032b`},
+		{"zone file's special characters", "\x08\"().;\\@$\x00", `\"\(\)\.\;\\\@\$`},
+		{"control, DEL and UTF-8", "\x05\x01\x7f\xe3\x81\x82\x00", `\001\127\227\129\130`},
+		{"other punctuation stays", "\x05a/_-*\x00", "a/_-*"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, next, ok := appendName(nil, []byte(c.wire), 0)
+			if string(got) != c.want || next != len(c.wire) || !ok {
+				t.Errorf("got %q, next %d, ok %v; want %q", got, next, ok, c.want)
+			}
+		})
+	}
+}
+
+func TestDNSNameRefused(t *testing.T) {
+	label := "\x3f" + strings.Repeat("x", 63)
+	for _, c := range []struct {
+		name, wire string
+		off        int
+		partial    string
+	}{
+		{"ends in a label", "\x05abc", 0, ""},
+		{"ends before the root", "\x03abc", 0, "abc"},
+		{"pointer to itself", "\xc0\x00", 0, ""},
+		{"pointer forward", "\x01a\xc0\x05\x00\x01b\x00", 0, "a"},
+		{"loop of two pointers", "\x01a\xc0\x00", 0, "a"},
+		{"half a pointer", "\x01a\xc0", 0, "a"},
+		{"reserved label type", "\x41ab\x00", 0, ""},
+		{"longer than 255 octets", strings.Repeat(label, 4) + "\x00", 0, strings.Repeat("x", 63) + strings.Repeat("."+strings.Repeat("x", 63), 2)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, _, ok := appendName(nil, []byte(c.wire), c.off)
+			if ok || string(got) != c.partial {
+				t.Errorf("got %q, ok %v; want %q and a refusal", got, ok, c.partial)
+			}
+		})
+	}
+}
+
+func TestDNSAnswerText(t *testing.T) {
+	for _, c := range []struct{ rr, want string }{
+		{"a.jp. 60 IN A 192.0.2.1", "192.0.2.1"},
+		{"a.jp. 60 IN AAAA 2001:db8::1", "2001:db8::1"},
+		{"a.jp. 60 IN CNAME B.a.jp.", "B.a.jp"},
+		{`a.jp. 60 IN NS a\032b.jp.`, `a\032b.jp`},
+		{"a.jp. 60 IN PTR .", "."},
+		{"a.jp. 60 IN MX 10 mail.example.", "10 mail.example"},
+		{`a.jp. 60 IN TXT "v=spf1 -all"`, "v=spf1 -all"},
+		{`a.jp. 60 IN TXT "one" "t\\w\200"`, `one t\\w\200`},
+		{"a.jp. 60 IN SOA ns.a.jp. root.a.jp. 1 2 3 4 5", "ns.a.jp root.a.jp 1 2 3 4 5"},
+		{"a.jp. 60 IN SRV 1 2 5060 sip.a.jp.", "1 2 5060 sip.a.jp"},
+		{`a.jp. 60 IN HTTPS 1 . alpn="h2,h3" ipv4hint="192.0.2.1"`, `1 . alpn="h2,h3" ipv4hint="192.0.2.1"`},
+		{"a.jp. 60 IN HTTPS 0 b.jp.", "0 b.jp"},
+		{`a.jp. 60 IN CAA 0 issue "ca.example"`, `0 issue "ca.example"`},
+		{"a.jp. 60 IN DS 1 8 2 AB", "1 8 2 AB"},
+		{`a.jp. 60 IN TYPE65280 \# 2 abcd`, `\# 2 abcd`},
+	} {
+		t.Run(c.rr, func(t *testing.T) {
+			r := read(packed(t, answered(t, "a.jp.", dns.TypeANY, c.rr)), "dns")
+			if r.Malformed || len(r.Answers) != 1 || r.Answers[0].Data != c.want || r.Answers[0].TTL != 60 || r.Answers[0].Name != "a.jp" {
+				t.Errorf("got %+v, malformed %v; want data %q", r.Answers, r.Malformed, c.want)
+			}
+		})
+	}
+}
+
+func TestDNSMessage(t *testing.T) {
+	edns := query("apt.example.com.", dns.TypeMX)
+	edns.SetEdns0(1232, true)
+	edns.CheckingDisabled = true
+	opt := edns.IsEdns0()
+	opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708"},
+		&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: []byte{10, 1, 2, 0}})
+	badvers := answered(t, "a.jp.", dns.TypeA)
+	badvers.SetEdns0(4096, false)
+	badvers.Rcode = dns.RcodeBadVers
+	badvers.Authoritative, badvers.RecursionAvailable = true, true
+	chaos := query("version.bind.", dns.TypeTXT)
+	chaos.Question[0].Qclass = dns.ClassCHAOS
+	signed := query("www.a.co.jp.", 65280)
+	signed.SetTsig("key.", dns.HmacSHA256, 300, 0)
+	signed.Opcode, signed.RecursionDesired = dns.OpcodeNotify, false
+
+	for _, c := range []struct {
+		name string
+		msg  *dns.Msg
+		want records.DNS
+	}{
+		{"query with EDNS", edns, records.DNS{ID: 7, Opcode: "QUERY", Flags: []string{"RD", "CD"}, Name: "apt.example.com", Type: "MX",
+			Class: "IN", Questions: 1, RegisteredDomain: "example.com", Subdomain: "apt", TopLevelDomain: "com",
+			EDNS: true, UDPSize: 1232, DO: true, ECS: "10.1.2.0/24/0", Cookie: 8}},
+		{"response with an extended code", badvers, records.DNS{ID: 7, Response: true, Opcode: "QUERY", RCode: "BADVERS",
+			Flags: []string{"AA", "RD", "RA"}, Name: "a.jp", Type: "A", Class: "IN", Questions: 1,
+			RegisteredDomain: "a.jp", TopLevelDomain: "jp", EDNS: true, UDPSize: 4096}},
+		{"class CH", chaos, records.DNS{ID: 7, Opcode: "QUERY", Flags: []string{"RD"}, Name: "version.bind", Type: "TXT", Class: "CH",
+			Questions: 1, RegisteredDomain: "version.bind", TopLevelDomain: "bind"}},
+		{"TSIG, unknown type", signed, records.DNS{ID: 7, Opcode: "NOTIFY", Name: "www.a.co.jp", Type: "TYPE65280", Class: "IN",
+			Questions: 1, Additional: 1, Signed: true, RegisteredDomain: "a.co.jp", Subdomain: "www", TopLevelDomain: "co.jp"}},
+		{"root", query(".", dns.TypeNS), records.DNS{ID: 7, Opcode: "QUERY", Flags: []string{"RD"}, Name: ".", Type: "NS", Class: "IN", Questions: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.want.Protocol = "dns"
+			if got := read(packed(t, c.msg), "dns"); !reflect.DeepEqual(*got, withMeta(c.want)) {
+				t.Errorf("\n got %+v\nwant %+v", *got, c.want)
+			}
+		})
+	}
+}
+
+// withMeta gives r the header that NewDNS makes.
+func withMeta(r records.DNS) records.DNS {
+	*r.Meta() = *records.NewDNS(records.Meta{}).Meta()
+	return r
+}
+
+func TestDNSMalformed(t *testing.T) {
+	whole := packed(t, answered(t, "www.example.jp.", dns.TypeA, "www.example.jp. 9 IN A 192.0.2.1", "www.example.jp. 9 IN A 192.0.2.2"))
+	for n := dnsHeaderLen; n < len(whole); n++ {
+		r := read(whole[:n], "dns")
+		if !r.Malformed || r.ID != 7 || r.RCode != "NOERROR" {
+			t.Fatalf("%d of %d octets: %+v", n, len(whole), r)
+		}
+		if complete := n >= len(whole)-16; complete != (len(r.Answers) == 1) || complete && r.Name != "www.example.jp" {
+			t.Fatalf("%d of %d octets: name %q, answers %v", n, len(whole), r.Name, r.Answers)
+		}
+	}
+	short := append([]byte(nil), whole...)
+	short[len(short)-5] = 3 // the length of the last A record
+	if r := read(short[:len(short)-1], "dns"); !r.Malformed || len(r.Answers) != 2 || r.Answers[1].Data != `\# 3 c00002` {
+		t.Errorf("A with three octets: %+v", r.Answers)
+	}
+}
+
+func TestDNSAnswerTextIsBounded(t *testing.T) {
+	// 5,000 answers, each a pointer to a name of 250 octets that need escapes.
+	b := packed(t, query("a.jp.", dns.TypePTR))
+	b[2] |= 0x80
+	name := strings.Repeat("\x3e"+strings.Repeat("\x01", 62), 3)
+	at := len(b) + 12
+	b = append(b, "\xc0\x0c\x00\x0c\x00\x01\x00\x00\x00\x09"...)
+	b = append(b, 0, byte(len(name)+1))
+	b = append(b, name+"\x00"...)
+	const n = 5000
+	for range n {
+		b = append(b, "\xc0\x0c\x00\x0c\x00\x01\x00\x00\x00\x09\x00\x02"...)
+		b = append(b, 0xc0|byte(at>>8), byte(at))
+	}
+	b[6], b[7] = byte((n+1)>>8), byte((n+1)&0xff)
+	r := read(b[:min(len(b), 65535)], "dns")
+	text := 0
+	for _, a := range r.Answers {
+		text += len(a.Name) + len(a.Data)
+	}
+	if text > dnsMaxText+4096 || r.Dropped == 0 {
+		t.Errorf("kept %d octets of text, dropped %d answers", text, r.Dropped)
+	}
+}
+
+func TestDNSPairsResponses(t *testing.T) {
+	q, a := packed(t, query("WWW.example.jp.", dns.TypeA)), packed(t, answered(t, "www.example.JP.", dns.TypeA))
+	other := packed(t, answered(t, "other.jp.", dns.TypeA))
+	run := runDNS(dnsUDP(), 53)
+	run.at(0, packet.FromB, a) // before any query
+	run.at(1, packet.FromA, q)
+	run.at(2, packet.FromA, q) // asked again
+	run.at(3, packet.FromB, other)
+	run.at(5, packet.FromA, a) // from the wrong side
+	run.at(9, packet.FromB, a)
+	want := []int64{-1, 0, 0, -1, -1, 8e6}
+	for i, r := range run.out {
+		if i >= len(want) || r.RTT != want[i] {
+			t.Errorf("record %d: RTT %d", i, r.RTT)
+		}
+	}
+	if len(run.out) != len(want) {
+		t.Errorf("%d records, want %d", len(run.out), len(want))
+	}
+	if run.f.Service != "dns" {
+		t.Errorf("service %q", run.f.Service)
+	}
+}
+
+func TestDNSPendingIsBounded(t *testing.T) {
+	run := runDNS(dnsUDP(), 53)
+	q := query("www.example.jp.", dns.TypeA)
+	const extra = 5
+	for i := range dnsMaxPending + extra {
+		q.Id = uint16(i)
+		run.at(int64(i), packet.FromA, packed(t, q))
+	}
+	if n := len(run.d.(*dnsDecoder).pending); n != dnsMaxPending {
+		t.Errorf("%d queries pending, limit %d", n, dnsMaxPending)
+	}
+	reply := func(id uint16) *records.DNS {
+		a := answered(t, "www.example.jp.", dns.TypeA)
+		a.Id = id
+		run.at(1000, packet.FromB, packed(t, a))
+		return run.out[len(run.out)-1]
+	}
+	if r := reply(extra - 1); r.RTT != -1 || r.Forgotten != extra {
+		t.Errorf("forgotten query: RTT %d, forgotten %d; want -1, %d", r.RTT, r.Forgotten, extra)
+	}
+	if r := reply(extra); r.RTT != (1000-extra)*1e6 {
+		t.Errorf("oldest kept query: RTT %d", r.RTT)
+	}
+}
+
+func TestDNSMatch(t *testing.T) {
+	q, a := packed(t, query("www.example.jp.", dns.TypeA)), packed(t, answered(t, "www.example.jp.", dns.TypeA, "www.example.jp. 9 IN A 192.0.2.1"))
+	nbns := query("CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.", 33)
+	big := answered(t, "big.jp.", dns.TypeA)
+	for range 100 {
+		big.Answer = append(big.Answer, answered(t, "big.jp.", dns.TypeA, "big.jp. 9 IN A 192.0.2.1").Answer[0])
+	}
+	stun := []byte("\x00\x01\x00\x08\x21\x12\xa4\x42abcdefghijkl\x80\x28\x00\x04\x01\x02\x03\x04")
+	ntp := append([]byte("\x23\x00\x06\xec\x00\x01\x00\x00\x00\x00\x00\x01"), make([]byte, 36)...)
+	for _, c := range []struct {
+		name string
+		port uint16
+		msg  []byte
+		want sensor.Match
+	}{
+		{"query", 53, q, sensor.FromClient},
+		{"response", 53, a, sensor.FromServer},
+		{"query on any port", 5300, q, sensor.FromClient},
+		{"response on any port", 5300, a, sensor.FromServer},
+		{"long response on any port", 5300, packed(t, big), sensor.FromServer},
+		{"counts that do not fit, port 53", 53, append([]byte("\x00\x07\x01\x00\x00\x01\xff\xff\x00\x00\x00\x00"), 0), sensor.FromClient},
+		{"counts that do not fit, other port", 5300, append([]byte("\x00\x07\x81\x00\x00\x01\xff\xff\x00\x00\x00\x00"), q[12:]...), sensor.No},
+		{"too short", 53, q[:11], sensor.No},
+		{"unassigned opcode", 53, append([]byte("\x00\x07\x19\x00"), q[4:]...), sensor.No},
+		{"NetBIOS name service", 137, packed(t, nbns), sensor.No},
+		{"STUN", 3478, stun, sensor.No},
+		{"NTP", 123, ntp, sensor.No},
+		{"query with the reserved bit, other port", 5300, append([]byte("\x00\x07\x01\x40"), q[4:]...), sensor.No},
+		{"zeros", 5300, make([]byte, 64), sensor.No},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := sensor.NewTestFlow(packet.ProtoUDP)
+			f.Key.BPort = c.port
+			if got := matchDNSDatagram(f, packet.FromA, c.msg[:min(len(c.msg), sensor.MatchLimit)]); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestMulticastDNS(t *testing.T) {
+	a := answered(t, "host.local.", dns.TypeA, "host.local. 120 IN A 192.0.2.9")
+	a.Answer[0].Header().Class |= 0x8000 // cache flush
+	f := sensor.NewTestFlow(packet.ProtoUDP)
+	f.Key.APort, f.Key.BPort = 5353, 5353
+	f.Key.B = [16]byte{10: 0xff, 11: 0xff, 12: 224, 15: 251}
+	if m := matchDNSDatagram(f, packet.FromA, packed(t, a)); m != sensor.FromClient {
+		t.Errorf("an announcement must not make the group its client: %v", m)
+	}
+	if r := read(packed(t, a), "mdns"); r.Answers[0].Class != "IN" || r.TopLevelDomain != "local" || len(r.Resolved) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestSplitDomain(t *testing.T) {
+	for _, c := range [][4]string{
+		{"www.Example.co.jp", "www", "example.co.jp", "co.jp"},
+		{"a.b.example.com", "a.b", "example.com", "com"},
+		{"example.com", "", "example.com", "com"},
+		{"com", "", "", "com"},
+		{"localhost", "", "", "localhost"},
+		{".", "", "", ""},
+		{"", "", "", ""},
+		{`a\.b.example.com`, `a\.b`, "example.com", "com"},
+		{`\000\255.example.jp`, `\000\255`, "example.jp", "jp"},
+	} {
+		if sub, reg, top := splitDomain(c[0]); sub != c[1] || reg != c[2] || top != c[3] {
+			t.Errorf("%q: got %q %q %q", c[0], sub, reg, top)
+		}
+	}
+}
+
+// The oracle: what miekg/dns reads of a message, this package reads too.
+func FuzzDNSMessage(f *testing.F) {
+	f.Add(packed(f, query("www.example.jp.", dns.TypeHTTPS)))
+	f.Add(packed(f, answered(f, "a.jp.", dns.TypeANY, "a.jp. 1 IN A 192.0.2.1", "a.jp. 1 IN MX 1 b.jp.", `a.jp. 1 IN TXT "x" "y"`,
+		`a.jp. 1 IN HTTPS 1 . alpn="h2"`, "a.jp. 1 IN SOA a. b. 1 2 3 4 5", "a.jp. 1 IN RRSIG A 8 1 1 20260101000000 20250101000000 1 a.jp. AAAA")))
+	edns := query("a.jp.", dns.TypeA)
+	edns.SetEdns0(1232, true)
+	f.Add(packed(f, edns))
+	f.Add([]byte("\x00\x07\x81\x00\x00\x01\x00\x01\x00\x00\x00\x00\x01a\xc0\x0c\x00\x01\x00\x01\xc0\x0e\x00\x05\x00\x01\x00\x00\x00\x00\x00\x02\xc0\x1a"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < dnsHeaderLen {
+			return
+		}
+		r := read(b, "dns")
+		for _, c := range []byte(r.Name) {
+			if c <= ' ' || c >= 0x7f {
+				t.Fatalf("name %q is not printable", r.Name)
+			}
+		}
+		if r.Malformed {
+			return
+		}
+		var m dns.Msg
+		if m.Unpack(b) != nil || len(m.Question) == 0 {
+			return
+		}
+		if got, want := r.Type, dnsTypeName(m.Question[0].Qtype); got != want {
+			t.Errorf("type %q, want %q", got, want)
+		}
+		if len(r.Answers)+r.Dropped != len(m.Answer) || r.Authority != len(m.Ns) {
+			t.Errorf("%d answers, %d authority; want %d, %d", len(r.Answers), r.Authority, len(m.Answer), len(m.Ns))
+		}
+	})
+}
+
+func BenchmarkDNSQuery(b *testing.B) {
+	m := query("www.example.co.jp.", dns.TypeA)
+	m.SetEdns0(1232, true)
+	benchmarkDNS(b, packed(b, m))
+}
+
+func BenchmarkDNSResponse(b *testing.B) {
+	benchmarkDNS(b, packed(b, answered(b, "www.example.co.jp.", dns.TypeA, "www.example.co.jp. 9 IN CNAME x.cdn.example.com.",
+		"x.cdn.example.com. 9 IN A 192.0.2.1", "x.cdn.example.com. 9 IN A 192.0.2.2")))
+}
+
+func benchmarkDNS(b *testing.B, msg []byte) {
+	b.ReportAllocs()
+	b.SetBytes(int64(len(msg)))
+	for b.Loop() {
+		read(msg, "dns")
+	}
+}

@@ -1,0 +1,153 @@
+package decoders
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"kagami/records"
+	"kagami/sensor"
+)
+
+const oddHost = "bad host"
+
+// httpStrings fills in a record's strings. What rarely changes on a connection
+// is shared between its records.
+type httpStrings struct {
+	agent, server, contentType, reason, host string
+}
+
+// share is b as a string, the last one if that is equal.
+func share(last *string, b []byte) string {
+	if string(b) != *last {
+		*last = string(b)
+	}
+	return *last
+}
+
+// request fills in what a request's header section says.
+func (h *httpStrings) request(f *sensor.Flow, x *httpExchange, head *httpHead) {
+	if x.Method = knownMethod(head.method); x.Method == "" {
+		x.Method = string(head.method)
+	}
+	x.Version = head.version
+	x.UserAgent = share(&h.agent, head.agent)
+	x.RequestType = string(head.contentType)
+	x.Referrer = string(head.referrer)
+	x.User = head.user()
+	h.url(f, x, head)
+	x.kept = len(x.URL) + len(x.Target) + len(x.UserAgent) + len(x.RequestType) + len(x.Referrer) + len(x.User)
+}
+
+// response fills in what a response's header section says.
+func (h *httpStrings) response(x *httpExchange, head *httpHead) {
+	x.Reason = share(&h.reason, head.reason[:min(len(head.reason), maxValue)])
+	x.ResponseVersion = head.version
+	x.ContentType = share(&h.contentType, head.contentType)
+	x.Server = share(&h.server, head.server)
+	x.ContentEncoding = string(head.contentEncoding)
+	x.Location = string(head.location)
+}
+
+// url fills in Target, Host, URL and Proxied (RFC 9112 section 3.3).
+func (h *httpStrings) url(f *sensor.Flow, x *httpExchange, head *httpHead) {
+	target := head.target[:min(len(head.target), maxTarget)]
+	host := head.host
+	if bytes.ContainsAny(host, "/?#@ \t\\") {
+		head.note(oddHost)
+		host = nil
+	}
+	switch {
+	case x.Method == "CONNECT":
+		x.Target = string(target)
+		x.Proxied, x.Host, x.URL = true, x.Target, x.Target
+	case isAbsolute(target):
+		x.Target, x.Proxied = string(target), true
+		x.Host, x.URL = withoutUser(x.Target)
+	default:
+		h.originURL(f, x, host, target)
+	}
+}
+
+// originURL puts a URL together. Host and Target are parts of it, so that one
+// string holds all three.
+func (h *httpStrings) originURL(f *sensor.Flow, x *httpExchange, host, target []byte) {
+	var buf [512]byte
+	url := append(buf[:0], "http://"...)
+	if len(host) > 0 {
+		url = append(url, host...)
+	} else {
+		url = appendServer(url, f)
+	}
+	authority := len(url)
+	if len(target) == 0 || target[0] != '/' && string(target) != "*" {
+		url = append(url, '/')
+	}
+	path := len(url)
+	if string(target) == "*" {
+		x.Target = "*"
+		x.URL = string(url)
+	} else {
+		x.URL = string(append(url, target...))
+		x.Target = x.URL[path:]
+	}
+	if len(host) > 0 {
+		x.Host = x.URL[len("http://"):authority]
+	}
+}
+
+// appendServer appends the authority of a request that names none.
+func appendServer(b []byte, f *sensor.Flow) []byte {
+	side := f.Orig.Other()
+	addr := netip.AddrFrom16(f.Key.Addr(side)).Unmap()
+	if addr.Is6() {
+		b = append(addr.AppendTo(append(b, '[')), ']')
+	} else {
+		b = addr.AppendTo(b)
+	}
+	if port := f.Key.Port(side); port != 80 {
+		b = strconv.AppendUint(append(b, ':'), uint64(port), 10)
+	}
+	return b
+}
+
+// isAbsolute tells whether a target is in absolute-form: scheme "://" ...
+func isAbsolute(target []byte) bool {
+	const maxScheme = 16
+	i := bytes.IndexByte(target[:min(len(target), maxScheme)], ':')
+	if i <= 0 || !bytes.HasPrefix(target[i:], []byte("://")) {
+		return false
+	}
+	for _, c := range target[:i] {
+		if c|0x20 < 'a' || c|0x20 > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutUser returns an absolute URL's authority, and the URL, both without
+// user information: that may hold a password.
+func withoutUser(target string) (host, url string) {
+	scheme, rest, _ := strings.Cut(target, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndexByte(rest[:end], '@')
+	if at < 0 {
+		return rest[:end], target
+	}
+	return rest[at+1 : end], scheme + "://" + rest[at+1:]
+}
+
+// labelName is the host's name for the flow's label, "" for an address. It is a
+// copy: the flow outlives the record that the host is a part of.
+func labelName(r *records.HTTP) string {
+	name := r.HostName()
+	if _, err := netip.ParseAddr(name); err == nil || name == "" {
+		return ""
+	}
+	return strings.Clone(name)
+}

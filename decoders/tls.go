@@ -1,0 +1,260 @@
+package decoders
+
+import (
+	"encoding/binary"
+
+	"kagami/packet"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+const (
+	// tlsPatience bounds the octets of one direction that are looked through:
+	// behind them no handshake has anything more to say in clear.
+	tlsPatience = 256 << 10
+	// tlsMaxMessage bounds a handshake message that is gathered. Certificate
+	// chains with post-quantum signatures stay under it.
+	tlsMaxMessage = 128 << 10
+	// tlsMaxRecord is the longest record body (RFC 5246 section 6.2.3).
+	tlsMaxRecord = 1<<14 + 2048
+	// tlsMinFinished is the shortest TLS 1.3 record that can hold a Finished:
+	// 4 octets of header, 32 of hash, 1 of type, 8 of tag. A client that
+	// answers the server with less sends an alert.
+	tlsMinFinished = 4 + 32 + 1 + 8
+)
+
+// tlsProtocol is SSL 3.0 to TLS 1.3 over TCP, on any port.
+func tlsProtocol() sensor.Protocol {
+	return sensor.Protocol{
+		Name:      "tls",
+		Transport: packet.ProtoTCP,
+		Match:     matchTLS,
+		New:       func() sensor.Decoder { return newTLSDecoder() },
+	}
+}
+
+func matchTLS(_ *sensor.Flow, _ packet.Side, b []byte) sensor.Match {
+	if b[0]&0x80 != 0 {
+		return matchSSLv2(b)
+	}
+	for i, c := range b[:min(len(b), 3)] {
+		if i == 0 && c != recordHandshake || i == 1 && c != 3 || i == 2 && c > 4 {
+			return sensor.No
+		}
+	}
+	if len(b) < 6 {
+		return sensor.Maybe
+	}
+	record, typ := int(binary.BigEndian.Uint16(b[3:])), b[5]
+	if record == 0 || record > tlsMaxRecord || typ != helloClient && typ != helloServer {
+		return sensor.No
+	}
+	if record >= 6 { // the message's length and version stand in this record
+		if len(b) < 11 {
+			return sensor.Maybe
+		}
+		// version, random, session id's length and a cipher suite at least
+		const least = 2 + 32 + 2
+		if n := uint24(b[6:]); n < least || n > tlsMaxMessage || b[9] != 3 && (b[9] != 0x7f || typ == helloClient) {
+			return sensor.No
+		}
+	}
+	if typ == helloServer {
+		return sensor.FromServer
+	}
+	return sensor.FromClient
+}
+
+func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
+
+// tlsDecoder follows one connection until its handshake has nothing more to say.
+type tlsDecoder struct {
+	r       *records.TLS
+	sides   [2]tlsSide
+	version uint16 // negotiated, 0 = not known yet
+	flight  tlsFlight
+	over    bool // nothing more to learn
+	written bool
+}
+
+// tlsFlight is what the server's messages say of the kind of handshake.
+type tlsFlight struct {
+	certificate bool
+	helloDone   bool
+}
+
+func newTLSDecoder() *tlsDecoder {
+	return &tlsDecoder{r: records.NewTLS(records.Meta{})}
+}
+
+// Data implements sensor.Decoder.
+func (d *tlsDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit sensor.Emit) sensor.Verdict {
+	if d.r.Start == 0 {
+		d.r.Start = f.Now
+	}
+	d.feed(role(f, side), data, f.Now)
+	if d.over {
+		d.Close(f, emit)
+		return sensor.Done
+	}
+	return sensor.More
+}
+
+// client and server index tlsDecoder.sides.
+const (
+	client = 0
+	server = 1
+)
+
+func role(f *sensor.Flow, side packet.Side) int {
+	if side == f.Orig {
+		return client
+	}
+	return server
+}
+
+// Gap implements sensor.Decoder. Only octets of an encrypted record can be
+// missed without harm.
+func (d *tlsDecoder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdict {
+	who := role(f, side)
+	s := &d.sides[who]
+	switch {
+	case s.lost:
+	case s.left >= n && s.opaque():
+		s.skip(n)
+	default:
+		s.lost, d.r.Gap = true, true
+		// Only the server's half can tell how the handshake ends.
+		d.over = d.over || who == server || d.sides[server].lost || d.sides[server].encrypted
+	}
+	if d.over {
+		return sensor.Done
+	}
+	return sensor.More
+}
+
+// Close implements sensor.Decoder: it writes the record if there was a
+// handshake.
+func (d *tlsDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
+	r := d.r
+	if d.written || !r.ClientHello && !r.ServerHello && !r.HelloRetry {
+		return
+	}
+	d.written = true
+	if f.InTunnel() {
+		r.Via = "CONNECT"
+	}
+	f.Label("tls", r.ServerName)
+	m := r.Meta()
+	*m = f.Meta()
+	m.Kind = records.KindTLS
+	emit(r)
+}
+
+// message reads one handshake message. Of types that are not wanted, body is nil.
+func (d *tlsDecoder) message(who int, typ byte, body []byte, now int64) {
+	r := d.r
+	r.End = now
+	switch typ {
+	case helloClient:
+		if who == client && !r.ClientHello {
+			readClientHello(body, r)
+		}
+	case helloServer:
+		if who == server && !r.ServerHello {
+			d.version = readServerHello(body, r)
+			if isTLS13(d.version) { // its ChangeCipherSpec before early data meant nothing
+				d.sides[client].encrypted = false
+			}
+		}
+	case helloRetryOld:
+		if who == server {
+			r.HelloRetry, d.version = true, versionTLS13
+		}
+	case certificateMessage:
+		d.certificates(who, body)
+	case serverKeyExchange:
+		// A named curve (RFC 8422 section 5.4), if the cipher suite is of that kind.
+		if len(body) > 3 && body[0] == 3 && r.Curve == "" && ephemeralCurve(r.Cipher) {
+			r.Curve = groupName(binary.BigEndian.Uint16(body[1:]))
+		}
+	case serverHelloDone:
+		d.flight.helloDone = true
+	}
+}
+
+// certificates reads a Certificate message of TLS 1.2 and below (RFC 5246
+// section 7.4.2): the sender's own certificate first.
+func (d *tlsDecoder) certificates(who int, body []byte) {
+	w := wire{b: body}
+	list := wire{b: w.take(w.uint8()<<16 | int(w.uint16()))}
+	var own *records.Certificate
+	n := 0
+	for len(list.b) > 0 {
+		b := list.take(list.uint8()<<16 | int(list.uint16()))
+		if list.bad {
+			break
+		}
+		if n++; n == 1 {
+			own = readCertificate(b)
+		}
+	}
+	if w.bad || list.bad {
+		odd(d.r, "malformed certificate message")
+	}
+	if who == client {
+		d.r.ClientCertificate = own
+		return
+	}
+	d.r.Certificate, d.r.Chain = own, n
+	d.flight.certificate = true
+}
+
+// changeCipher: from here on this side of TLS 1.2 and below is encrypted. In TLS
+// 1.3 the message means nothing (RFC 8446 section 5).
+func (d *tlsDecoder) changeCipher(who int) {
+	if isTLS13(d.version) {
+		return
+	}
+	d.sides[who].encrypted = true
+	r := d.r
+	// A server that goes on without ServerHelloDone takes up an old session,
+	// by session id or by ticket (RFC 5246 section 7.3, RFC 5077 section 3.1).
+	if who == server && r.ServerHello && !d.flight.helloDone && !d.flight.certificate && !r.Gap {
+		r.Resumed = true
+	}
+	if d.sides[client].encrypted && d.sides[server].encrypted {
+		r.Established = r.ServerHello
+		d.over = true
+	}
+	d.over = d.over || d.sides[server].encrypted && d.sides[client].lost
+}
+
+// application is the header of a record of application data, which in TLS 1.3
+// may hide anything (RFC 8446 section 5.2).
+func (d *tlsDecoder) application(who, length int) {
+	if who == client && !d.r.ServerHello {
+		return // early data, or the server is not seen
+	}
+	s := &d.sides[who]
+	if !s.encrypted && isTLS13(d.version) && who == client && length < tlsMinFinished {
+		d.over = true
+		return
+	}
+	s.encrypted = true
+	if d.sides[client].encrypted && d.sides[server].encrypted {
+		d.r.Established = d.r.ServerHello
+		d.over = true
+	}
+	d.over = d.over || d.sides[server].encrypted && d.sides[client].lost
+}
+
+// alert in clear.
+func (d *tlsDecoder) alert(level, code byte) {
+	if d.r.Alert == "" {
+		d.r.Alert = alertName(code)
+	}
+	if level != 1 || code == 0 { // fatal, or close_notify
+		d.over = true
+	}
+}

@@ -1,0 +1,397 @@
+package detectors
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"kagami/packet"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+// scan finds machines inside that search: many machines on a few ports
+// (lateral-scan) or many ports of one machine (port-scan).
+//
+// Only first contacts count, as told by a memory of weeks, so pace does not
+// matter: one probe an hour adds up like one a second. Three tests run: a
+// sequential test over the outcomes of first contacts per client, for all ports
+// and for ports of administration; the same per client and server over ports;
+// and, because machines inside often do answer, the number of new peers on
+// ports of administration against the client's own habit.
+type scan struct {
+	config  ScanConfig
+	site    *site
+	met     *memory
+	sources *table[source]
+	pairs   *table[ports]
+
+	first, abstained, allowed uint64
+}
+
+// source is a client as far as searching goes.
+type source struct {
+	all, admin cusum
+	failing    targets // first contacts since the sums were last zero
+	peers      targets // of the current day
+	habit      habit
+	run        run
+	failed     int // among failing
+	alerted    int // targets when last told
+	told       raised
+}
+
+// ports is a client's history with one server.
+type ports struct {
+	cusum
+	failing targets
+	failed  int
+	alerted int // targets when last told
+	told    raised
+}
+
+// target is one first contact.
+type target struct {
+	at      int64
+	addr    netip.Addr
+	port    uint16
+	proto   uint8
+	outcome outcome
+}
+
+// targets are the first few, and how many there were.
+type targets struct {
+	kept  []target // at most maxSamples
+	n     int
+	flows samples
+}
+
+func (t *targets) add(x target, m *records.Meta) {
+	if t.n == 0 {
+		*t = targets{kept: t.kept[:0]}
+	}
+	t.n++
+	if len(t.kept) < maxSamples {
+		t.kept = append(t.kept, x)
+		t.flows.add(m)
+	}
+}
+
+// outcome of a first contact.
+type outcome uint8
+
+const (
+	unknown outcome = iota // cannot be told: no evidence
+	success
+	failure
+	mute // UDP without answer
+)
+
+func (o outcome) String() string {
+	return [...]string{"unknown", "answered", "failed", "no answer"}[o]
+}
+
+func (o outcome) step() float64 {
+	return [...]float64{0, stepSuccess, stepFail, stepMute}[o]
+}
+
+// outcomeOf reads what a flow came to. A flow that shows one direction only
+// where the other must exist says nothing.
+func outcomeOf(r *records.Flow) outcome {
+	m := r.Meta()
+	switch m.Key.Proto {
+	case packet.ProtoTCP:
+		switch {
+		case !strings.Contains(r.History, "S"):
+			return unknown // no request seen: it may run the other way round
+		case answered(r.ConnState):
+			return success
+		case refused(r):
+			return failure
+		}
+	case packet.ProtoUDP:
+		switch {
+		case r.Orig.Packets == 0:
+		case r.Resp.Packets > 0:
+			return success
+		case m.HasPorts() && traceroute(m.Server().Port()):
+		default:
+			return mute
+		}
+	case packet.ProtoICMP, packet.ProtoICMPv6:
+		echo := r.ICMPType == 8 && m.Key.Proto == packet.ProtoICMP || r.ICMPType == 128 && m.Key.Proto == packet.ProtoICMPv6
+		switch {
+		case !echo:
+		case r.Resp.Packets > 0:
+			return success
+		default:
+			return failure
+		}
+	}
+	return unknown
+}
+
+// traceroute tells whether a UDP port is of the range that traceroute walks
+// through, which no one answers.
+func traceroute(port uint16) bool { return port >= 33434 && port < 33534 }
+
+// administrative tells whether a port gives control over a machine or its
+// directory: remote procedure calls, file shares, shells, desktops, databases.
+func administrative(proto uint8, port uint16) bool {
+	if proto != packet.ProtoTCP {
+		return false
+	}
+	switch port {
+	case 22, 23, 88, 135, 139, 389, 445, 623, 1433, 3306, 3389, 5432, 5900, 5985, 5986:
+		return true
+	}
+	return false
+}
+
+func newScan(c ScanConfig, s *site) *scan {
+	return &scan{
+		config: c, site: s,
+		met:     newMemory(c.Contacts, int64(c.Memory)),
+		sources: newTable[source](c.Sources),
+		pairs:   newTable[ports](c.Pairs),
+	}
+}
+
+// Observe implements sensor.Detector.
+func (d *scan) Observe(r records.Record, emit sensor.Emit) {
+	f, ok := r.(*records.Flow)
+	if !ok || !f.Meta().ClientInternal {
+		return
+	}
+	m := f.Meta()
+	server := m.Server()
+	if !single(server.Addr()) && !server.Addr().IsLinkLocalUnicast() {
+		return
+	}
+	if d.ignored(m.Client().Addr()) {
+		d.allowed++
+		return
+	}
+	x := target{at: f.Start, addr: server.Addr(), port: server.Port(), proto: m.Key.Proto, outcome: outcomeOf(f)}
+	if x.outcome == unknown {
+		d.abstained++
+		return
+	}
+	if !m.HasPorts() {
+		x.port = 0
+	}
+	d.horizontal(f, x, emit)
+	if x.port != 0 {
+		d.vertical(f, x, emit)
+	}
+}
+
+// Advance implements sensor.Detector. All evidence comes with flows.
+func (d *scan) Advance(int64, sensor.Emit) {}
+
+// Name implements Counted.
+func (d *scan) Name() string { return "scan" }
+
+// Counters implements Counted.
+func (d *scan) Counters() []Counter {
+	return []Counter{
+		{"first_contacts", d.first}, {"abstained", d.abstained}, {"allowed", d.allowed},
+		{"contacts", uint64(d.met.n)}, {"contacts_turned_early", d.met.early},
+		{"sources", uint64(d.sources.len())}, {"sources_evicted", d.sources.evicted},
+		{"pairs", uint64(d.pairs.len())}, {"pairs_evicted", d.pairs.evicted},
+	}
+}
+
+// ignored tells whether a client may search: a configured scanner, or a proxy,
+// whose contacts others choose.
+func (d *scan) ignored(a netip.Addr) bool {
+	for _, p := range d.config.Allow {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return d.site.isProxy(a)
+}
+
+// Kinds of first contact, which keep the keys of the memory apart.
+const (
+	withMachine uint64 = iota + 1
+	withAdmin
+	withPort
+)
+
+func contactKey(kind uint64, m *records.Meta, port uint16) uint64 {
+	h := hashNumber(fnvOffset, kind)
+	h = hashNumber(h, addrKey(m.Client().Addr()))
+	h = hashNumber(h, addrKey(m.Server().Addr()))
+	return mix(hashNumber(h, uint64(m.Key.Proto)<<16|uint64(port)))
+}
+
+// horizontal counts machines. Outside, only ports of administration count: the
+// web is full of dead servers that nobody searches for.
+func (d *scan) horizontal(f *records.Flow, x target, emit sensor.Emit) {
+	m := f.Meta()
+	admin := administrative(x.proto, x.port)
+	if !m.ServerInternal && !admin || x.outcome == mute {
+		return
+	}
+	machine := *m
+	machine.Key.Proto = 0
+	newMachine := d.met.first(contactKey(withMachine, &machine, 0), m.At)
+	newAdmin := admin && d.met.first(contactKey(withAdmin, m, 0), m.At)
+	if !newMachine && !newAdmin {
+		return
+	}
+	d.first++
+	s, _ := d.sources.at(addrKey(m.Client().Addr()))
+	nats := x.outcome.step()
+	if s.run.next(x.addr) && x.outcome == failure {
+		nats += sequenceBonus
+	}
+	sum := 0.0
+	if newMachine {
+		sum = s.all.step(nats, m.At)
+	}
+	if newAdmin {
+		sum = max(sum, s.admin.step(nats, m.At))
+	}
+	if s.all.sum == 0 && s.admin.sum == 0 {
+		s.failing.n, s.failed = 0, 0
+	} else if s.failing.add(x, m); x.outcome == failure {
+		s.failed++
+	}
+	if sum >= d.config.Threshold {
+		d.tellSearch(f, s, sum, emit)
+	}
+	if newAdmin && !d.wellKnown(x) {
+		d.peer(f, s, x, emit)
+	}
+}
+
+// wellKnown tells whether several other machines use that very service.
+func (d *scan) wellKnown(x target) bool { return d.site.serves(x.addr, x.port) >= 4 }
+
+// peer counts a new peer on a port of administration against the client's habit.
+func (d *scan) peer(f *records.Flow, s *source, x target, emit sensor.Emit) {
+	m := f.Meta()
+	if s.habit.count(m.At) {
+		s.peers.n = 0
+	}
+	s.peers.add(x, m)
+	if n, mean, days, odd := s.habit.unusual(d.config.FirstDayPeers, d.config.PeerOdds); odd {
+		d.tellPeers(f, s, n, mean, days, emit)
+	}
+}
+
+// vertical counts ports of one machine.
+func (d *scan) vertical(f *records.Flow, x target, emit sensor.Emit) {
+	m := f.Meta()
+	key := contactKey(withMachine, m, 0)
+	p := d.pairs.get(key)
+	if p == nil && x.outcome == success || !d.met.first(contactKey(withPort, m, x.port), m.At) {
+		return
+	}
+	d.first++
+	if p == nil {
+		p, _ = d.pairs.at(key)
+	}
+	sum := p.step(x.outcome.step(), m.At)
+	if sum == 0 {
+		p.failing.n, p.failed = 0, 0
+		return
+	}
+	p.failing.add(x, m)
+	if x.outcome != success {
+		p.failed++
+	}
+	if sum >= d.config.Threshold {
+		d.tellPorts(f, p, emit)
+	}
+}
+
+// sequenceBonus is given once, when a client's new peers have gone up by one
+// address sequence times in a row.
+const (
+	sequenceBonus = 2
+	sequence      = 5
+)
+
+// run watches for neighbours contacted one after the other.
+type run struct {
+	last   netip.Addr
+	length int
+}
+
+// next notes an address and reports whether it completes a run.
+func (r *run) next(a netip.Addr) bool {
+	switch {
+	case a == r.last:
+		return false
+	case r.last.IsValid() && r.last.Next() == a:
+		r.length++
+	default:
+		r.length = 1
+	}
+	r.last = a
+	return r.length == sequence
+}
+
+// habit is how many new administrative peers a client has a day.
+type habit struct {
+	day   int64 // number of the current day, UTC
+	today int
+	week  [7]int // the days before, by day modulo 7
+	past  int    // days before that are remembered, at most 14 days' weight
+	total float64
+}
+
+const (
+	dayLength   = int64(24 * time.Hour)
+	minPeerRate = 0.2
+	pastDays    = 14
+)
+
+// count adds one new peer, and reports whether a new day began.
+func (h *habit) count(now int64) bool {
+	day := now / dayLength
+	fresh := h.day != day
+	if h.day == 0 {
+		h.day = day
+	}
+	for i := 0; h.day < day; i++ {
+		if i == pastDays {
+			h.week, h.day = [7]int{}, day
+			h.total = 0
+			break
+		}
+		h.week[h.day%7] = h.today
+		if h.past == pastDays {
+			h.total *= float64(pastDays-1) / pastDays
+		} else {
+			h.past++
+		}
+		h.total += float64(h.today)
+		h.today = 0
+		h.day++
+		h.week[h.day%7] = 0
+	}
+	h.today++
+	return fresh
+}
+
+// unusual tests today and the week against the habit; prior is the expectation
+// for a client whose habit is not known. It returns the stronger count.
+func (h *habit) unusual(prior, odds float64) (n int, mean float64, days int, odd bool) {
+	mean = max(minPeerRate, (prior+h.total)/float64(1+h.past))
+	if poissonTail(h.today, mean) < odds {
+		return h.today, mean, 1, true
+	}
+	week := h.today
+	for _, k := range h.week {
+		week += k
+	}
+	if h.past >= 7 && poissonTail(week, 7*mean) < odds {
+		return week, 7 * mean, 7, true
+	}
+	return week, mean, 7, false
+}
