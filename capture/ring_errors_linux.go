@@ -40,12 +40,12 @@ func interfaceNames() string {
 func explain(o LiveOptions, doing string, err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("capture %s: not permitted; run as root or: setcap cap_net_raw+ep bin/kagami: %w", o.Interface, err)
+		return fmt.Errorf("capture %s: %w; run as root or: setcap cap_net_raw+ep bin/kagami", o.Interface, err)
 	case errors.Is(err, unix.ENOMEM):
-		return fmt.Errorf("capture %s: no memory for %d rings of %d MiB; lower capture.ring_mib or capture.workers: %w",
-			o.Interface, o.Rings, o.RingBytes>>20, err)
+		return fmt.Errorf("capture %s: %w for %d rings of %d MiB; lower capture.ring_mib or capture.workers",
+			o.Interface, err, o.Rings, o.RingBytes>>20)
 	case errors.Is(err, unix.EAFNOSUPPORT):
-		return fmt.Errorf("capture %s: this kernel has no packet sockets (CONFIG_PACKET): %w", o.Interface, err)
+		return fmt.Errorf("capture %s: %w; this kernel has no packet sockets (CONFIG_PACKET)", o.Interface, err)
 	}
 	return fmt.Errorf("capture %s: %s: %w", o.Interface, doing, err)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,10 +58,12 @@ const reopenEvery = time.Second
 type Ring struct {
 	o     LiveOptions
 	group *fanout
+	link  packet.LinkType
 
-	mu    sync.Mutex // guards sock, total against Stats
-	sock  *socket    // nil while the interface is gone
-	total sensor.SourceStats
+	mu     sync.Mutex // guards sock, total and closed against Stats
+	sock   *socket    // nil while the interface is gone
+	total  sensor.SourceStats
+	closed bool
 
 	pos    int  // the block to read next
 	held   bool // that block is with the reader
@@ -83,8 +86,8 @@ func (r *Ring) State() State {
 	return State{Down: r.down.Load(), Flaps: r.flaps.Load(), Broken: r.broken.Load()}
 }
 
-// Link is the link type of the interface.
-func (r *Ring) Link() packet.LinkType { return r.group.link }
+// Link is the link type of the interface when it was opened.
+func (r *Ring) Link() packet.LinkType { return r.link }
 
 // Next hands the block it gave last back to the kernel and fills b from the
 // next one. With no packets within the retire timeout, b has no frames and Now
@@ -92,6 +95,9 @@ func (r *Ring) Link() packet.LinkType { return r.group.link }
 // An interface that goes down is no error; see State.
 func (r *Ring) Next(b *sensor.Batch) error {
 	b.Frames = b.Frames[:0]
+	if r.closed {
+		return fmt.Errorf("capture %s: %w", r.o.Interface, os.ErrClosed)
+	}
 	if r.held {
 		status(r.sock.block(r.pos)).Store(unix.TP_STATUS_KERNEL)
 		r.pos, r.held = (r.pos+1)%r.sock.blocks, false
@@ -116,7 +122,7 @@ func (r *Ring) Next(b *sensor.Batch) error {
 	}
 	r.now = b.Frames[len(b.Frames)-1].Time
 	b.Now = r.now
-	r.down.Store(false)
+	r.checkUp() // frames may be from before it went down, so ask
 	return nil
 }
 
@@ -124,7 +130,7 @@ func (r *Ring) Next(b *sensor.Batch) error {
 func (r *Ring) frames(b *sensor.Batch, block []byte) {
 	ne := binary.NativeEndian
 	n, off := ne.Uint32(block[offPackets:]), uint64(ne.Uint32(block[offFirst:]))
-	link := r.group.link
+	link := r.sock.link
 	frames := b.Frames
 	for i := range n {
 		if off+packetHdr > uint64(len(block)) {
@@ -178,7 +184,10 @@ func (r *Ring) wait() error {
 		return fmt.Errorf("capture %s: wait for packets: %w", r.o.Interface, err)
 	}
 	if n == 0 {
-		return r.lookAfter()
+		if r.checkUp() == gone {
+			r.drop()
+		}
+		return nil
 	}
 	if fds[0].Revents&unix.POLLERR == 0 {
 		return nil
@@ -202,23 +211,19 @@ func (r *Ring) goDown() {
 	}
 }
 
-// lookAfter notices, on an idle tick while the interface is down, that it is up
-// again (the kernel resumes the ring by itself) or gone for good (the socket is
-// of no use then, and is opened anew).
-func (r *Ring) lookAfter() error {
+// checkUp notices, at most every reopenEvery and only while the interface is
+// down, that it is up again (the kernel resumes the ring by itself) or gone for
+// good (then the socket is of no use, once it is read empty).
+func (r *Ring) checkUp() presence {
 	if !r.down.Load() || time.Now().Before(r.retry) {
-		return nil
+		return unknown
 	}
 	r.retry = time.Now().Add(reopenEvery)
-	up, err := r.sock.isUp(r.o.Interface)
-	if errors.Is(err, errGone) {
-		r.drop()
-		return nil
-	}
-	if err == nil && up {
+	p := r.sock.presence(r.o.Interface)
+	if p == up {
 		r.down.Store(false)
 	}
-	return nil
+	return p
 }
 
 // drop gives up the socket and keeps its counts.
@@ -280,13 +285,13 @@ func (r *Ring) Stats() sensor.SourceStats {
 func (r *Ring) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.closed = true
 	if r.sock == nil {
 		return nil
 	}
 	r.collect()
 	err := r.sock.close()
 	r.sock, r.held = nil, false
-	r.retry = time.Now().Add(1 << 62)
 	if err != nil {
 		return fmt.Errorf("capture %s: close: %w", r.o.Interface, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -18,15 +19,16 @@ const frameSize = 2048
 
 // fanout is what the rings of one interface share.
 type fanout struct {
+	mu     sync.Mutex // rings reopen on their own goroutines
 	joined bool
 	id     int // chosen by the kernel for the first ring, then kept
-	link   packet.LinkType
 }
 
 // socket is one AF_PACKET socket and its mapped ring.
 type socket struct {
 	fd        int
 	ifindex   int
+	link      packet.LinkType
 	mem       []byte
 	blocks    int
 	blockSize int
@@ -44,7 +46,7 @@ func OpenRings(o LiveOptions) ([]*Ring, error) {
 		if err != nil {
 			return nil, errors.Join(err, closeAll(rings))
 		}
-		rings = append(rings, &Ring{o: o, group: group, sock: sock})
+		rings = append(rings, &Ring{o: o, group: group, link: sock.link, sock: sock})
 	}
 	// All rings have joined: only now let packets in, or the first ring would
 	// get the packets of the others too.
@@ -103,11 +105,10 @@ func (s *socket) setUp(o LiveOptions, group *fanout) error {
 	if err := unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: s.ifindex}); err != nil {
 		return explain(o, "bind", err)
 	}
-	link, err := s.linkType(o.Interface)
-	if err != nil {
+	var err error
+	if s.link, err = s.linkType(o.Interface); err != nil {
 		return err
 	}
-	group.link = link
 	if o.Promiscuous {
 		m := unix.PacketMreq{Ifindex: int32(s.ifindex), Type: unix.PACKET_MR_PROMISC}
 		if err := unix.SetsockoptPacketMreq(s.fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m); err != nil {
@@ -142,6 +143,8 @@ func (s *socket) mapRing(o LiveOptions) error {
 // join makes the socket a member of the group. The kernel picks a free id for
 // the first one, so no other program's group is joined by chance.
 func (s *socket) join(group *fanout) error {
+	group.mu.Lock()
+	defer group.mu.Unlock()
 	arg := group.id | unix.PACKET_FANOUT_HASH<<16
 	if !group.joined {
 		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
@@ -209,16 +212,25 @@ func (s *socket) linkType(name string) (packet.LinkType, error) {
 	return 0, fmt.Errorf("capture %s: hardware type %d is not read; choose an Ethernet or raw IP interface", name, hatype)
 }
 
-var errGone = errors.New("the interface is gone")
+// presence says what became of an interface that went down.
+type presence uint8
 
-// isUp tells whether the interface the socket is bound to is up; errGone when
-// it no longer exists, even if another has taken its name.
-func (s *socket) isUp(name string) (bool, error) {
+const (
+	unknown presence = iota
+	up
+	down
+	gone // removed, even if another has taken its name
+)
+
+func (s *socket) presence(name string) presence {
 	dev, err := net.InterfaceByIndex(s.ifindex)
-	if err != nil || dev.Name != name {
-		return false, errGone
+	switch {
+	case err != nil || dev.Name != name:
+		return gone
+	case dev.Flags&net.FlagUp == 0:
+		return down
 	}
-	return dev.Flags&net.FlagUp != 0, nil
+	return up
 }
 
 func (s *socket) close() error {

@@ -66,10 +66,10 @@ type Output struct {
 // are inside, all detectors on, packets and exports off.
 func Default() Config {
 	return Config{
-		Capture:  capture.DefaultConfig(),
+		Capture:  capture.Default(),
 		Sensor:   sensor.DefaultConfig(),
 		Network:  Network{Zones: sensor.DefaultZones(), Outside: "Untrust"},
-		Detect:   detectors.DefaultConfig(),
+		Detect:   detectors.Default(),
 		Evidence: evidence.DefaultConfig(),
 		Log:      Log{Level: "info", Format: "text"},
 		Output: Output{TimeZone: "Local", Device: "kagami", DirectTLS: true,

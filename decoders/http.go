@@ -66,9 +66,6 @@ func (h *httpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 func (h *httpDecoder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdict {
 	s := h.stream(f, side)
 	s.now = f.Now
-	if s.state != httpTunnel {
-		s.framed += uint64(n)
-	}
 	h.gap(f, s, int64(n))
 	return h.verdict()
 }
@@ -94,7 +91,7 @@ func (h *httpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 }
 
 // verdict says Done when no octet can tell more. With a tunnel open it does not:
-// Close would follow at once, and the tunnel's size is known when the flow ends.
+// Close would follow at once, and the tunnel's octets could not be counted.
 func (h *httpDecoder) verdict() sensor.Verdict {
 	if h.tunnel == nil && h.up.lost > maxLost && h.down.lost > maxLost {
 		return sensor.Done
@@ -134,12 +131,7 @@ func (h *httpDecoder) wanted(s *httpStream) sensor.Match {
 // feed reads octets of one stream.
 func (h *httpDecoder) feed(f *sensor.Flow, s *httpStream, data []byte, emit sensor.Emit) {
 	for len(data) > 0 {
-		tunnel := s.state == httpTunnel
-		n := h.step(f, s, data, emit)
-		if !tunnel {
-			s.framed += uint64(n)
-		}
-		data = data[n:]
+		data = data[h.step(f, s, data, emit):]
 		if h.ready {
 			h.flush(f, emit)
 		}

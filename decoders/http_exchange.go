@@ -36,22 +36,26 @@ func (h *httpDecoder) next() *httpExchange {
 	return nil
 }
 
-// begin adds a transaction to the queue. When that holds too much, the oldest
-// transaction that waits for its response is written as a half.
+// begin adds a transaction to the queue.
 func (h *httpDecoder) begin(x *httpExchange) {
 	h.depth++
 	x.Depth = h.depth
 	h.queue = append(h.queue, x)
 	h.kept += x.kept
-	for waiting := len(h.queue); waiting > maxOutstanding || h.kept > maxKept; waiting-- {
-		old := h.next()
-		if old == nil || old == x || old == h.up.x {
+}
+
+// bound keeps the queue within its limits: the oldest transactions that wait
+// for a response are written as halves. The newest stays.
+func (h *httpDecoder) bound(newest *httpExchange) {
+	for n := len(h.queue); n > maxOutstanding || h.kept > maxKept; n-- {
+		x := h.next()
+		if x == nil || x == newest {
 			return
 		}
-		old.note(oddPipeline)
-		old.begun, old.asked, old.answered = true, true, true
-		h.kept -= old.kept
-		old.kept = 0
+		x.note(oddPipeline)
+		x.begun, x.asked, x.answered = true, true, true
+		h.kept -= x.kept
+		x.kept = 0
 		h.skip++
 		h.ready = true
 	}
@@ -114,6 +118,7 @@ func (h *httpDecoder) ask(f *sensor.Flow, s *httpStream, head *httpHead, n int) 
 		}
 	}
 	h.begin(x)
+	h.bound(x)
 	if !h.labelled {
 		h.labelled = true
 		f.Label("http", labelName(&x.HTTP))

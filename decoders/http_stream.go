@@ -29,13 +29,13 @@ const (
 
 // httpStream is one direction.
 type httpStream struct {
-	side   packet.Side
-	state  httpState
-	x      *httpExchange // whose message is being read, nil between messages
-	now    int64         // capture time of the last octets or gap
-	since  int64         // capture time of the first octet of the message under way
-	framed uint64        // octets of this stream outside a tunnel, gaps included
-	lost   int           // octets since synchronisation was lost
+	side    packet.Side
+	state   httpState
+	x       *httpExchange // whose message is being read, nil between messages
+	now     int64         // capture time of the last octets or gap
+	since   int64         // capture time of the first octet of the message under way
+	through int64         // octets through the tunnel, gaps included
+	lost    int           // octets since synchronisation was lost
 
 	held    []byte // start of a header section that is not complete; octets that came in httpAwait
 	matched bool   // held begins with a start line, as far as can be seen
@@ -71,6 +71,7 @@ func (h *httpDecoder) step(f *sensor.Flow, s *httpStream, data []byte, emit sens
 	case httpAwait:
 		return h.await(f, s, data)
 	case httpTunnel:
+		s.through += int64(len(data))
 		if h.inner != nil && !h.opaque && h.inner.Data(f, s.side, data, emit) == sensor.Done {
 			h.opaque = true
 		}
@@ -98,6 +99,7 @@ func (h *httpDecoder) gap(f *sensor.Flow, s *httpStream, n int64) {
 	case httpAwait:
 		s.remain += n
 	case httpTunnel:
+		s.through += n
 		if h.inner != nil && !h.opaque && h.inner.Gap(f, s.side, int(n)) == sensor.Done {
 			h.opaque = true
 		}
@@ -359,7 +361,7 @@ func hexDigit(c byte) (byte, bool) {
 	case isDigit(c):
 		return c - '0', true
 	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c|0x20 - 'a' + 10, true
+		return c | 0x20 - 'a' + 10, true
 	}
 	return 0, false
 }

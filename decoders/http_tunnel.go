@@ -41,7 +41,6 @@ func (h *httpDecoder) openTunnel(f *sensor.Flow, x *httpExchange, emit sensor.Em
 		return
 	}
 	early, dropped := s.held, s.remain
-	s.framed -= uint64(len(early)) + uint64(dropped)
 	s.x, s.held, s.state = nil, nil, httpTunnel
 	if len(early) > 0 {
 		h.feed(f, s, early, emit)
@@ -64,7 +63,6 @@ func (h *httpDecoder) refuseTunnel(f *sensor.Flow, emit sensor.Emit) {
 		return
 	}
 	early, dropped := s.held, s.remain
-	s.framed -= uint64(len(early))
 	s.x, s.held, s.state = nil, nil, httpIdle
 	h.feed(f, s, early, emit)
 	if dropped > 0 {
@@ -103,13 +101,6 @@ func (h *httpDecoder) closeTunnel(f *sensor.Flow) {
 	if x.Tunnel == "" || x.Tunnel == "tls" {
 		x.Tunnel, x.TunnelName = f.Tunnel, f.TunnelName
 	}
-	x.TunnelFromOrig = through(f, &h.up)
-	x.TunnelFromResp = through(f, &h.down)
+	x.TunnelFromOrig, x.TunnelFromResp = h.up.through, h.down.through
 	x.End = max(x.End, f.LastFrom(packet.FromA), f.LastFrom(packet.FromB))
-}
-
-// through is how many octets s carried through the tunnel, those included that
-// came after decoding ended.
-func through(f *sensor.Flow, s *httpStream) int64 {
-	return max(int64(f.Payload(s.side))-int64(s.framed), 0)
 }

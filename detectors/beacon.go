@@ -251,7 +251,7 @@ func (b *beacon) judge(key uint64, p *pair, c *contact, emit sensor.Emit) {
 	r := b.rhythm(p, h)
 	p.evidence, p.period = r.evidence, r.period
 	p.lock(&r, b.config.Threshold/2)
-	if r.evidence < b.config.MinEvidence || !p.lasted(b.config.MinLasting) {
+	if r.evidence < b.needed(r.period) || !p.lasted(b.config.MinLasting) {
 		return
 	}
 	s := b.score(p, c, h, &r)
@@ -266,6 +266,16 @@ func (b *beacon) judge(key uint64, p *pair, c *contact, emit sensor.Emit) {
 	w, _ := b.watched.at(key)
 	w.add(c.meta)
 	emit(b.alert(p, c, &r, &s, w))
+}
+
+// needed is what the rhythm alone must give. People have many rare destinations
+// and come back to them within minutes; what comes back by the hour or day is
+// rarer, and costs more to wait for.
+func (b *beacon) needed(period float64) float64 {
+	if period < math.Log2(3600)-0.1 {
+		return max(b.config.Threshold, b.config.MinEvidence)
+	}
+	return b.config.MinEvidence
 }
 
 // lock follows how long one rhythm lasts, longer than the ring remembers.

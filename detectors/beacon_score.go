@@ -3,18 +3,11 @@ package detectors
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
 	"kagami/records"
 )
-
-// reason is one sign for or against, with its weight in nats.
-type reason struct {
-	nats float64
-	text string
-}
 
 // score is the fused evidence for a beacon.
 type score struct {
@@ -32,13 +25,16 @@ const (
 	limitRare   = 20 // one or two machines that people use
 	limitShared = 11 // three and more machines run the same timer
 	limitDevice = 8  // a machine that nobody uses does nothing but timers
-	limitCommon = 6  // everybody runs the same timer
+	limitCommon = 6  // everybody runs the same timer, or it is a person's habit
 )
 
+// usesProxy is how many connections through a proxy make its user.
+const usesProxy = 30
+
 // rhythmLimit picks the limit for a destination and a client.
-func rhythmLimit(f familiarity, device bool) float64 {
+func rhythmLimit(f familiarity, device, explained bool) float64 {
 	switch {
-	case f.common():
+	case explained || f.common():
 		return limitCommon
 	case device:
 		return limitDevice
@@ -52,7 +48,6 @@ func rhythmLimit(f familiarity, device bool) float64 {
 func (b *beacon) score(p *pair, c *contact, h *host, r *rhythm) score {
 	s := score{known: b.site.familiar(c)}
 	device := h == nil || int(h.destinations) < b.config.Interactive
-	s.rhythm = saturate(r.evidence, rhythmLimit(s.known, device))
 	add := func(nats float64, text string) {
 		if nats != 0 {
 			s.reasons = append(s.reasons, reason{nats, text})
@@ -61,29 +56,27 @@ func (b *beacon) score(p *pair, c *contact, h *host, r *rhythm) score {
 	add(s.known.rarity(), "number of machines that contact it")
 	add(b.site.age(s.known), "time since it was first seen")
 	add(b.site.nameless(c), "an address that no DNS answer gave out")
-	add(steadiness(p.upN, p.upMean, p.upM), "requests of nearly one size")
-	if p.offHours >= 3 {
-		add(1, "contacts outside office hours")
-	}
 	if c.how == byProxyConnect && c.port != 443 && c.port != 80 {
 		add(1.5, "tunnel to an unusual port")
 	}
-	if !c.how.proxied() && h != nil && b.site.proxyUser(h) {
+	if !c.how.proxied() && h != nil && h.proxied >= usesProxy {
 		add(2, "goes around the proxy")
 	}
-	if c.status {
-		add(-8, "certificate status")
+	if !device { // devices know no office hours, and say the same every time
+		add(steadiness(p.upN, p.upMean, p.upM), "requests of nearly one size")
+		if p.offHours >= 3 {
+			add(1, "contacts outside office hours")
+		}
 	}
-	if b.harmless(c) {
-		add(-8, "name of a known service")
+	service, habit := c.status || b.harmless(c), b.habit(p, r)
+	if service {
+		add(-8, "certificate status, or the name of a known service")
 	}
-	if b.habit(p, r) {
-		add(-6, "once a day or week, as people do")
+	if habit {
+		add(-1, "once a day or week, as people do")
 	}
-	s.total = s.rhythm
-	for _, x := range s.reasons {
-		s.total += x.nats
-	}
+	s.rhythm = saturate(r.evidence, rhythmLimit(s.known, device, service || habit))
+	s.total = s.rhythm + sum(s.reasons)
 	return s
 }
 
@@ -101,10 +94,6 @@ func steadiness(n uint32, mean, m2 float64) float64 {
 	}
 	return 0
 }
-
-// proxyUser tells whether a machine sends its web traffic through a proxy, as
-// far as a beacon cares.
-func (s *site) proxyUser(h *host) bool { return h.proxied >= 30 }
 
 // harmless tells whether a destination is a well-known service. A name alone is
 // easily claimed, so where DNS is visible the address must have come from it.
@@ -196,19 +185,7 @@ func (b *beacon) explain(p *pair, c *contact, r *rhythm, s *score, to string) []
 	if p.offHours > 0 {
 		e = append(e, fmt.Sprintf("%d contacts were outside office hours", p.offHours))
 	}
-	slices.SortStableFunc(s.reasons, func(x, y reason) int {
-		switch {
-		case x.nats > y.nats:
-			return -1
-		case x.nats < y.nats:
-			return 1
-		}
-		return 0
-	})
-	for _, x := range s.reasons {
-		e = append(e, fmt.Sprintf("%+.1f nats: %s", x.nats, x.text))
-	}
-	return e
+	return appendReasons(e, s.reasons)
 }
 
 func seconds(log2 float64) int64 { return int64(math.Exp2(log2) * float64(time.Second)) }

@@ -163,8 +163,9 @@ func (v *visits) before(x *visit, since int64) *visit {
 
 // trail is the way that led to a download, the download first.
 type trail struct {
-	steps   []*visit
-	domains int // distinct registered domains
+	steps    []*visit
+	domains  int  // distinct registered domains
+	attacked bool // an object that can attack a browser came from one of them
 }
 
 // trace follows a request back.

@@ -38,7 +38,8 @@ type BeaconConfig struct {
 	Enable bool `toml:"enable"`
 	// Threshold is the fused score of an alert, in nats. Default 12, 4 to 100.
 	Threshold float64 `toml:"threshold"`
-	// MinEvidence is what the rhythm alone must contribute, in nats. Default 7, 0 to 100.
+	// MinEvidence is what a rhythm of an hour or slower must give by itself, in
+	// nats; a faster one must give the whole threshold. Default 7, 0 to 100.
 	MinEvidence float64 `toml:"min_evidence"`
 	// MinLasting is how long a rhythm must last at least. Default 10 min, 0 s to 24 h.
 	MinLasting time.Duration `toml:"min_lasting"`

@@ -109,10 +109,7 @@ func (d *download) judge(r *records.HTTP, c *contact, v *visits, x *visit, emit 
 	s = append(s, d.place(c, known)...)
 	s = append(s, route(v, x, &t, since)...)
 	s = append(s, fetcher(r.UserAgent)...)
-	total := 0.0
-	for _, y := range s {
-		total += y.nats
-	}
+	total := sum(s)
 	if total < d.config.Threshold || !v.due(x.domain, c.meta.At, int64(d.config.Chain), total) {
 		return
 	}
@@ -283,16 +280,16 @@ func route(v *visits, x *visit, t *trail, since int64) []reason {
 	case t.domains == 2:
 		s = append(s, reason{1, "the way there leads through 2 domains: " + t.String()})
 	}
-	attacked, changed := false, false
+	changed := false
 	v.recent(since, func(y *visit) bool {
 		if y == x || y.at > x.at {
 			return true
 		}
-		attacked = attacked || y.risk == exploit && t.knows(y.domain)
+		t.attacked = t.attacked || y.risk == exploit && t.knows(y.domain)
 		changed = changed || y.host == x.host && y.agent != x.agent && y.agent != 0
 		return true
 	})
-	if attacked && x.risk >= program {
+	if t.attacked && x.risk == program {
 		s = append(s, reason{3, "an object that can attack the browser came the same way just before"})
 	}
 	if changed {
@@ -321,21 +318,10 @@ func (d *download) alert(r *records.HTTP, c *contact, known familiarity, t *trai
 	a.Score, a.Severity = total, severity(total)
 	a.Since, a.Until = t.steps[len(t.steps)-1].at, max(r.End, r.Start)
 	a.Evidence = []string{fmt.Sprintf("%s %s gave status %d, %d octets, type %s", quote(r.Method), quote(r.URL), r.Status, r.ResponseBody, quote(r.ContentType))}
-	slices.SortStableFunc(s, func(x, y reason) int {
-		switch {
-		case x.nats > y.nats:
-			return -1
-		case x.nats < y.nats:
-			return 1
-		}
-		return 0
-	})
-	for _, y := range s {
-		a.Evidence = append(a.Evidence, fmt.Sprintf("%+.1f nats: %s", y.nats, y.text))
-	}
+	a.Evidence = appendReasons(a.Evidence, s)
 	a.Benign = "A vendor's download page that sends a program through a script or with a wrong type. " +
 		"Compare the file's hash and signature, and ask the user what was wanted."
-	a.Technique = downloadTechniques(t, s)
+	a.Technique = downloadTechniques(t)
 	var w samples
 	w.add(c.meta)
 	w.into(a)
@@ -350,8 +336,8 @@ func (d *download) alert(r *records.HTTP, c *contact, known familiarity, t *trai
 
 // downloadTechniques names the MITRE ATT&CK techniques: a drive-by when foreign
 // sites or an attack on the browser led there.
-func downloadTechniques(t *trail, s []reason) []string {
-	if t.domains >= 3 || slices.ContainsFunc(s, func(r reason) bool { return strings.HasPrefix(r.text, "an object that can attack") }) {
+func downloadTechniques(t *trail) []string {
+	if t.domains >= 3 || t.attacked {
 		return []string{"T1189", "T1105", "T1036.008"}
 	}
 	return []string{"T1204.002", "T1105", "T1036.008"}

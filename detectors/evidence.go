@@ -1,8 +1,10 @@
 package detectors
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,29 @@ func quote(s string) string {
 // cut shortens a string from the wire that is kept or stands in a field of its
 // own, which exporters escape. It copies, so that the record can be freed.
 func cut(s string) string { return strings.Clone(s[:min(len(s), maxQuoted)]) }
+
+// reason is one sign for or against, with its weight in nats.
+type reason struct {
+	nats float64
+	text string
+}
+
+func sum(s []reason) float64 {
+	total := 0.0
+	for _, x := range s {
+		total += x.nats
+	}
+	return total
+}
+
+// appendReasons writes the reasons as sentences, the strongest first.
+func appendReasons(dst []string, s []reason) []string {
+	slices.SortStableFunc(s, func(x, y reason) int { return cmp.Compare(y.nats, x.nats) })
+	for _, x := range s {
+		dst = append(dst, fmt.Sprintf("%+.1f nats: %s", x.nats, x.text))
+	}
+	return dst
+}
 
 // samples are the first flows that bear out an alert.
 type samples struct {

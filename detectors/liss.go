@@ -1,6 +1,7 @@
 package detectors
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -54,15 +55,7 @@ func concentration(width float64) float64 {
 
 // liss tries all bands on the gaps, which it sorts, and returns the strongest.
 func liss(gaps []gap) rhythm {
-	slices.SortFunc(gaps, func(a, b gap) int {
-		switch {
-		case a.log2 < b.log2:
-			return -1
-		case a.log2 > b.log2:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(gaps, func(a, b gap) int { return cmp.Compare(a.log2, b.log2) })
 	var best rhythm
 	for _, width := range bands {
 		if r := scanBand(gaps, width); r.evidence > best.evidence {

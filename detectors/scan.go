@@ -114,7 +114,7 @@ func outcomeOf(r *records.Flow) outcome {
 		case r.Orig.Packets == 0:
 		case r.Resp.Packets > 0:
 			return success
-		case m.HasPorts() && traceroute(m.Server().Port()):
+		case traceroute(m.Server().Port()) || reply(m):
 		default:
 			return mute
 		}
@@ -134,6 +134,14 @@ func outcomeOf(r *records.Flow) outcome {
 // traceroute tells whether a UDP port is of the range that traceroute walks
 // through, which no one answers.
 func traceroute(port uint16) bool { return port >= 33434 && port < 33534 }
+
+// reply tells whether a datagram looks like the late answer of a server, which
+// begins a flow of its own: to a port that clients use, or from a port that
+// servers use.
+func reply(m *records.Meta) bool {
+	from, to := m.Client().Port(), m.Server().Port()
+	return to >= 32768 || from < 1024 && to >= 1024
+}
 
 // administrative tells whether a port gives control over a machine or its
 // directory: remote procedure calls, file shares, shells, desktops, databases.
@@ -220,11 +228,11 @@ const (
 	withPort
 )
 
-func contactKey(kind uint64, m *records.Meta, port uint16) uint64 {
+func contactKey(kind uint64, m *records.Meta, detail uint64) uint64 {
 	h := hashNumber(fnvOffset, kind)
 	h = hashNumber(h, addrKey(m.Client().Addr()))
 	h = hashNumber(h, addrKey(m.Server().Addr()))
-	return mix(hashNumber(h, uint64(m.Key.Proto)<<16|uint64(port)))
+	return mix(hashNumber(h, detail))
 }
 
 // horizontal counts machines. Outside, only ports of administration count: the
@@ -235,9 +243,7 @@ func (d *scan) horizontal(f *records.Flow, x target, emit sensor.Emit) {
 	if !m.ServerInternal && !admin || x.outcome == mute {
 		return
 	}
-	machine := *m
-	machine.Key.Proto = 0
-	newMachine := d.met.first(contactKey(withMachine, &machine, 0), m.At)
+	newMachine := d.met.first(contactKey(withMachine, m, 0), m.At)
 	newAdmin := admin && d.met.first(contactKey(withAdmin, m, 0), m.At)
 	if !newMachine && !newAdmin {
 		return
@@ -288,7 +294,7 @@ func (d *scan) vertical(f *records.Flow, x target, emit sensor.Emit) {
 	m := f.Meta()
 	key := contactKey(withMachine, m, 0)
 	p := d.pairs.get(key)
-	if p == nil && x.outcome == success || !d.met.first(contactKey(withPort, m, x.port), m.At) {
+	if p == nil && x.outcome == success || !d.met.first(contactKey(withPort, m, uint64(x.proto)<<16|uint64(x.port)), m.At) {
 		return
 	}
 	d.first++

@@ -107,6 +107,9 @@ func (s *site) Observe(r records.Record, _ sensor.Emit) {
 	} else {
 		h.mark(m.At)
 	}
+	if x, ok := r.(*records.HTTP); ok && x.Proxied && x.Depth <= 1 {
+		h.proxied++
+	}
 	if c, ok := contactOf(r); ok {
 		s.visit(h, &c)
 	}
@@ -133,9 +136,6 @@ func (s *site) Counters() []Counter {
 // visit counts who knows a destination, by its name and its registered domain.
 func (s *site) visit(h *host, c *contact) {
 	id := uint32(addrKey(c.client))
-	if c.how.proxied() && c.meta.Kind == records.KindHTTP {
-		h.proxied++
-	}
 	if s.meet(c.destination(), id) {
 		h.destinations++
 	}

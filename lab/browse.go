@@ -112,7 +112,7 @@ func (s *surfer) typo(t time.Duration, name string) time.Duration {
 func (s *surfer) secure(t time.Duration, site *Site, pages int) {
 	var pairs []pair
 	for range min(pages, 4) {
-		pairs = append(pairs, pair{s.r.Int(380, 640), s.r.Int(1200, 3600), s.r.LogNormal(s.d.s.Browsing.Gap/8, gapSigma/2)})
+		pairs = append(pairs, pair{s.r.Int(380, 640), s.r.Int(700, 2200), s.r.LogNormal(s.d.s.Browsing.Gap/8, gapSigma/2)})
 		for range s.r.Below(2) {
 			pairs = append(pairs, pair{s.r.Int(80, 220), s.r.Int(250, 1500), s.r.Span(2*time.Millisecond, 60*time.Millisecond)})
 		}

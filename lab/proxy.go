@@ -78,13 +78,17 @@ func (p *pool) closeAll(end time.Duration) {
 	p.conns = nil
 }
 
-// toProxy returns a connection of a program on the host to the proxy.
+// toProxy returns a connection of a program on the host to the proxy, whose
+// name the host looks up now and then.
 func (d *day) toProxy(t time.Duration, h *Host, program string) *keptConn {
 	return d.pool.take(t, h.Name+">"+program, clientConns, func() *keptConn {
+		t := d.lookup(t, d.end(h.Name), d.proxyName())
 		c := d.wire.Dial(t, d.end(h.Name), 0, d.proxy(), d.s.Network.ProxyPort)
 		return &keptConn{conn: c, used: t, idle: clientIdle, closer: Client}
 	})
 }
+
+func (d *day) proxyName() string { return d.s.Network.Proxy + "." + d.s.Network.Domain }
 
 // origin is the endpoint the proxy uses for a site and the proxy's own end:
 // IPv6 where both have it.
@@ -131,7 +135,7 @@ func (d *day) fetch(t time.Duration, q request, a response) fetched {
 
 // via is what the proxy adds to an answer.
 func (d *day) via(hit bool, a response) []header {
-	name := d.s.Network.Proxy + "." + d.s.Network.Domain
+	name := d.proxyName()
 	verdict := "MISS"
 	if hit {
 		verdict = "HIT"
@@ -177,7 +181,7 @@ func (d *day) forward(t time.Duration, client *Conn, q request, a response) Flow
 	})
 	t = max(t, k.used)
 	k.conn.Send(Client, t, q.bytes(q.path,
-		header{"Via", "1.1 " + d.s.Network.Proxy + "." + d.s.Network.Domain + " (" + proxyVersion + ")"},
+		header{"Via", "1.1 " + d.proxyName() + " (" + proxyVersion + ")"},
 		header{"X-Forwarded-For", q.from.IP.String()}, header{"Cache-Control", "max-age=259200"}, header{"Connection", "keep-alive"}))
 	d.truth.Counts.HTTP.ProxyToOrigin++
 	d.truth.Counts.HTTP.Responses++
@@ -198,6 +202,7 @@ func (d *day) forward(t time.Duration, client *Conn, q request, a response) Flow
 // tunnel makes a CONNECT tunnel through the proxy and plays the turns in it.
 func (d *day) tunnel(t time.Duration, h *Host, agent, site string, turns []turn) fetched {
 	q := request{from: h, method: http.MethodConnect, site: site + ":443", path: site + ":443", agent: agent}
+	t = d.lookup(t, d.end(h.Name), d.proxyName())
 	c := d.wire.Dial(t, d.end(h.Name), 0, d.proxy(), d.s.Network.ProxyPort)
 	t = d.challenge(c.Ready(Client), c, q, q.path)
 	hop := []header{{"Proxy-Connection", "keep-alive"}}

@@ -47,6 +47,7 @@ type TruthNetwork struct {
 type TruthHost struct {
 	Name string     `json:"name"`
 	IP   netip.Addr `json:"ip"`
+	IP6  netip.Addr `json:"ip6,omitzero"`
 	MAC  string     `json:"mac"`
 	OS   string     `json:"os"`
 	Role string     `json:"role"`
@@ -151,7 +152,7 @@ func newTruth(s *Scenario) *Truth {
 	t.Network.Resolver = s.host(s.Network.Resolver).IP
 	t.Network.Proxy = netip.AddrPortFrom(s.host(s.Network.Proxy).IP, s.Network.ProxyPort)
 	for _, h := range s.Hosts {
-		t.Hosts = append(t.Hosts, TruthHost{h.Name, h.IP, h.MAC.String(), h.OS, h.Role})
+		t.Hosts = append(t.Hosts, TruthHost{h.Name, h.IP, h.IP6, h.MAC.String(), h.OS, h.Role})
 	}
 	return t
 }

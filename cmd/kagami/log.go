@@ -32,5 +32,3 @@ func (p *pipeline) report(w io.Writer, src interface{ Stats() sensor.SourceStats
 		fmt.Fprintf(w, "\nRecords are in %s: records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log\n", printable(dir))
 	}
 }
-
-func (p *pipeline) workers() int { return p.config.Capture.Workers }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/net/bpf"
+
 	"kagami/bpf/filter"
 	"kagami/capture"
 	"kagami/configs"
@@ -75,7 +77,7 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, h
 	if err != nil {
 		return c, err
 	}
-	srcs, err := openRings(p.config.Capture, p.workers())
+	srcs, err := openRings(c.Capture)
 	if err != nil {
 		return c, errors.Join(err, p.close())
 	}
@@ -132,8 +134,8 @@ func (r *runCmd) reload(c configs.Config, p *pipeline, log *slog.Logger) (config
 }
 
 // openRings opens one ring a worker on the interface.
-func openRings(c capture.Config, workers int) ([]sensor.Source, error) {
-	o := capture.LiveOptions{Config: c, Workers: workers}
+func openRings(c capture.Config) ([]sensor.Source, error) {
+	var code []bpf.RawInstruction
 	if c.Filter != "" {
 		link, err := capture.InterfaceLink(c.Interface)
 		if err != nil {
@@ -143,11 +145,11 @@ func openRings(c capture.Config, workers int) ([]sensor.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o.Filter, err = prog.Raw(); err != nil {
+		if code, err = prog.Raw(); err != nil {
 			return nil, fmt.Errorf("compile filter %q: %w", c.Filter, err)
 		}
 	}
-	rings, err := capture.OpenRings(o)
+	rings, err := capture.OpenRings(c.Live(code))
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -54,9 +53,6 @@ func files(dir string) []exporters.Config {
 // exports, with packets copied to disk on the way. It is the picture in
 // docs/DESIGN.md as code. live says whether to drop and count, or to block.
 func newPipeline(c configs.Config, to []exporters.Config, live bool, progress func(sensor.SourceStats), log *slog.Logger) (*pipeline, error) {
-	if c.Capture.Workers == 0 {
-		c.Capture.Workers = runtime.GOMAXPROCS(0)
-	}
 	c.Sensor.Workers = c.Capture.Workers
 	p := &pipeline{config: c, summary: newSummary(), log: log}
 	p.limitMemory(len(to))
