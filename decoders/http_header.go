@@ -160,10 +160,12 @@ func (h *httpHead) field(line []byte) {
 	case colon < 0:
 		h.note(oddNoColon)
 		return
-	case colon > 0 && isBlank(line[colon-1]):
-		h.note(oddSpaceColon)
 	}
-	name, value := bytes.TrimRight(line[:colon], " \t"), trimBlank(line[colon+1:])
+	name, value := line[:colon], trimBlank(line[colon+1:])
+	if colon > 0 && isBlank(line[colon-1]) {
+		h.note(oddSpaceColon)
+		name = trimBlank(name)
+	}
 	switch len(name) {
 	case len("host"):
 		if equalFold(name, "host") {

@@ -52,13 +52,13 @@ func TestHTTPOutstandingRequestsAreBounded(t *testing.T) {
 	var steps []octets
 	const sent = maxOutstanding + 3
 	for i := range sent {
-		steps = append(steps, client(fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: h\r\n\r\n", i)))
+		steps = append(steps, clientSays(fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: h\r\n\r\n", i)))
 	}
 	for range sent {
-		steps = append(steps, server(ok3))
+		steps = append(steps, serverSays(ok3))
 	}
-	d.play(steps, whole)
-	// Three halves, then their responses, then whole transactions.
+	d.play(steps, uncut)
+	// Three halves, then their responses, then uncut transactions.
 	if len(d.records) != sent+3 {
 		t.Fatalf("%d records", len(d.records))
 	}
@@ -139,7 +139,7 @@ func TestHTTPGivesUp(t *testing.T) {
 func TestHTTPEarlyTunnelIsBounded(t *testing.T) {
 	long := "G" + strings.Repeat("a", 2*maxEarly)
 	d := newTester(recorderProtocol())
-	d.play([]octets{client(connect), client(long), server(opened)}, whole)
+	d.play([]octets{clientSays(connect), clientSays(long), serverSays(opened)}, uncut)
 	want := fmt.Sprintf("1 CONNECT www.example:443 1.1 > 200 0 tunnel=//%d/0 proxied", len(long))
 	if got := line(d.records[0]); got != want {
 		t.Errorf("got %s, want %s", got, want)

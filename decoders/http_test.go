@@ -19,8 +19,8 @@ type octets struct {
 	gap  int
 }
 
-func client(parts ...string) octets { return octets{side: packet.FromA, data: strings.Join(parts, "")} }
-func server(parts ...string) octets { return octets{side: packet.FromB, data: strings.Join(parts, "")} }
+func clientSays(parts ...string) octets { return octets{side: packet.FromA, data: strings.Join(parts, "")} }
+func serverSays(parts ...string) octets { return octets{side: packet.FromB, data: strings.Join(parts, "")} }
 func clientLoses(n int) octets      { return octets{side: packet.FromA, gap: n} }
 func serverLoses(n int) octets      { return octets{side: packet.FromB, gap: n} }
 
@@ -66,7 +66,7 @@ func (c *tester) play(steps []octets, cut func(n int) int) {
 	c.decoder.Close(c.flow, c.emit)
 }
 
-func whole(n int) int { return n }
+func uncut(n int) int { return n }
 
 // line is a record as the tables below write it:
 //
@@ -157,7 +157,7 @@ func TestHTTPConversations(t *testing.T) {
 	for _, c := range allHTTPCases() {
 		t.Run(c.name, func(t *testing.T) {
 			d := newTester(httpProtocol(), recorderProtocol())
-			d.play(c.steps, whole)
+			d.play(c.steps, uncut)
 			if got := lines(d.records); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
 			}
@@ -180,9 +180,9 @@ func TestHTTPDoesNotDependOnSegments(t *testing.T) {
 			continue
 		}
 		want := newTester(httpProtocol(), recorderProtocol())
-		want.play(c.steps, whole)
+		want.play(c.steps, uncut)
 		for name, cut := range cuts {
-			times := 20
+			times := 4
 			for _, s := range c.steps {
 				times = max(1, min(times, 20_000/(len(s.data)+1))) // the long ones take long
 			}
@@ -205,9 +205,9 @@ func TestHTTPTimesAndSizes(t *testing.T) {
 		"Content-Encoding: br\r\nLocation: /l\r\n\r\n"
 	d := newTester()
 	d.play([]octets{
-		client(request), client("\x00\x01"), server(interim), client("\x02\x03"),
-		server(header[:20]), server(header[20:], "3\r\nabc\r\n"), server("1;x=y\r\nd\r\n0\r\nX: t\r\n\r\n"),
-	}, whole)
+		clientSays(request), clientSays("\x00\x01"), serverSays(interim), clientSays("\x02\x03"),
+		serverSays(header[:20]), serverSays(header[20:], "3\r\nabc\r\n"), serverSays("1;x=y\r\nd\r\n0\r\nX: t\r\n\r\n"),
+	}, uncut)
 	if len(d.records) != 1 {
 		t.Fatal(lines(d.records))
 	}
@@ -241,12 +241,12 @@ func TestHTTPEndOfIncomplete(t *testing.T) {
 		name  string
 		steps []octets
 	}{
-		{"until close", []octets{client(get), server("HTTP/1.0 200 OK\r\n\r\nabc")}},
-		{"cut body", []octets{client(get), server(ok5[:len(ok5)-2])}},
-		{"cut header", []octets{client(get), server("HTTP/1.0 200 OK\r\nServ")}},
+		{"until close", []octets{clientSays(get), serverSays("HTTP/1.0 200 OK\r\n\r\nabc")}},
+		{"cut body", []octets{clientSays(get), serverSays(ok5[:len(ok5)-2])}},
+		{"cut header", []octets{clientSays(get), serverSays("HTTP/1.0 200 OK\r\nServ")}},
 	} {
 		d := newTester()
-		d.play(c.steps, whole) // Close comes at time 2
+		d.play(c.steps, uncut) // Close comes at time 2
 		late := newTester()
 		for i, s := range c.steps {
 			late.flow.TestSent(s.side, len(s.data), int64(i+1)*step)
@@ -272,7 +272,7 @@ func TestHTTPUser(t *testing.T) {
 		{"Authorization: Basic " + strings.Repeat("YWFh", 10000), strings.Repeat("a", 3*maxUserToken/4)},
 	} {
 		d := newTester()
-		d.play([]octets{client("GET / HTTP/1.1\r\n", c.header, "\r\n\r\n")}, whole)
+		d.play([]octets{clientSays("GET / HTTP/1.1\r\n", c.header, "\r\n\r\n")}, uncut)
 		if got := d.records[0].User; got != c.want {
 			t.Errorf("%.60q: user %q, want %q", c.header, got, c.want)
 		}

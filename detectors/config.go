@@ -86,7 +86,7 @@ type EgressConfig struct {
 	AllowNames []string `toml:"allow_names"`
 	// AllowNetworks are networks that may be reached directly. Default none.
 	AllowNetworks []netip.Prefix `toml:"allow_networks"`
-	// Hosts is how many machines with direct contacts are followed, 6 KiB each at most. Default 1024, 16 to 100000.
+	// Hosts is how many machines with direct contacts are followed, 12 KiB each at most. Default 512, 16 to 100000.
 	Hosts int `toml:"hosts"`
 	// Destinations is how many directly contacted destinations are remembered. Default 16384, 16 to 1000000.
 	Destinations int `toml:"destinations"`
@@ -108,11 +108,11 @@ type ScanConfig struct {
 	Allow []netip.Prefix `toml:"allow"`
 	// Memory is how long at least a contact is not new again. Default 15 days (360h), 1 h to 90 days.
 	Memory time.Duration `toml:"memory"`
-	// Contacts is how many contacts the memory holds, 4 octets each. Default 500000, 1000 to 100000000.
+	// Contacts is how many contacts the memory holds, up to 5 octets each. Default 500000, 1000 to 100000000.
 	Contacts int `toml:"contacts"`
-	// Sources is how many machines are followed, 3 KiB each at most. Default 4096, 16 to 1000000.
+	// Sources is how many machines are followed, 4 KiB each at most. Default 2048, 16 to 1000000.
 	Sources int `toml:"sources"`
-	// Pairs is how many (client, server) with failed ports are followed, 3 KiB each at most. Default 2048, 16 to 1000000.
+	// Pairs is how many (client, server) with failed ports are followed, 2 KiB each at most. Default 2048, 16 to 1000000.
 	Pairs int `toml:"pairs"`
 }
 
@@ -124,7 +124,7 @@ type DownloadConfig struct {
 	Threshold float64 `toml:"threshold"`
 	// Chain is how far back requests belong to one visit. Default 5 min, 10 s to 1 h.
 	Chain time.Duration `toml:"chain"`
-	// Clients is of how many machines the last requests are remembered, 6 KiB each. Default 1024, 16 to 100000.
+	// Clients is of how many machines the last requests are remembered, 4 KiB each. Default 1024, 16 to 100000.
 	Clients int `toml:"clients"`
 }
 
@@ -137,9 +137,9 @@ func Default() Config {
 			Interactive: 10, OfficeHours: [2]int{7, 20}, Harmless: harmlessNames(),
 			Pairs: 32768, Probation: 131072, Watched: 1024},
 		Egress: EgressConfig{Enable: true, Threshold: alertScore, MinProxied: 30, ProxyShare: 0.9, CommonHosts: 3,
-			Window: 7 * day, Hosts: 1024, Destinations: 16384},
+			Window: 7 * day, Hosts: 512, Destinations: 16384},
 		Scan: ScanConfig{Enable: true, Threshold: 11.5, PeerOdds: 1e-6, FirstDayPeers: 5,
-			Memory: 15 * day, Contacts: 500000, Sources: 4096, Pairs: 2048},
+			Memory: 15 * day, Contacts: 500000, Sources: 2048, Pairs: 2048},
 		Download: DownloadConfig{Enable: true, Threshold: alertScore, Chain: 5 * time.Minute, Clients: 1024},
 	}
 }

@@ -267,7 +267,6 @@ func (d *egress) judge(f *records.Flow, h *excursions, emit sensor.Emit) {
 	if !h.told.due(m.At, scope(alertScore, h.alerted, len(live)+h.beyond)) {
 		return
 	}
-	h.alerted = len(live) + h.beyond
 	emit(d.alert(f, h, live, through, min(total, 2*highScore)))
 }
 
@@ -290,7 +289,7 @@ func (x *excursion) weight(hosts int) float64 {
 	if x.opened == 0 {
 		return 1.5 + 0.5*float64(min(x.visits-1, 4))
 	}
-	w := min(float64(x.visits-1), 4) + familiarity{hosts: hosts, total: 1000}.rarity()
+	w := min(float64(x.visits-1), 6) + familiarity{hosts: hosts, total: 1000}.rarity()
 	if !web(x.port) {
 		w += 2
 	}

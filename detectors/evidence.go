@@ -93,7 +93,8 @@ func (s *samples) into(a *records.Alert) {
 }
 
 // raised says when an incident was last told, and at which score: an incident
-// is told again when its score grew by regrowth or after reminder.
+// is told again when its score grew by regrowth, but not within quiet, or after
+// reminder.
 type raised struct {
 	at    int64
 	score float64
@@ -101,12 +102,13 @@ type raised struct {
 
 const (
 	regrowth = 6 // nats
+	quiet    = int64(time.Hour)
 	reminder = int64(24 * time.Hour)
 )
 
 // due reports whether an incident of that score should be told now, and notes it.
 func (r *raised) due(now int64, score float64) bool {
-	if r.at != 0 && now-r.at < reminder && score < r.score+regrowth {
+	if r.at != 0 && (now-r.at < quiet || now-r.at < reminder && score < r.score+regrowth) {
 		return false
 	}
 	r.at, r.score = now, score

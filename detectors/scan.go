@@ -37,7 +37,7 @@ type source struct {
 	habit      habit
 	run        run
 	failed     int // among failing
-	alerted    int // targets when last told
+	alerted    int // targets when first told
 	told       raised
 }
 
@@ -46,7 +46,7 @@ type ports struct {
 	cusum
 	failing targets
 	failed  int
-	alerted int // targets when last told
+	alerted int // targets when first told
 	told    raised
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // scope is the score of an incident that has spread from the number of targets
-// that raised it to the number now: base, and regrowth nats for each tenfold. A
-// scan that goes on is no news; one that grows tenfold is.
+// that first raised it to the number now: base, and regrowth nats for each
+// tenfold. A scan that goes on is no news; one that grew tenfold is.
 func scope(base float64, first, now int) float64 {
 	return base + regrowth*math.Log10(max(1, float64(now)/float64(max(first, 1))))
 }
@@ -20,11 +20,9 @@ func scope(base float64, first, now int) float64 {
 // tellSearch tells that a client's first contacts fail as those of a search do.
 func (d *scan) tellSearch(f *records.Flow, s *source, sum float64, emit sensor.Emit) {
 	m := f.Meta()
-	base := max(alertScore, d.config.Threshold)
-	if !s.told.due(m.At, scope(base, s.size(s.failing.n), s.failing.n)) {
+	if !s.told.due(m.At, scope(max(alertScore, d.config.Threshold), s.size(s.failing.n), s.failing.n)) {
 		return
 	}
-	s.alerted = s.failing.n
 	a := d.alert(f, "lateral-scan", s.told.score, &s.failing)
 	a.Title = fmt.Sprintf("%s searches for machines: %d of %d first contacts failed", a.Source, s.failed, s.failing.n)
 	a.Evidence = append([]string{
@@ -40,7 +38,6 @@ func (d *scan) tellPeers(f *records.Flow, s *source, n int, mean float64, days i
 	if !s.told.due(m.At, scope(alertScore, s.size(n), n)) {
 		return
 	}
-	s.alerted = n
 	a := d.alert(f, "lateral-scan", s.told.score, &s.peers)
 	a.Title = fmt.Sprintf("%s turned to %d new machines on ports of administration", a.Source, n)
 	a.Evidence = append([]string{
@@ -50,10 +47,10 @@ func (d *scan) tellPeers(f *records.Flow, s *source, n int, mean float64, days i
 	emit(a)
 }
 
-// size is the number of targets when the incident was last told.
+// size is the number of targets when the client was first told of.
 func (s *source) size(now int) int {
 	if s.told.at == 0 {
-		return now
+		s.alerted = now
 	}
 	return s.alerted
 }
@@ -61,14 +58,12 @@ func (s *source) size(now int) int {
 // tellPorts tells that a client tries the ports of one machine.
 func (d *scan) tellPorts(f *records.Flow, p *ports, emit sensor.Emit) {
 	m := f.Meta()
-	first := p.failing.n
-	if p.told.at != 0 {
-		first = p.alerted
+	if p.told.at == 0 {
+		p.alerted = p.failing.n
 	}
-	if !p.told.due(m.At, scope(max(alertScore, d.config.Threshold), first, p.failing.n)) {
+	if !p.told.due(m.At, scope(max(alertScore, d.config.Threshold), p.alerted, p.failing.n)) {
 		return
 	}
-	p.alerted = p.failing.n
 	a := d.alert(f, "port-scan", p.told.score, &p.failing)
 	server := m.Server().Addr()
 	a.Destination, a.DestAddr = server.String(), server

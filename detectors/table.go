@@ -152,11 +152,17 @@ const (
 	probes     = 6
 )
 
-func newMemory(keys int, span int64) *memory {
+// filterBits is the size of one filter for so many keys: a power of two.
+func filterBits(keys int) uint64 {
 	size := uint64(64)
 	for size < uint64(keys)*bitsPerKey {
 		size *= 2
 	}
+	return size
+}
+
+func newMemory(keys int, span int64) *memory {
+	size := filterBits(keys)
 	m := &memory{mask: size - 1, limit: keys, span: span}
 	m.bits[0], m.bits[1] = make([]uint64, size/64), make([]uint64, size/64)
 	return m

@@ -33,8 +33,9 @@ var (
 	urlChars = printableExcept("\"<>|{}^`\\")
 	// hostChars are those of a host name.
 	hostChars = charsOf(alphanumeric + "-._")
-	// tokenChars are those of a method (RFC 9110 section 5.6.2).
-	tokenChars = charsOf(alphanumeric + "!#$%&'*+-.^_`|~")
+	// methodChars are those of every method in use: a method may be any token
+	// (RFC 9110 section 5.6.2), but readers know no others.
+	methodChars = charsOf(alphanumeric + "-_")
 	// wordChars are \w of regular expressions.
 	wordChars = charsOf(alphanumeric + "_")
 	// nameChars are those of a presentation-format domain name that needs no \DDD.

@@ -182,10 +182,11 @@ func (a *access) readTLS(r *records.Flow) bool {
 	return true
 }
 
-// appendMethod appends the method, or "-" as Squid does if it is none.
+// appendMethod appends the method, or NONE as Squid up to 3 does if it is none:
+// more readers take that than the "-" of Squid 5.
 func (a *access) appendMethod(dst []byte) []byte {
-	if a.method == "" || len(a.method) > maxMethod || !tokenChars.all(a.method) {
-		return append(dst, '-')
+	if a.method == "" || len(a.method) > maxMethod || !methodChars.all(a.method) {
+		return append(dst, "NONE"...)
 	}
 	return append(dst, a.method...)
 }

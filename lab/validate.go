@@ -157,6 +157,12 @@ func (c *checker) activities() {
 	c.period("noise.ssdp_period", s.Noise.SSDP)
 	c.group("noise.mdns_hosts", s.Noise.MDNSHosts)
 	c.group("noise.ssdp_hosts", s.Noise.SSDPHosts)
+	c.machines()
+	c.polls()
+}
+
+func (c *checker) machines() {
+	s := c.s
 	for _, n := range s.NTP {
 		key := fmt.Sprintf("ntp %q", n.ID)
 		c.group(key+": hosts", n.Hosts)
@@ -180,7 +186,6 @@ func (c *checker) activities() {
 		c.host("files.server", s.Files.Server)
 		c.group("files.hosts", s.Files.Hosts)
 	}
-	c.polls()
 }
 
 func (c *checker) polls() {

@@ -19,6 +19,8 @@ const (
 // segment is payload that cannot be delivered yet.
 type segment struct {
 	pos  uint64
+	ack  uint64 // position in the peer's stream that its sender had seen
+	time int64  // capture time
 	data []byte
 	cut  int // octets after data that the snap length took
 	next *segment
@@ -40,14 +42,14 @@ type segments struct {
 	limit int
 }
 
-func (m *segments) take(pos uint64, data []byte, cut int) *segment {
+func (m *segments) take(data []byte, cut int) *segment {
 	s := m.free
 	if s == nil || len(data) > segmentRoom {
 		s = &segment{data: make([]byte, 0, max(segmentRoom, len(data)))}
 	} else {
 		m.free = s.next
 	}
-	s.pos, s.data, s.cut, s.next = pos, append(s.data[:0], data...), cut, nil
+	s.data, s.cut, s.next = append(s.data[:0], data...), cut, nil
 	m.bytes += len(data)
 	return s
 }
@@ -73,18 +75,31 @@ func (w *Worker) segment(f *Flow, p *packet.Packet, pos int64) {
 		data = data[min(int(back), len(data)):]
 		pos = int64(st.next)
 	}
-	if uint64(pos) == st.next && st.held == nil && !f.awaits(side.Other()) {
+	ack := f.dir[side.Other()].goal()
+	if uint64(pos) == st.next && st.held == nil && !f.tooEarly(side, ack) {
 		w.deliver(f, side, data, cut)
 		return
 	}
-	w.hold(f, side, w.segments.take(uint64(pos), data, cut))
+	s := w.segments.take(data, cut)
+	s.pos, s.ack, s.time = uint64(pos), ack, f.Now
+	w.hold(f, side, s)
 }
 
-// awaits tells whether side's stream has a hole that the peer acknowledged: what
-// the peer sends after that is an answer to octets not delivered yet.
-func (f *Flow) awaits(side packet.Side) bool {
-	d := &f.dir[side]
-	return d.packets > 0 && d.goal() > d.stream.next
+// tooEarly tells that a segment of side, whose sender had seen the peer's stream
+// up to ack, answers octets that were not delivered yet.
+func (f *Flow) tooEarly(side packet.Side, ack uint64) bool {
+	peer := &f.dir[side.Other()]
+	return peer.packets > 0 && ack > peer.stream.next
+}
+
+// pending tells that something is held or missing: settle has work to do.
+func (f *Flow) pending() bool {
+	for i := range f.dir {
+		if d := &f.dir[i]; d.stream.held != nil || d.goal() > d.stream.next {
+			return true
+		}
+	}
+	return false
 }
 
 // goal is the position up to which the peer acknowledged this direction.
@@ -129,7 +144,7 @@ func (w *Worker) settle(f *Flow) {
 func (w *Worker) drain(f *Flow, side packet.Side) (moved bool) {
 	d := &f.dir[side]
 	st := &d.stream
-	for st.held != nil && st.held.pos <= st.next && !f.awaits(side.Other()) {
+	for st.held != nil && st.held.pos <= st.next && !f.tooEarly(side, st.held.ack) {
 		w.release(f, side)
 		if moved = true; f.decoder == nil {
 			return
@@ -165,6 +180,8 @@ func (w *Worker) release(f *Flow, side packet.Side) {
 	s := st.held
 	st.held = s.next
 	st.bytes -= len(s.data)
+	now := f.Now
+	f.Now = s.time
 	back := st.next - s.pos
 	if n := uint64(len(s.data)); back < n {
 		f.dir[side].overlap += back
@@ -172,29 +189,36 @@ func (w *Worker) release(f *Flow, side packet.Side) {
 	} else if f.dir[side].overlap += n; back < n+uint64(s.cut) {
 		w.gap(f, side, n+uint64(s.cut)-back)
 	}
+	f.Now = now
 	w.segments.put(s)
 }
 
-// skip gives up the hole at next at once.
-func (w *Worker) skip(f *Flow, side packet.Side) {
-	st := &f.dir[side].stream
-	if st.held != nil && st.held.pos > st.next {
-		w.gap(f, side, st.held.pos-st.next)
+// skip gives up the hole at next at once, delivers what follows it, and tells
+// whether there was one.
+func (w *Worker) skip(f *Flow, side packet.Side) bool {
+	d := &f.dir[side]
+	st := &d.stream
+	end := d.goal()
+	if st.held != nil {
+		end = st.held.pos
 	}
+	if f.decoder == nil || end <= st.next {
+		return false
+	}
+	w.gap(f, side, end-st.next)
 	for f.decoder != nil && st.held != nil && st.held.pos <= st.next {
 		w.release(f, side)
 	}
+	return true
 }
 
-// flush delivers all that is held, when the flow ends.
+// flushStreams delivers all that is held, when the flow ends: one hole is given
+// up at a time, so that questions still come before their answers.
 func (w *Worker) flushStreams(f *Flow) {
-	for side := packet.FromA; side <= packet.FromB; side++ {
-		for f.decoder != nil && f.dir[side].stream.held != nil {
-			w.skip(f, side)
-		}
-		d := &f.dir[side]
-		if end := d.goal(); f.decoder != nil && end > d.stream.next {
-			w.gap(f, side, end-d.stream.next)
+	for f.decoder != nil && f.pending() {
+		w.settle(f)
+		if !w.skip(f, f.Orig) && !w.skip(f, f.Orig.Other()) {
+			return
 		}
 	}
 }

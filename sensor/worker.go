@@ -168,8 +168,7 @@ func (w *Worker) tcpPacket(f *Flow, p *packet.Packet) {
 	if ok && p.PayloadLen() > 0 && f.decoder != nil {
 		w.segment(f, p, pos)
 	}
-	if f.decoder != nil && (f.dir[0].stream.held != nil || f.dir[1].stream.held != nil ||
-		f.awaits(packet.FromA) || f.awaits(packet.FromB)) {
+	if f.decoder != nil && f.pending() {
 		w.settle(f)
 	}
 }

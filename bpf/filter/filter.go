@@ -26,7 +26,10 @@
 //     `protochain`, `ip broadcast` and some historic protocols are refused.
 //
 // As in libpcap, reading a byte past the end of a packet rejects the packet,
-// also inside `not`; and `vlan`, `mpls` and `pppoes` move the offsets of
+// also inside `not`, unless the outcome is decided before. (libpcap's optimizer
+// also drops reads whose outcome decides nothing, as in `tcp or not tcp`; here
+// they are kept, so packets cut short may be rejected there that tcpdump
+// accepts. tcpdump -O agrees.) And `vlan`, `mpls` and `pppoes` move the offsets of
 // everything written after them, whatever parentheses or `or` stand between.
 package filter
 

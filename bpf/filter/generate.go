@@ -14,16 +14,16 @@ const (
 	ipICMPv6   = 58
 	ipSCTP     = 132
 
-	ip4Fragment = 6  // RFC 791 section 3.1: flags and fragment offset
-	ip4Protocol = 9  //
-	ip4Source   = 12 //
-	ip4Dest     = 16 //
-	ip6Next     = 6  // RFC 8200 section 3
-	ip6Source   = 8  //
-	ip6Dest     = 24 //
+	ip4Fragment = 6 // RFC 791 section 3.1: flags and fragment offset
+	ip4Protocol = 9
+	ip4Source   = 12
+	ip4Dest     = 16
+	ip6Next     = 6 // RFC 8200 section 3
+	ip6Source   = 8
+	ip6Dest     = 24
 	ip6Header   = 40 // bytes; a fragment header starts with its next header
 	arpSource   = 14 // RFC 826 with Ethernet and IPv4 addresses
-	arpDest     = 24 //
+	arpDest     = 24
 
 	fragmentOffsetMask = 0x1fff
 )

@@ -30,14 +30,14 @@ type test struct {
 
 // load says what is in register A at a test.
 type load struct {
-	off       uint32        // from the start of the frame, or from X if indirect
-	size      int           // bytes: 1, 2 or 4; 0 if ext or code is used
-	indirect  bool          // X holds the length of the IPv4 header that starts at header
-	header    uint32        // 0 if not indirect
-	mask      uint32        // and-ed to the value; 0 for none
-	extension bool          // ask the kernel for ext instead of reading the frame
-	ext       bpf.Extension //
-	code      *computation  // or compute it; compared by identity
+	off       uint32 // from the start of the frame, or from X if indirect
+	size      int    // bytes: 1, 2 or 4; 0 if ext or code is used
+	indirect  bool   // X holds the length of the IPv4 header that starts at header
+	header    uint32 // 0 if not indirect
+	mask      uint32 // and-ed to the value; 0 for none
+	extension bool   // ask the kernel for ext instead of reading the frame
+	ext       bpf.Extension
+	code      *computation // or compute it; compared by identity
 }
 
 // computation is code that leaves a value in A and, if compareX is set, what to
