@@ -47,7 +47,7 @@ func rhythmLimit(f familiarity, device, explained bool) float64 {
 // score fuses the rhythm with what surrounds it.
 func (b *beacon) score(p *pair, c *contact, h *host, r *rhythm) score {
 	s := score{known: b.site.familiar(c)}
-	device := h == nil || int(h.destinations) < b.config.Interactive
+	device := h == nil || int(h.destinations) < b.config.Interactive && h.proxied < usesProxy
 	add := func(nats float64, text string) {
 		if nats != 0 {
 			s.reasons = append(s.reasons, reason{nats, text})
@@ -125,7 +125,8 @@ func (c *BeaconConfig) offHours(t int64) bool {
 }
 
 // habit tells whether a daily or weekly rhythm may be a person's. It is not when
-// it keeps the minute and comes on free days too, or comes at any hour.
+// it comes at any hour of the day, or often on free days, or keeps the minute
+// and comes on a free day, too.
 func (b *beacon) habit(p *pair, r *rhythm) bool {
 	hours := math.Exp2(r.period) / 3600
 	if !(hours >= 20 && hours <= 28 || hours >= 6.5*24 && hours <= 7.5*24) {
@@ -143,7 +144,7 @@ func (b *beacon) habit(p *pair, r *rhythm) bool {
 	}
 	length := min(math.Hypot(x, y)/float64(p.n), 1)
 	spread := math.Sqrt(-2*math.Log(length)) / (2 * math.Pi) * 24 * 60 // circular standard deviation, minutes
-	return off < 3 && !(off >= 1 && spread < 10)
+	return spread <= 180 && off < 3 && !(off >= 1 && spread < 10)
 }
 
 // alert tells the incident.

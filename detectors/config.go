@@ -44,10 +44,11 @@ type BeaconConfig struct {
 	// MinLasting is how long a rhythm must last at least. Default 10 min, 0 s to 24 h.
 	MinLasting time.Duration `toml:"min_lasting"`
 	// Interactive is how many destinations a machine must have had to be taken for
-	// one that a person uses: a machine with fewer is a device, whose timers are
-	// its normal life. Default 10, 1 to 10000.
+	// one that a person uses, as is one that uses the proxy often: others are
+	// devices, whose timers are their normal life. Default 10, 1 to 10000.
 	Interactive int `toml:"interactive_destinations"`
-	// OfficeHours are first and last hour of a working day in local time. Default [7, 20], 0 to 24.
+	// OfficeHours are the hours between which people work, in local time; weekends
+	// are free. Default [0, 24]: only weekends are out of office hours, 0 to 24.
 	OfficeHours [2]int `toml:"office_hours"`
 	// UTCOffset is local time minus UTC, for office hours and weekends. Default 0 s, -14 h to 14 h.
 	UTCOffset time.Duration `toml:"utc_offset"`
@@ -55,10 +56,10 @@ type BeaconConfig struct {
 	// Default: connectivity checks, time, push and update services of the large vendors.
 	Harmless []string `toml:"harmless"`
 	// Pairs is how many (client, destination) with 3 or more contacts are
-	// followed, 350 octets each. Default 32768, 16 to 1000000.
+	// followed, 360 octets each. Default 32768, 16 to 1000000.
 	Pairs int `toml:"pairs"`
 	// Probation is how many (client, destination) with 1 or 2 contacts are
-	// remembered, 80 octets each. Default 131072, 16 to 10000000.
+	// remembered, 64 octets each. Default 131072, 16 to 10000000.
 	Probation int `toml:"probation"`
 	// Watched is for how many pairs with a rhythm sample flows are kept, 1 KiB
 	// each. Default 1024, 16 to 100000.
@@ -134,7 +135,7 @@ func Default() Config {
 	return Config{
 		Site: SiteConfig{ProxyClients: 3, Hosts: 4096, Destinations: 65536, Servers: 8192, Addresses: 65536},
 		Beacon: BeaconConfig{Enable: true, Threshold: alertScore, MinEvidence: 7, MinLasting: 10 * time.Minute,
-			Interactive: 10, OfficeHours: [2]int{7, 20}, Harmless: harmlessNames(),
+			Interactive: 10, OfficeHours: [2]int{0, 24}, Harmless: harmlessNames(),
 			Pairs: 32768, Probation: 131072, Watched: 1024},
 		Egress: EgressConfig{Enable: true, Threshold: alertScore, MinProxied: 30, ProxyShare: 0.9, CommonHosts: 3,
 			Window: 7 * day, Hosts: 512, Destinations: 16384},

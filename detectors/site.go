@@ -136,7 +136,7 @@ func (s *site) Counters() []Counter {
 // visit counts who knows a destination, by its name and its registered domain.
 func (s *site) visit(h *host, c *contact) {
 	id := uint32(addrKey(c.client))
-	if s.meet(c.destination(), id) {
+	if s.meet(c.destination(), id) && !c.ntp() {
 		h.destinations++
 	}
 	if d := registered(c.name); d != "" && len(d) != len(c.name) {
