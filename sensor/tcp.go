@@ -135,7 +135,9 @@ func (f *Flow) tcp(p *packet.Packet) (pos int64, ok bool) {
 func (f *Flow) transition(fl packet.TCPFlags, me, peer *tcpSide) {
 	switch {
 	case fl&packet.RST != 0:
-		me.state = reset
+		if me.state != closed || peer.state != closed { // else it is over already
+			me.state = reset
+		}
 	case me.state == reset:
 	case fl&packet.FIN != 0:
 		me.state = closed
