@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/net/bpf"
+
+	"kagami/packet"
 )
 
 // Config is the section [capture]: where frames come from.
@@ -22,6 +24,9 @@ type Config struct {
 	// BlockKiB is the size of a ring's blocks in KiB, a power of two; packets
 	// reach the worker a block at a time. Default 256. Range 64..4096.
 	BlockKiB int `toml:"block_kib"`
+	// BatchFrames is the number of frames that workers get at a time from a
+	// capture file. Default 4096. Range 1..65536.
+	BatchFrames int `toml:"batch_frames"`
 	// RetireMS is how long, in milliseconds, a block that is not full may wait.
 	// Default 100. Range 1..1000.
 	RetireMS int `toml:"retire_ms"`
@@ -57,6 +62,7 @@ func Default() Config {
 		Workers:        min(runtime.NumCPU(), 4),
 		RingMiB:        16,
 		BlockKiB:       256,
+		BatchFrames:    4096,
 		RetireMS:       100,
 		Snaplen:        65535,
 		Promiscuous:    true,
@@ -78,6 +84,7 @@ func (c Config) Validate() []error {
 	within("workers", c.Workers, 1, maxWorkers)
 	within("ring_mib", c.RingMiB, 1, maxRingMiB)
 	within("block_kib", c.BlockKiB, minBlockKiB, maxBlockKiB)
+	within("batch_frames", c.BatchFrames, 1, 1<<16)
 	within("retire_ms", c.RetireMS, 1, maxRetireMS)
 	within("snaplen", c.Snaplen, minSnaplen, maxSnaplen)
 	if c.BlockKiB&(c.BlockKiB-1) != 0 {
@@ -102,11 +109,13 @@ type LiveOptions struct {
 	Snaplen        int           // octets kept of each frame
 	Promiscuous    bool
 	IgnoreOutgoing bool
-	Filter         []bpf.RawInstruction // runs in the kernel; nil keeps all frames
+	// Filter makes the program that runs in the kernel, for the interface's link
+	// type; nil keeps all frames.
+	Filter func(packet.LinkType) ([]bpf.RawInstruction, error)
 }
 
 // Live makes the options of OpenRings. The filter text is compiled elsewhere.
-func (c Config) Live(filter []bpf.RawInstruction) LiveOptions {
+func (c Config) Live(filter func(packet.LinkType) ([]bpf.RawInstruction, error)) LiveOptions {
 	return LiveOptions{
 		Interface:      c.Interface,
 		Rings:          c.Workers,

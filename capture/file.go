@@ -20,8 +20,11 @@ const (
 	maxRecord = 1 << 20
 )
 
-// Matcher decides which frames of a file are read.
-type Matcher interface{ Match(frame []byte) bool }
+// Matcher decides which frames of a file are read. wireLen is the frame's length
+// on the wire, which the file may not hold in full.
+type Matcher interface {
+	Match(frame []byte, wireLen uint32) bool
+}
 
 // FileOptions tune the reading of capture files. The zero value is ready.
 type FileOptions struct {

@@ -108,7 +108,7 @@ func (p *pcap) decode(f *File, frames []sensor.Frame, data []byte, at int64, eof
 		body := data[off+p.header : end : end]
 		off = end
 		seen++
-		if p.match != nil && !p.match.Match(body) {
+		if p.match != nil && !p.match.Match(body, max(wire, captured)) {
 			refused++
 			continue
 		}

@@ -297,7 +297,7 @@ func (d *section) simple(block []byte) string {
 func (d *section) add(id uint32, body []byte, wire uint32) {
 	i := &d.ifaces[id]
 	d.seen++
-	if i.match != nil && !i.match.Match(body) {
+	if i.match != nil && !i.match.Match(body, max(wire, uint32(len(body)))) {
 		d.refused++
 		return
 	}

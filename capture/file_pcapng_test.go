@@ -19,7 +19,7 @@ import (
 
 type matchFunc func([]byte) bool
 
-func (m matchFunc) Match(b []byte) bool { return m(b) }
+func (m matchFunc) Match(b []byte, _ uint32) bool { return m(b) }
 
 func newBatch() *sensor.Batch { return &sensor.Batch{} }
 

@@ -217,15 +217,16 @@ func TestLiveVLAN(t *testing.T) {
 func TestLiveFilterAndSnaplen(t *testing.T) {
 	ownNetwork(t)
 	o := liveOptions(1)
-	var err error
-	o.Filter, err = bpf.Assemble([]bpf.Instruction{ // udp dst port 53 over IPv4 without options
-		bpf.LoadAbsolute{Off: 36, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 53, SkipFalse: 1},
-		bpf.RetConstant{Val: 262144},
-		bpf.RetConstant{Val: 0},
-	})
-	if err != nil {
-		t.Fatal(err)
+	o.Filter = func(link packet.LinkType) ([]bpf.RawInstruction, error) {
+		if link != packet.LinkEthernet {
+			t.Errorf("link type %d, want Ethernet", link)
+		}
+		return bpf.Assemble([]bpf.Instruction{ // udp dst port 53 over IPv4 without options
+			bpf.LoadAbsolute{Off: 36, Size: 2},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 53, SkipFalse: 1},
+			bpf.RetConstant{Val: 262144},
+			bpf.RetConstant{Val: 0},
+		})
 	}
 	o.Snaplen = 50
 	r := openRings(t, o)[0]

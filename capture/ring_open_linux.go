@@ -162,7 +162,14 @@ func (s *socket) join(group *fanout) error {
 
 // arm replaces the filter that refuses everything with the one that was asked for.
 func (s *socket) arm(o LiveOptions) error {
-	if err := s.attach(limitSnap(o.Filter, o.Snaplen)); err != nil {
+	var filter []bpf.RawInstruction
+	if o.Filter != nil {
+		var err error
+		if filter, err = o.Filter(s.link); err != nil {
+			return err
+		}
+	}
+	if err := s.attach(limitSnap(filter, o.Snaplen)); err != nil {
 		return explain(o, "attach filter", err)
 	}
 	return nil

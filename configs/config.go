@@ -70,7 +70,7 @@ func Default() Config {
 		Sensor:   sensor.DefaultConfig(),
 		Network:  Network{Zones: sensor.DefaultZones(), Outside: "Untrust"},
 		Detect:   detectors.Default(),
-		Evidence: evidence.DefaultConfig(),
+		Evidence: evidence.Default(),
 		Log:      Log{Level: "info", Format: "text"},
 		Output: Output{TimeZone: "Local", Device: "kagami", DirectTLS: true,
 			QueueLines: 8192, QueueBytes: 4 << 20},

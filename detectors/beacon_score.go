@@ -28,8 +28,16 @@ const (
 	limitCommon = 6  // everybody runs the same timer, or it is a person's habit
 )
 
-// usesProxy is how many connections through a proxy make its user.
-const usesProxy = 30
+const (
+	usesProxy = 30 // connections through a proxy make its user
+	browses   = 10 // requests that name a referring page make a browser
+)
+
+// attended tells whether a person seems to use a machine. What has few
+// destinations and neither browses nor knows the proxy is a device.
+func (h *host) attended(destinations int) bool {
+	return int(h.destinations) >= destinations || h.proxied >= usesProxy || h.browsed >= browses
+}
 
 // rhythmLimit picks the limit for a destination and a client.
 func rhythmLimit(f familiarity, device, explained bool) float64 {
@@ -47,7 +55,7 @@ func rhythmLimit(f familiarity, device, explained bool) float64 {
 // score fuses the rhythm with what surrounds it.
 func (b *beacon) score(p *pair, c *contact, h *host, r *rhythm) score {
 	s := score{known: b.site.familiar(c)}
-	device := h == nil || int(h.destinations) < b.config.Interactive && h.proxied < usesProxy
+	device := h == nil || !h.attended(b.config.Interactive)
 	add := func(nats float64, text string) {
 		if nats != 0 {
 			s.reasons = append(s.reasons, reason{nats, text})

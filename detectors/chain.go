@@ -28,6 +28,7 @@ type visit struct {
 	url      uint64 // hashes, 0 = none
 	referrer uint64
 	from     uint64 // host of the referrer
+	origin   uint64 // registered domain of the referrer
 	location uint64
 	host     uint64
 	domain   uint64 // registered domain, or the host where there is none
@@ -53,14 +54,11 @@ func visitOf(r *records.HTTP, c *contact) visit {
 		name = c.addr.String()
 	}
 	v.nameLen = uint8(copy(v.name[:], strings.ToLower(name)))
-	v.domain = v.host
-	if d := registered(c.name); d != "" {
-		v.domain = nameKey(d)
-	}
+	v.domain = c.domain()
 	v.url = textKey(withoutFragment(r.URL))
 	if r.Referrer != "" {
 		v.referrer = textKey(withoutFragment(r.Referrer))
-		v.from = hostOf(r.Referrer)
+		v.from, v.origin = hostOf(r.Referrer)
 	}
 	if r.Location != "" {
 		v.location = textKey(withoutFragment(resolve(r.URL, r.Location)))
@@ -85,20 +83,28 @@ func withoutFragment(s string) string {
 	return s
 }
 
-// hostOf is the key of a URL's host, 0 if there is none.
-func hostOf(raw string) uint64 {
+// hostOf gives the keys of a URL's host and its domain, 0 if there is none.
+func hostOf(raw string) (host, domain uint64) {
 	_, rest, ok := strings.Cut(raw, "://")
 	if !ok {
-		return 0
+		return 0, 0
 	}
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		rest = rest[:i]
 	}
 	c := contact{}
 	if c.name, _ = splitAuthority(rest); c.name == "" {
-		return 0
+		return 0, 0
 	}
 	c.literal()
+	return c.destination(), c.domain()
+}
+
+// domain is a hash of the registered domain, or of the host where there is none.
+func (c *contact) domain() uint64 {
+	if d := registered(c.name); d != "" {
+		return nameKey(d)
+	}
 	return c.destination()
 }
 
@@ -180,6 +186,10 @@ func (v *visits) trace(x *visit, since int64) trail {
 			t.domains++
 		}
 		t.steps = append(t.steps, y)
+	}
+	// The first step may have come from a page that was not seen, being encrypted.
+	if from := t.steps[len(t.steps)-1].origin; from != 0 && !t.knows(from) {
+		t.domains++
 	}
 	return t
 }

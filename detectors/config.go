@@ -43,9 +43,9 @@ type BeaconConfig struct {
 	MinEvidence float64 `toml:"min_evidence"`
 	// MinLasting is how long a rhythm must last at least. Default 10 min, 0 s to 24 h.
 	MinLasting time.Duration `toml:"min_lasting"`
-	// Interactive is how many destinations a machine must have had to be taken for
-	// one that a person uses, as is one that uses the proxy often: others are
-	// devices, whose timers are their normal life. Default 10, 1 to 10000.
+	// Interactive is how many destinations make a machine one that a person uses,
+	// as do browsing and frequent use of the proxy; others are devices, whose
+	// timers are their normal life. Default 6, 1 to 10000.
 	Interactive int `toml:"interactive_destinations"`
 	// OfficeHours are the hours between which people work, in local time; weekends
 	// are free. Default [0, 24]: only weekends are out of office hours, 0 to 24.
@@ -135,7 +135,7 @@ func Default() Config {
 	return Config{
 		Site: SiteConfig{ProxyClients: 3, Hosts: 4096, Destinations: 65536, Servers: 8192, Addresses: 65536},
 		Beacon: BeaconConfig{Enable: true, Threshold: alertScore, MinEvidence: 7, MinLasting: 10 * time.Minute,
-			Interactive: 10, OfficeHours: [2]int{0, 24}, Harmless: harmlessNames(),
+			Interactive: 6, OfficeHours: [2]int{0, 24}, Harmless: harmlessNames(),
 			Pairs: 32768, Probation: 131072, Watched: 1024},
 		Egress: EgressConfig{Enable: true, Threshold: alertScore, MinProxied: 30, ProxyShare: 0.9, CommonHosts: 3,
 			Window: 7 * day, Hosts: 512, Destinations: 16384},

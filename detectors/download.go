@@ -29,6 +29,7 @@ type risk uint8
 
 const (
 	harmless  risk = iota
+	opaque         // of no known type, declared as data: encrypted payloads look so
 	container      // carries programs: archives, installers
 	exploit        // runs or is parsed by a browser's plug-in or an office program
 	program        // runs by itself
@@ -49,10 +50,16 @@ func riskOf(r *records.HTTP) risk {
 	case "cab", "msi", "rar", "7z", "iso":
 		return container
 	}
+	if r.Magic == "" && r.ResponseBody >= opaqueSize && r.Status == 200 && mediaType(r.ContentType) == "application/octet-stream" {
+		return opaque
+	}
 	return harmless
 }
 
-func (k risk) nats() float64 { return [...]float64{0, 1, 1, 3}[k] }
+// opaqueSize is the least size, in octets, of data that may be a program.
+const opaqueSize = 16 << 10
+
+func (k risk) nats() float64 { return [...]float64{0, 1.5, 1, 1, 3}[k] }
 
 func newDownload(c DownloadConfig, s *site) *download {
 	return &download{config: c, site: s, clients: newTable[visits](c.Clients)}
@@ -105,9 +112,12 @@ func (d *download) judge(r *records.HTTP, c *contact, v *visits, x *visit, emit 
 	since := x.at - int64(d.config.Chain)
 	known := d.site.familiar(c)
 	t := v.trace(x, since)
-	s := disguise(r)
-	s = append(s, d.place(c, known)...)
-	s = append(s, route(v, x, &t, since)...)
+	way := route(v, x, &t, since)
+	if x.risk == opaque && !t.attacked {
+		return // data is mostly data
+	}
+	s := append(disguise(r), d.place(c, known)...)
+	s = append(s, way...)
 	s = append(s, fetcher(r.UserAgent)...)
 	total := sum(s)
 	if total < d.config.Threshold || !v.due(x.domain, c.meta.At, int64(d.config.Chain), total) {
@@ -177,6 +187,8 @@ func describe(magic string) string {
 		return "an HTML application"
 	case "ole2":
 		return "a compound document (OLE2)"
+	case "":
+		return "data of no known type"
 	}
 	return "of type " + quote(magic)
 }
@@ -266,7 +278,7 @@ func (d *download) place(c *contact, known familiarity) []reason {
 		add(1, "it was first contacted "+span(age)+" ago")
 	}
 	if c.name == "" {
-		add(2, "it has no name, only an address")
+		add(3, "it has no name, only an address")
 	}
 	return s
 }
@@ -280,23 +292,39 @@ func route(v *visits, x *visit, t *trail, since int64) []reason {
 	case t.domains == 2:
 		s = append(s, reason{1, "the way there leads through 2 domains: " + t.String()})
 	}
-	changed := false
+	changed, elsewhere, visited := false, false, int64(0)
 	v.recent(since, func(y *visit) bool {
 		if y == x || y.at > x.at {
 			return true
 		}
-		t.attacked = t.attacked || y.risk == exploit && t.knows(y.domain)
-		changed = changed || y.host == x.host && y.agent != x.agent && y.agent != 0
+		if y.risk == exploit {
+			t.attacked = t.attacked || t.knows(y.domain)
+			elsewhere = true
+		}
+		if y.host == x.host {
+			changed = changed || y.agent != x.agent && y.agent != 0
+			visited = y.at
+		}
 		return true
 	})
-	if t.attacked && x.risk == program {
+	switch {
+	case x.risk != program && x.risk != opaque:
+	case t.attacked:
 		s = append(s, reason{3, "an object that can attack the browser came the same way just before"})
+	case elsewhere:
+		s = append(s, reason{1.5, "an object that can attack the browser came from elsewhere just before"})
+	}
+	if visited != 0 && x.at-visited < unattended {
+		s = append(s, reason{1, "it came " + span(x.at-visited) + " after the first request to the place, without time to read"})
 	}
 	if changed {
 		s = append(s, reason{1.5, "another program than the one that visited the place fetched it"})
 	}
 	return s
 }
+
+// unattended is how soon after arriving at a place nobody starts a download by hand.
+const unattended = int64(4 * time.Second)
 
 // fetcher weighs the program that names itself in User-Agent.
 func fetcher(agent string) []reason {

@@ -64,6 +64,25 @@ func TestDownload(t *testing.T) {
 			p.UserAgent = "Mozilla/4.0 (Windows) Java/1.6.0_05"
 			s.feed(p)
 		}, 1},
+		{"a program from a bare address, after an attack from elsewhere", func(s *stage) {
+			s.feed(s.fetch(monday, me, "landing.bad.test", "/a", "swf", "application/x-shockwave-flash", ""))
+			s.feed(s.fetch(monday+20*second, me, "192.0.2.66", "/harsh.exe", "pe", "", ""))
+		}, 1},
+		{"encrypted payload after an attack on the browser", func(s *stage) {
+			const landing = "http://trap.bad.test/x"
+			s.feed(s.fetch(monday, me, "www.flowers.test", "/", "html", "text/html", "https://www.search.test/"))
+			s.feed(s.fetch(monday+second, me, "trap.bad.test", "/x", "html", "text/html", "http://www.flowers.test/"))
+			s.feed(s.fetch(monday+2*second, me, "trap.bad.test", "/y", "swf", "application/x-shockwave-flash", landing))
+			p := s.fetch(monday+9*second, me, "trap.bad.test", "/z", "", "application/octet-stream", "")
+			p.ResponseBody = 300000
+			s.feed(p)
+		}, 1},
+		{"data of no known type", func(s *stage) {
+			s.feed(s.fetch(monday, me, "www.flowers.test", "/", "html", "text/html", "https://www.search.test/"))
+			p := s.fetch(monday+2*second, me, "www.flowers.test", "/z", "", "application/octet-stream", "http://www.flowers.test/")
+			p.ResponseBody = 300000
+			s.feed(p)
+		}, 0},
 		{"an update says what it is", func(s *stage) {
 			s.feed(s.fetch(monday, me, "dl.vendor.test", "/setup.exe", "pe", "application/x-msdownload", ""))
 			s.feed(s.fetch(monday, me, "dl.vendor.test", "/defs.cab", "cab", "application/octet-stream", ""))

@@ -36,6 +36,7 @@ type host struct {
 	first, last  int64
 	destinations uint32 // distinct (destination, port) it turned to outside
 	proxied      uint32 // connections through an explicit proxy
+	browsed      uint32 // requests that name the page they come from
 	slot         int64  // number of the last activity slot
 	active       [activitySlots / 8]byte
 }
@@ -107,8 +108,13 @@ func (s *site) Observe(r records.Record, _ sensor.Emit) {
 	} else {
 		h.mark(m.At)
 	}
-	if x, ok := r.(*records.HTTP); ok && x.Proxied && x.Depth <= 1 {
-		h.proxied++
+	if x, ok := r.(*records.HTTP); ok {
+		if x.Proxied && x.Depth <= 1 {
+			h.proxied++
+		}
+		if x.Referrer != "" {
+			h.browsed++
+		}
 	}
 	if c, ok := contactOf(r); ok {
 		s.visit(h, &c)

@@ -55,12 +55,12 @@ func (d *disk) run(work <-chan job, free chan<- *chunk, done chan<- struct{}) {
 }
 
 func (d *disk) aged(now int64) bool {
-	return now-d.seg.start >= int64(d.s.c.SegmentAgeS)*int64(time.Second)
+	return apart(now, d.seg.start, int64(d.s.c.SegmentAgeS)*int64(time.Second))
 }
 
 // write puts a chunk into the segment, or counts it as lost.
 func (d *disk) write(c *chunk) {
-	if since := c.first - d.failedAt; d.failing && since >= 0 && since < retryAfter {
+	if d.failing && !apart(c.first, d.failedAt, retryAfter) {
 		d.lose(c)
 		return
 	}
@@ -102,7 +102,11 @@ func (d *disk) put(b []byte) error {
 
 // begin opens a segment and writes what must stand before c's packets.
 func (d *disk) begin(c *chunk) error {
-	seg, limit, err := d.s.reserve(c.first)
+	header := appendSection(nil)
+	for _, i := range c.ifaces {
+		header = appendInterface(header, i)
+	}
+	seg, limit, err := d.s.reserve(c.first, int64(len(header)+len(c.data)))
 	if err != nil {
 		return err
 	}
@@ -112,10 +116,6 @@ func (d *disk) begin(c *chunk) error {
 		return err
 	}
 	d.f, d.seg, d.limit, d.settled, d.kept = f, seg, limit, 0, 0
-	header := appendSection(nil)
-	for _, i := range c.ifaces {
-		header = appendInterface(header, i)
-	}
 	if err = d.room(); err == nil {
 		err = d.put(header)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -88,7 +89,7 @@ func lock(dir string) (*os.File, error) {
 // reclaim gives back room that a killed process reserved beyond a file's end.
 func reclaim(path string, info os.FileInfo) {
 	const slack = 1 << 20
-	st, ok := info.Sys().(*unix.Stat_t)
+	st, ok := info.Sys().(*syscall.Stat_t)
 	if ok && st.Blocks*512 > info.Size()+slack {
 		os.Truncate(path, info.Size())
 	}

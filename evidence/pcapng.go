@@ -88,8 +88,8 @@ func appendInterface(b []byte, i iface) []byte {
 	return end(b, at)
 }
 
-// appendPacket writes f as an Enhanced Packet Block, at most snap octets of it.
-// An 802.1Q tag that the ring took out of the frame is put back.
+// appendPacket writes f as an Enhanced Packet Block, at most snap octets of it
+// (at least minSnap). An 802.1Q tag that the ring took out of the frame is put back.
 func appendPacket(b []byte, id uint32, f *sensor.Frame, snap int) []byte {
 	data, wire, tag := f.Data, f.WireLen, 0
 	if f.TPID != 0 && f.Link == packet.LinkEthernet && len(data) >= macsLen {
@@ -102,14 +102,14 @@ func appendPacket(b []byte, id uint32, f *sensor.Frame, snap int) []byte {
 	b = le.AppendUint32(b, uint32(f.Time))
 	b = le.AppendUint32(b, uint32(captured))
 	b = le.AppendUint32(b, wire)
+	rest := captured
 	if tag != 0 {
 		b = append(b, data[:macsLen]...)
 		b = binary.BigEndian.AppendUint16(b, f.TPID)
 		b = binary.BigEndian.AppendUint16(b, f.VLAN)
-		data = data[macsLen:]
-		captured -= macsLen + tagLen
+		data, rest = data[macsLen:], captured-macsLen-tagLen
 	}
-	b = append(b, data[:captured]...)
-	b = appendPadding(b, len(data[:captured])+tag)
+	b = append(b, data[:rest]...)
+	b = appendPadding(b, captured)
 	return end(b, at)
 }

@@ -126,21 +126,18 @@ func byNumber(a, b segment) int { return cmp.Compare(a.num, b.num) }
 
 func (s *Store) path(name string) string { return filepath.Join(s.c.Dir, name) }
 
-var (
-	errBudget = errors.New("the open segments take the whole of evidence.max_bytes")
-	errFloor  = errors.New("less free space than evidence.min_free_bytes")
-)
+var errNothingLeft = errors.New("no segment is left to delete")
 
 // reserve makes room for a new segment within budget and free-space floor,
-// deleting the oldest ones, and tells how long it may get.
-func (s *Store) reserve(start int64) (seg segment, limit int64, err error) {
+// deleting the oldest ones, and tells how long it may get: need at least.
+func (s *Store) reserve(start, need int64) (seg segment, limit int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Half of the budget at least is history, however many writers there are.
-	limit = min(s.c.SegmentBytes, s.c.MaxBytes/(2*s.writers))
+	limit = max(need, min(s.c.SegmentBytes, s.c.MaxBytes/(2*s.writers)))
 	for s.bytes+s.reserved+limit > s.c.MaxBytes {
 		if _, err := s.deleteOldest(); err != nil {
-			return segment{}, 0, cmp.Or(err, errBudget)
+			return segment{}, 0, fmt.Errorf("the open segments take all of evidence.max_bytes = %d: %w", s.c.MaxBytes, err)
 		}
 	}
 	free, err := s.free(s.c.Dir)
@@ -152,7 +149,8 @@ func (s *Store) reserve(start int64) (seg segment, limit int64, err error) {
 	for free < s.c.MinFreeBytes+limit {
 		n, err := s.deleteOldest()
 		if err != nil {
-			return segment{}, 0, fmt.Errorf("%w: %d octets", errFloor, free)
+			return segment{}, 0, fmt.Errorf("disk full: %d octets free, want evidence.min_free_bytes = %d and %d for a segment: %w",
+				free, s.c.MinFreeBytes, limit, err)
 		}
 		free += n
 	}
@@ -162,8 +160,6 @@ func (s *Store) reserve(start int64) (seg segment, limit int64, err error) {
 	s.reserved += limit
 	return seg, limit, nil
 }
-
-var errNothingLeft = errors.New("no segment is left to delete")
 
 // deleteOldest deletes one sealed segment and returns its size. A file that
 // someone else removed counts as deleted. The caller holds mu.

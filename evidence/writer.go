@@ -15,6 +15,7 @@ const (
 	// most 15 octets, see linux/if.h IFNAMSIZ).
 	interfaceRoom = 128
 	maxName       = 64
+	minSnap       = 64 // more than an Ethernet header with a tag
 	defaultSnap   = 256 << 10
 	maxSnap       = 1 << 20
 	tickEvery     = int64(time.Second)
@@ -54,8 +55,8 @@ type job struct {
 // Writer makes the writer of one worker. Frames are kept up to snaplen octets
 // (0: all of them, up to 256 KiB).
 func (s *Store) Writer(worker int, snaplen uint32) *Writer {
-	snap := min(int(snaplen), maxSnap)
-	if snap == 0 {
+	snap := max(minSnap, min(int(snaplen), maxSnap))
+	if snaplen == 0 {
 		snap = defaultSnap
 	}
 	size := max(chunkBytes, snap+packetOverhead+interfaceRoom)
@@ -81,7 +82,7 @@ func (s *Store) Writer(worker int, snaplen uint32) *Writer {
 // Add copies a frame. It neither allocates nor waits (unless Config.Wait).
 func (w *Writer) Add(f *sensor.Frame) {
 	need := packetOverhead + padded(min(len(f.Data)+tagLen, w.snap)) + interfaceRoom
-	if c := w.cur; c != nil && (len(c.data)+need > cap(c.data) || f.Time-c.first >= w.flush) {
+	if c := w.cur; c != nil && (len(c.data)+need > cap(c.data) || apart(f.Time, c.first, w.flush)) {
 		w.hand()
 	}
 	if w.cur == nil && !w.take(f.Time) {
@@ -95,6 +96,10 @@ func (w *Writer) Add(f *sensor.Frame) {
 	w.cur.data = appendPacket(w.cur.data, w.id, f, w.snap)
 	w.cur.packets++
 }
+
+// apart tells whether two times differ by d or more: a clock that is set back
+// must not keep packets in memory.
+func apart(a, b, d int64) bool { return a-b >= d || b-a >= d }
 
 // take gets an empty chunk; false when the disk has not kept up.
 func (w *Writer) take(now int64) bool {
@@ -144,10 +149,10 @@ func (w *Writer) choose(link packet.LinkType, num uint16) bool {
 // Tick tells the time when there may be no packets, so that what is in memory
 // gets to the disk and old segments are closed.
 func (w *Writer) Tick(now int64) {
-	if w.cur != nil && now-w.cur.first >= w.flush {
+	if w.cur != nil && apart(now, w.cur.first, w.flush) {
 		w.hand()
 	}
-	if step := now - w.ticked; step < 0 || step >= tickEvery {
+	if apart(now, w.ticked, tickEvery) {
 		w.ticked = now
 		select {
 		case w.work <- job{now: now}:

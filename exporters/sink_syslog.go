@@ -3,11 +3,13 @@ package exporters
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -83,6 +85,9 @@ func (s *syslogSink) Write(ctx context.Context, lines []Line) (Written, error) {
 	return w, nil
 }
 
+// writeDatagrams sends what it can even when nobody listens: "connection refused"
+// tells of an earlier datagram, so the one at hand is sent again and the error
+// returned at the end.
 func (s *syslogSink) writeDatagrams(conn net.Conn, lines []Line) (w Written, err error) {
 	for i := range lines {
 		s.out = append(s.message.append(s.out[:0], &lines[i]), lines[i].Text...)
@@ -90,12 +95,17 @@ func (s *syslogSink) writeDatagrams(conn net.Conn, lines []Line) (w Written, err
 			w.Refused++
 			continue
 		}
-		if _, err := conn.Write(s.out); err != nil {
-			return w, err
+		_, failed := conn.Write(s.out)
+		if errors.Is(failed, syscall.ECONNREFUSED) {
+			err = failed
+			_, failed = conn.Write(s.out)
+		}
+		if failed != nil {
+			return w, failed
 		}
 		w.Sent++
 	}
-	return w, nil
+	return w, err
 }
 
 func (s *syslogSink) writeStream(ctx context.Context, conn net.Conn, lines []Line) (w Written, err error) {

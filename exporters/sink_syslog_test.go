@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -18,6 +19,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +85,21 @@ func TestSyslogUDP(t *testing.T) {
 		if err != nil || string(b[:n]) != header+want {
 			t.Errorf("got %q, %v", b[:n], err)
 		}
+	}
+}
+
+// TestSyslogUDPWithoutListener: a dead collector costs no waiting, and is told.
+func TestSyslogUDPWithoutListener(t *testing.T) {
+	l, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	s := openSink(t, "syslog+udp://"+l.LocalAddr().String(), syslogEnv)
+	defer s.Close()
+	w, err := s.Write(context.Background(), linesOf("a", "b", "c", "d"))
+	if !errors.Is(err, syscall.ECONNREFUSED) || w.Sent != 4 {
+		t.Errorf("%+v, %v", w, err)
 	}
 }
 

@@ -66,7 +66,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	counter(f.Refused, fragments, "refused")
 	counter(st.Records, desc("records_total", "Records written by the workers."))
 	m.exports(counter, gauge)
-	m.evidence(counter)
+	m.evidence(counter, gauge)
 }
 
 func (m *metrics) exports(counter, gauge func(uint64, *prometheus.Desc, ...string)) {
@@ -106,4 +106,20 @@ func (p *pipeline) serveMetrics(srcs []sensor.Source) (stop func(), err error) {
 		defer cancel()
 		srv.Shutdown(ctx)
 	}, nil
+}
+
+func (m *metrics) evidence(counter, gauge func(uint64, *prometheus.Desc, ...string)) {
+	if m.pipeline.store == nil {
+		return
+	}
+	s := m.pipeline.store.Stats()
+	gauge(uint64(s.Segments), desc("evidence_segments", "Packet files on disk."))
+	gauge(uint64(s.Bytes), desc("evidence_octets", "Octets of packet files on disk."))
+	counter(s.Deleted, desc("evidence_deleted_total", "Packet files that made way for newer ones."))
+	packets := desc("evidence_packets_total", "Packets by what became of them.", "what")
+	counter(s.Packets, packets, "written")
+	counter(s.LostSlow, packets, "lost_disk_too_slow")
+	counter(s.LostDisk, packets, "lost_disk_failed")
+	counter(s.Ignored, packets, "ignored")
+	counter(s.Errors, desc("evidence_errors_total", "Failures of the disk."))
 }

@@ -106,6 +106,15 @@ func fileFilter(expr string) func(packet.LinkType) (capture.Matcher, error) {
 		if err != nil {
 			return nil, err
 		}
-		return filter.NewMatcher(p)
+		m, err := filter.NewMatcher(p)
+		return fileMatcher{m}, err
 	}
+}
+
+// fileMatcher tells a filter the length on the wire, for len, less and greater.
+type fileMatcher struct{ *filter.Matcher }
+
+// Match implements capture.Matcher.
+func (m fileMatcher) Match(frame []byte, wireLen uint32) bool {
+	return m.MatchMeta(frame, filter.Meta{WireLen: wireLen})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -16,6 +15,7 @@ import (
 	"kagami/bpf/filter"
 	"kagami/capture"
 	"kagami/configs"
+	"kagami/packet"
 	"kagami/sensor"
 )
 
@@ -135,18 +135,14 @@ func (r *runCmd) reload(c configs.Config, p *pipeline, log *slog.Logger) (config
 
 // openRings opens one ring a worker on the interface.
 func openRings(c capture.Config) ([]sensor.Source, error) {
-	var code []bpf.RawInstruction
+	var code func(packet.LinkType) ([]bpf.RawInstruction, error)
 	if c.Filter != "" {
-		link, err := capture.InterfaceLink(c.Interface)
-		if err != nil {
-			return nil, err
-		}
-		prog, err := filter.CompileLive(c.Filter, uint16(link))
-		if err != nil {
-			return nil, err
-		}
-		if code, err = prog.Raw(); err != nil {
-			return nil, fmt.Errorf("compile filter %q: %w", c.Filter, err)
+		code = func(link packet.LinkType) ([]bpf.RawInstruction, error) {
+			prog, err := filter.CompileLive(c.Filter, uint16(link))
+			if err != nil {
+				return nil, err
+			}
+			return prog.Raw()
 		}
 	}
 	rings, err := capture.OpenRings(c.Live(code))

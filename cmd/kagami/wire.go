@@ -25,6 +25,7 @@ type pipeline struct {
 	engine  *sensor.Engine
 	exports []exporters.Output
 	store   *evidence.Store
+	writers []*evidence.Writer
 	summary *summary
 	log     *slog.Logger
 }
@@ -65,13 +66,18 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 		return nil, err
 	}
 	var store func(int) sensor.Store
-	if c.Evidence.Enable {
+	if c.Evidence.Enabled {
+		c.Evidence.Interface, c.Evidence.Wait = c.Capture.Interface, !live
 		var err error
 		if p.store, err = evidence.Open(c.Evidence, log); err != nil {
 			p.close()
 			return nil, err
 		}
-		store = func(worker int) sensor.Store { return p.store.Writer(worker, c.Capture.Interface) }
+		store = func(worker int) sensor.Store {
+			w := p.store.Writer(worker, uint32(c.Capture.Snaplen))
+			p.writers = append(p.writers, w)
+			return w
+		}
 	}
 	p.engine = sensor.New(sensor.Options{
 		Config:    c.Sensor,
@@ -152,6 +158,9 @@ func (p *pipeline) close() error {
 	var errs []error
 	for _, x := range p.exports {
 		errs = append(errs, x.Close(ctx))
+	}
+	for _, w := range p.writers {
+		w.Close()
 	}
 	if p.store != nil {
 		errs = append(errs, p.store.Close())
