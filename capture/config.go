@@ -19,7 +19,7 @@ type Config struct {
 	// spread over them by hash. Default: the number of CPUs, at most 4. Range 1..64.
 	Workers int `toml:"workers"`
 	// RingMiB is the size of each worker's ring in MiB of kernel memory: it holds
-	// the packets while the worker is busy. Default 16. Range 1..4096.
+	// the packets while the worker is busy. Default 16. Range 1..1024.
 	RingMiB int `toml:"ring_mib"`
 	// BlockKiB is the size of a ring's blocks in KiB, a power of two; packets
 	// reach the worker a block at a time. Default 256. Range 64..4096.
@@ -47,7 +47,7 @@ type Config struct {
 // Limits of the settings.
 const (
 	maxWorkers  = 64
-	maxRingMiB  = 4096
+	maxRingMiB  = 1024
 	minBlockKiB = 64
 	maxBlockKiB = 4096
 	maxRetireMS = 1000

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -165,15 +164,3 @@ func split(err error) []error {
 
 // Problems are the single problems that an error of Load or Validate holds.
 func Problems(err error) []error { return split(err) }
-
-// readable opens nothing; it tells a missing file from an unreadable one.
-func readable(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read configuration %q: no such file; print a complete one with: kagami check --print-default", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	return b, nil
-}

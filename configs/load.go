@@ -4,10 +4,11 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"reflect"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/BurntSushi/toml"
 )
 
 // DefaultText is configs/default.toml: every setting with its default, unit and
@@ -17,174 +18,85 @@ import (
 var DefaultText string
 
 // Load reads the file at path ("" = none) over the defaults, then the overrides
-// "section.key=value". The error joins every problem found: syntax, unknown
-// keys and bad values.
+// "section.key=value". The error joins every problem found, each with its place:
+// syntax, unknown settings, values of a wrong type and values out of range.
 func Load(path string, overrides []string) (Config, error) {
 	c := Default()
+	var text string
 	var errs []error
 	if path != "" {
-		text, err := readable(path)
+		b, err := readable(path)
 		if err != nil {
 			return c, err
 		}
-		// Lists replace the defaults; they are not appended to.
-		if err := decode(string(text), &c); err != nil {
-			for _, e := range split(err) {
-				errs = append(errs, fmt.Errorf("%s: %w", path, e))
-			}
+		text = string(b)
+		for _, p := range decode(text, &c) {
+			errs = append(errs, fmt.Errorf("%s: %w", path, p))
 		}
 	}
+	var set []string
 	for _, o := range overrides {
-		if err := override(&c, o); err != nil {
-			errs = append(errs, fmt.Errorf("--set %s: %w", o, err))
+		key, problems := override(&c, o)
+		for _, p := range problems {
+			errs = append(errs, fmt.Errorf("--set %s: %w", o, errors.New(p.text)))
 		}
+		set = append(set, key)
 	}
-	if len(errs) == 0 {
-		if err := c.Validate(); err != nil {
-			errs = append(errs, err)
-		}
+	for _, err := range split(c.Validate()) {
+		errs = append(errs, placed(err, path, text, set))
 	}
 	return c, errors.Join(errs...)
 }
 
-func decode(text string, c *Config) error {
-	meta, err := toml.Decode(text, c)
+func readable(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read configuration %q: no such file; print a complete one with: kagami check --print-default", path)
+	}
 	if err != nil {
-		var p toml.ParseError
-		if errors.As(err, &p) {
-			return fmt.Errorf("line %d: %s", p.Position.Line, p.Message)
-		}
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return b, nil
+}
+
+// subject is what a problem that Validate found begins with: the setting, or the
+// number of the export and the setting.
+var subject = regexp.MustCompile(`^(?:export (\d+): )?([a-z0-9_.]+)`)
+
+// placed adds to a problem that Validate found where its value comes from.
+func placed(err error, path, text string, set []string) error {
+	m := subject.FindStringSubmatch(err.Error())
+	if m == nil {
 		return err
 	}
-	var errs []error
-	for _, key := range meta.Undecoded() {
-		errs = append(errs, unknown(text, key))
+	nth, _ := strconv.Atoi(m[1]) // 0 when it is no export
+	if slices.ContainsFunc(set, func(key string) bool { return key == m[2] || strings.HasPrefix(m[2], key+".") }) {
+		return fmt.Errorf("--set %w", err)
 	}
-	return errors.Join(errs...)
-}
-
-// unknown says where a key stands that means nothing, and what may be meant.
-func unknown(text string, key toml.Key) error {
-	line := ""
-	if n := lineOf(text, key); n > 0 {
-		line = fmt.Sprintf("line %d: ", n)
-	}
-	hint := ""
-	if s := nearest(key.String(), Keys()); s != "" {
-		hint = fmt.Sprintf("; did you mean %q?", s)
-	}
-	return fmt.Errorf("%sunknown setting %q%s", line, key.String(), hint)
-}
-
-// lineOf finds the line on which a key's last part is set inside its table. The
-// decoder gives no position for keys it does not know.
-func lineOf(text string, key toml.Key) int {
-	table := ""
-	want := strings.Join(key, ".")
-	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			table = strings.TrimSpace(strings.Trim(strings.SplitN(line, "#", 2)[0], "[] \t"))
-			if table == want {
-				return i + 1
-			}
-			continue
-		}
-		name, _, ok := strings.Cut(line, "=")
-		if !ok {
-			continue
-		}
-		full := strings.Trim(strings.TrimSpace(name), `"'`)
-		if table != "" {
-			full = table + "." + full
-		}
-		if full == want {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// override sets one setting from "section.key=value". The value is TOML; a word
-// that is no TOML value is taken as a string.
-func override(c *Config, text string) error {
-	key, value, ok := strings.Cut(text, "=")
-	key = strings.TrimSpace(key)
-	if !ok || key == "" || strings.ContainsAny(key, "[]\n\"'") {
-		return errors.New("want section.key=value, for example capture.workers=2")
-	}
-	err := decode(key+" = "+value+"\n", c)
-	if err != nil && !strings.Contains(err.Error(), "unknown setting") {
-		if err2 := decode(key+" = "+quote(value)+"\n", c); err2 == nil {
-			return nil
-		}
+	if n := lineOf(text, m[2], max(nth-1, 0)); n > 0 {
+		return fmt.Errorf("%s: line %d: %w", path, n, err)
 	}
 	return err
 }
 
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
+// override sets one setting from "section.key=value". The value is TOML; what is
+// no TOML value, or not of the setting's type, is tried as a string.
+func override(c *Config, text string) (key string, _ []problem) {
+	key, value, ok := strings.Cut(text, "=")
+	key = strings.TrimSpace(key)
+	if !ok || !settingName.MatchString(key) {
+		return "", []problem{{text: "want section.key=value, for example capture.workers=2"}}
+	}
+	value = strings.TrimSpace(value)
+	problems := decode(key+" = "+value+"\n", c)
+	if len(problems) == 0 || problems[0].unknown {
+		return key, problems
+	}
+	quoted := decode(key+" = "+strconv.Quote(value)+"\n", c)
+	if len(quoted) == 0 || problems[0].syntax {
+		return key, quoted
+	}
+	return key, problems
 }
 
-// Keys are all settings, "section.key", in the order of the file.
-func Keys() []string {
-	var keys []string
-	var walk func(prefix string, t reflect.Type)
-	walk = func(prefix string, t reflect.Type) {
-		for i := range t.NumField() {
-			f := t.Field(i)
-			name := strings.Split(f.Tag.Get("toml"), ",")[0]
-			if name == "" || name == "-" {
-				continue
-			}
-			ft := f.Type
-			if ft.Kind() == reflect.Slice && ft.Elem().Kind() == reflect.Struct {
-				ft = ft.Elem()
-			}
-			if ft.Kind() == reflect.Struct {
-				walk(prefix+name+".", ft)
-			} else {
-				keys = append(keys, prefix+name)
-			}
-		}
-	}
-	walk("", reflect.TypeFor[Config]())
-	return keys
-}
-
-// nearest is the known key that differs least from got, "" if none is near.
-func nearest(got string, keys []string) string {
-	best, at := 4, ""
-	last := got[strings.LastIndexByte(got, '.')+1:]
-	for _, k := range keys {
-		d := distance(got, k)
-		if k[strings.LastIndexByte(k, '.')+1:] == last {
-			d = min(d, 3) // right key, wrong section
-		}
-		if d < best {
-			best, at = d, k
-		}
-	}
-	return at
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(d, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
-}
+var settingName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)

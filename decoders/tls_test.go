@@ -52,25 +52,37 @@ func (c recordedConn) Write(b []byte) (int, error) {
 // shake runs one genuine handshake and returns what went over the wire.
 func shake(tb testing.TB, cc, sc *tls.Config) []spoken {
 	tb.Helper()
-	a, b := net.Pipe()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Skipf("no loopback to shake hands on: %v", err)
+	}
+	defer l.Close()
 	t := &transcript{}
-	srv := tls.Server(recordedConn{b, packet.FromB, t}, sc)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		b, err := l.Accept()
+		if err != nil {
+			return
+		}
+		b.SetDeadline(time.Now().Add(5 * time.Second))
+		srv := tls.Server(recordedConn{b, packet.FromB, t}, sc)
 		if srv.Handshake() == nil {
 			io.WriteString(srv, "hello")
 			io.ReadAll(srv)
 		}
 		srv.Close()
 	}()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	a.SetDeadline(time.Now().Add(5 * time.Second))
 	c := tls.Client(recordedConn{a, packet.FromA, t}, cc)
 	if c.Handshake() == nil {
-		buf := make([]byte, 5)
-		io.ReadFull(c, buf)
+		io.ReadFull(c, make([]byte, 5))
 		io.WriteString(c, "world")
 	}
-	go io.Copy(io.Discard, a)
 	c.Close()
 	<-done
 	return t.said
@@ -187,9 +199,13 @@ func TestTLSKinds(t *testing.T) {
 			return r.HelloRetry && r.ServerHello && r.Version == "1.3" && r.Curve == "secp384r1" && r.Established && !r.Resumed
 		}},
 		{"no common version", tls.VersionTLS12, func(cc, sc *tls.Config) { sc.MinVersion = tls.VersionTLS13 },
-			func(r *records.TLS) bool { return r.Alert == "protocol_version" && !r.Established && !r.ServerHello && r.Version == "" }},
+			func(r *records.TLS) bool {
+				return r.Alert == "protocol_version" && !r.Established && !r.ServerHello && r.Version == ""
+			}},
 		{"client refuses the certificate, 1.2", tls.VersionTLS12, func(cc, sc *tls.Config) { cc.InsecureSkipVerify = false },
-			func(r *records.TLS) bool { return r.Alert == "bad_certificate" && !r.Established && r.Certificate != nil }},
+			func(r *records.TLS) bool {
+				return r.Alert == "bad_certificate" && !r.Established && r.Certificate != nil
+			}},
 		{"client refuses the certificate, 1.3", tls.VersionTLS13, func(cc, sc *tls.Config) { cc.InsecureSkipVerify = false },
 			func(r *records.TLS) bool { return !r.Established && r.ServerHello }},
 		{"client certificate", tls.VersionTLS12, func(cc, sc *tls.Config) {
@@ -202,7 +218,9 @@ func TestTLSKinds(t *testing.T) {
 		{"no server name", tls.VersionTLS13, func(cc, sc *tls.Config) { cc.ServerName = "" },
 			func(r *records.TLS) bool { return r.ServerName == "" && strings.HasPrefix(r.JA4, "t13i") }},
 		{"no ALPN", tls.VersionTLS12, func(cc, sc *tls.Config) { cc.NextProtos = nil },
-			func(r *records.TLS) bool { return r.ALPN == "" && strings.Contains(r.JA4, "00_") && r.ClientALPN == nil }},
+			func(r *records.TLS) bool {
+				return r.ALPN == "" && strings.Contains(r.JA4, "00_") && r.ClientALPN == nil
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cc, sc := configs(t, c.version)

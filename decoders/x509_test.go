@@ -119,7 +119,7 @@ func TestNameText(t *testing.T) {
 		{"C1 control characters", cn, 12, "a\u0085b", `CN=a\C2\85b`},
 		{"not UTF-8", cn, 12, "\xff", `CN=\FF`},
 		{"T.61", cn, 20, "caf\xe9", "CN=café"},
-		{"BMPString", cn, 30, "\x93\x61", "CN=鏡"},
+		{"BMPString", cn, 30, "\x93\xe1", "CN=鏡"},
 		{"not text", cn, 4, "\x01", "CN=#040101"},
 		{"unknown type", []int{1, 2, 840, 9}, 12, "x", "1.2.840.9=x"},
 		{"mail address", []int{1, 2, 840, 113549, 1, 9, 1}, 22, "a@b.jp", "emailAddress=a@b.jp"},

@@ -112,11 +112,14 @@ func (s *Store) scan() error {
 		if err != nil {
 			return err
 		}
+		s.next = max(s.next, seg.num+1)
+		if seg.size = info.Size(); seg.size == 0 {
+			os.Remove(s.path(seg.name)) // killed between its creation and its first block
+			continue
+		}
 		reclaim(s.path(seg.name), info)
-		seg.size = info.Size()
 		s.sealed = append(s.sealed, seg)
 		s.bytes += seg.size
-		s.next = max(s.next, seg.num+1)
 	}
 	slices.SortFunc(s.sealed, byNumber)
 	return nil

@@ -11,11 +11,9 @@ const (
 	chunkBytes    = 256 << 10
 	minChunks     = 2
 	maxInterfaces = 64
-	// interfaceRoom is more than any interface description takes (names are at
-	// most 15 octets, see linux/if.h IFNAMSIZ).
-	interfaceRoom = 128
 	maxName       = 64
-	minSnap       = 64 // more than an Ethernet header with a tag
+	interfaceRoom = 128 // more than a description with a name of maxName octets takes
+	minSnap       = 64  // more than an Ethernet header with a tag
 	defaultSnap   = 256 << 10
 	maxSnap       = 1 << 20
 	tickEvery     = int64(time.Second)
@@ -55,7 +53,7 @@ type job struct {
 // Writer makes the writer of one worker. Frames are kept up to snaplen octets
 // (0: all of them, up to 256 KiB).
 func (s *Store) Writer(worker int, snaplen uint32) *Writer {
-	snap := max(minSnap, min(int(snaplen), maxSnap))
+	snap := max(minSnap, int(min(snaplen, maxSnap)))
 	if snaplen == 0 {
 		snap = defaultSnap
 	}

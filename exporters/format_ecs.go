@@ -28,8 +28,10 @@ func (f *ecs) Append(dst []byte, r records.Record) ([]byte, bool) {
 // prefix are adjacent, so an object is open exactly as long as its prefix holds.
 type nest struct {
 	open   []string // names of the objects that are open
+	path   string   // prefix of the last name, "" when the objects open are not exactly those it names
 	arrays []array  // arrays of objects that are open
 	comma  bool     // the object at hand has a member
+	times  timeText
 }
 
 type array struct {
@@ -39,18 +41,22 @@ type array struct {
 }
 
 func (n *nest) append(dst []byte, fields []records.Field) []byte {
-	n.open, n.arrays, n.comma = n.open[:0], n.arrays[:0], false
+	n.open, n.arrays, n.comma, n.path = n.open[:0], n.arrays[:0], false, ""
 	dst = append(dst, '{')
 	for i := range fields {
 		switch f := &fields[i]; f.Type {
 		case records.Begin:
 			dst = n.name(dst, f.Name)
 			dst = append(dst, '[')
+			n.path = ""
 			n.arrays = append(n.arrays, array{base: len(n.open)})
 		case records.Next:
 			dst = n.closeObject(dst)
 		case records.End:
 			dst = n.closeArray(dst)
+		case records.Time:
+			dst = n.name(dst, f.Name)
+			dst = n.times.append(dst, f.Num)
 		default:
 			dst = n.name(dst, f.Name)
 			dst = appendJSONValue(dst, f)
@@ -66,6 +72,11 @@ func (n *nest) append(dst []byte, fields []records.Field) []byte {
 // name closes and opens objects so that the last part of a dotted name can stand
 // next, and appends it with its colon.
 func (n *nest) name(dst []byte, name string) []byte {
+	path := name[:strings.LastIndexByte(name, '.')+1]
+	if path != "" && path == n.path { // most names continue the object of the one before
+		return n.key(dst, name[len(path):])
+	}
+	n.path = path
 	base := 0
 	if k := len(n.arrays); k > 0 {
 		a := &n.arrays[k-1]
@@ -104,7 +115,8 @@ func (n *nest) key(dst []byte, name string) []byte {
 		dst = append(dst, ',')
 	}
 	n.comma = true
-	return append(appendJSONString(dst, name), ':')
+	dst = append(append(dst, '"'), name...) // names are ours: nothing to escape
+	return append(dst, '"', ':')
 }
 
 // closeTo closes objects until depth are open.
@@ -122,6 +134,7 @@ func (n *nest) closeObject(dst []byte) []byte {
 	if len(n.arrays) == 0 {
 		return dst
 	}
+	n.path = ""
 	a := &n.arrays[len(n.arrays)-1]
 	if a.inside {
 		dst = append(n.closeTo(dst, a.base), '}')
@@ -135,6 +148,7 @@ func (n *nest) closeArray(dst []byte) []byte {
 		return dst
 	}
 	dst = append(n.closeObject(dst), ']')
+	n.path = ""
 	n.arrays = n.arrays[:len(n.arrays)-1]
 	n.comma = true
 	return dst
@@ -152,8 +166,6 @@ func appendJSONValue(dst []byte, f *records.Field) []byte {
 		return strconv.AppendBool(dst, f.Num != 0)
 	case records.Float:
 		return appendJSONFloat(dst, f.Flt)
-	case records.Time:
-		return appendJSONTime(dst, f.Num)
 	case records.IP:
 		return appendJSONAddr(dst, f.Addr)
 	case records.IPs:

@@ -74,11 +74,33 @@ func appendJSONFloat(dst []byte, v float64) []byte {
 	return strconv.AppendFloat(dst, v, 'f', -1, 64)
 }
 
-// appendJSONTime appends RFC 3339 in UTC with nine decimals, quoted.
-func appendJSONTime(dst []byte, ns int64) []byte {
-	dst = append(dst, '"')
-	dst = time.Unix(0, ns).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
-	return append(dst, '"')
+// timeText writes times. It keeps the text of the last second, since records
+// that follow each other mostly bear the same one.
+type timeText struct {
+	second int64
+	text   [len(secondLayout)]byte
+	valid  bool
+}
+
+const secondLayout = "2006-01-02T15:04:05"
+
+// append appends RFC 3339 in UTC with nine decimals, quoted. Times are those of
+// records: years 1678 to 2262.
+func (t *timeText) append(dst []byte, ns int64) []byte {
+	second, rest := ns/1e9, ns%1e9
+	if rest < 0 {
+		second, rest = second-1, rest+1e9
+	}
+	if second != t.second || !t.valid {
+		t.second, t.valid = second, true
+		time.Unix(second, 0).UTC().AppendFormat(t.text[:0], secondLayout)
+	}
+	dst = append(append(dst, '"'), t.text[:]...)
+	dst = append(dst, '.')
+	for unit := int64(1e8); unit > 0; unit /= 10 {
+		dst = append(dst, byte('0'+rest/unit%10))
+	}
+	return append(dst, 'Z', '"')
 }
 
 func appendJSONAddr(dst []byte, a netip.Addr) []byte {

@@ -89,6 +89,11 @@ func (f *Fields) Time(name string, ns int64) {
 	}
 }
 
+// Moment appends a time that is always known, the epoch itself included.
+func (f *Fields) Moment(name string, ns int64) {
+	*f = append(*f, Field{Name: name, Type: Time, Num: ns})
+}
+
 // IP appends an address if it is valid.
 func (f *Fields) IP(name string, a netip.Addr) {
 	if a.IsValid() {

@@ -3,6 +3,7 @@ package records
 import (
 	"encoding/hex"
 	"net/netip"
+	"strconv"
 
 	"kagami/packet"
 )
@@ -25,7 +26,7 @@ type Event struct {
 
 // event appends @timestamp, ecs and event.*: the head of every record.
 func (m *Meta) event(f *Fields, e Event) {
-	f.Time("@timestamp", m.At)
+	f.Moment("@timestamp", m.At)
 	f.Str("ecs.version", ECSVersion)
 	f.Str("event.id", m.ID())
 	f.Str("event.kind", e.Kind)
@@ -91,31 +92,19 @@ func (m *Meta) network(f *Fields, app string, bytes, packets uint64) {
 	f.Str("network.transport", Transport(m.Key.Proto))
 	f.Str("network.type", m.NetworkType())
 	if m.VLANs > 0 {
-		f.Int("network.vlan.id", int64(m.VLAN[m.VLANs-1]&0xfff))
+		f.Str("network.vlan.id", strconv.Itoa(int(m.VLAN[0]&0xfff)))
 	}
 	if m.VLANs > 1 {
-		f.Int("network.inner.vlan.id", int64(m.VLAN[1]&0xfff))
+		f.Str("network.inner.vlan.id", strconv.Itoa(int(m.VLAN[1]&0xfff)))
 	}
 }
 
 var ianaNumber = func() (t [256]string) {
 	for i := range t {
-		t[i] = itoa(i)
+		t[i] = strconv.Itoa(i)
 	}
 	return
 }()
-
-func itoa(i int) string {
-	var b [3]byte
-	n := len(b)
-	for {
-		n--
-		b[n] = byte('0' + i%10)
-		if i /= 10; i == 0 {
-			return string(b[n:])
-		}
-	}
-}
 
 // Transport is the ECS network.transport name of an IP protocol.
 func Transport(proto uint8) string {

@@ -50,6 +50,7 @@ func (r *readCmd) Run(ctx context.Context) error {
 		return err
 	}
 	readErr := p.engine.Read(ctx, src)
+	p.drain()
 	bar.finish()
 	closeErr := p.close()
 	if !r.Quiet {

@@ -103,6 +103,7 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, h
 		}
 	}()
 	err = p.engine.Live(runCtx, srcs)
+	p.drain()
 	stopMetrics()
 	p.report(os.Stdout, joined(srcs), "")
 	err = errors.Join(err, closeAll(srcs), p.close())

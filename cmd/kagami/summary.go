@@ -77,7 +77,10 @@ func (s *summary) flow(r *records.Flow, m *records.Meta) {
 	s.talk(m.Server().Addr(), bytes, m.ServerInternal)
 	name := r.Service
 	if name == "" {
-		name = cmp.Or(records.Transport(m.Key.Proto), "other") + ", not recognised"
+		name = cmp.Or(records.Transport(m.Key.Proto), "other IP")
+		if m.HasPorts() {
+			name += ", not recognised"
+		}
 	}
 	count(s.services, name, bytes)
 	s.ends[r.EndReason]++

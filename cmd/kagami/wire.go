@@ -28,7 +28,12 @@ type pipeline struct {
 	writers []*evidence.Writer
 	summary *summary
 	log     *slog.Logger
+	batches chan []records.Record // between the merger and the exports; nil with one worker
+	written chan struct{}         // closed when all batches are
 }
+
+// batchesAhead is how far the merger may run ahead of the exports, in batches.
+const batchesAhead = 16
 
 // files are the exports of kagami read -o DIR: the command-line contract.
 func files(dir string) []exporters.Config {
@@ -62,8 +67,14 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 	if errs != nil {
 		return nil, errors.Join(errs...)
 	}
-	if err := p.openExports(to, live, c.Capture.Workers > 1); err != nil {
+	if err := p.openExports(to, live); err != nil {
 		return nil, err
+	}
+	output := p.write
+	if live || c.Capture.Workers > 1 {
+		output = p.hand
+		p.batches, p.written = make(chan []records.Record, batchesAhead), make(chan struct{})
+		go p.writeAll()
 	}
 	var store func(int) sensor.Store
 	if c.Evidence.Enabled {
@@ -84,14 +95,14 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 		Networks:  networks,
 		Protocols: decoders.All(),
 		Detectors: detectors.All(c.Detect),
-		Output:    p.write,
+		Output:    output,
 		Store:     store,
 		Progress:  progress,
 	})
 	return p, nil
 }
 
-func (p *pipeline) openExports(to []exporters.Config, live, queued bool) error {
+func (p *pipeline) openExports(to []exporters.Config, live bool) error {
 	c := p.config.Output
 	loc, err := c.Location()
 	if err != nil {
@@ -102,9 +113,8 @@ func (p *pipeline) openExports(to []exporters.Config, live, queued bool) error {
 		host = "kagami"
 	}
 	env := exporters.Env{Location: loc, HostName: host, Device: c.Device, Logger: p.log}
-	policy := exporters.Drop
 	if !live {
-		policy, env.Files = exporters.Block, exporters.TruncateFiles
+		env.Files = exporters.TruncateFiles
 	}
 	if !c.DirectTLS {
 		env.DirectTLS = exporters.DirectTLSOmitted
@@ -115,13 +125,33 @@ func (p *pipeline) openExports(to []exporters.Config, live, queued bool) error {
 			p.close()
 			return err
 		}
-		if live || queued {
-			p.exports = append(p.exports, exporters.NewQueue(x, exporters.Limits{Lines: c.QueueLines, Bytes: c.QueueBytes}, policy))
+		if live {
+			p.exports = append(p.exports, exporters.NewQueue(x, exporters.Limits{Lines: c.QueueLines, Bytes: c.QueueBytes}, exporters.Drop))
 		} else {
 			p.exports = append(p.exports, x)
 		}
 	}
 	return nil
+}
+
+// hand gives records to the goroutine that writes them, so that merging and
+// formatting share the work of two processors.
+func (p *pipeline) hand(rs []records.Record) { p.batches <- rs }
+
+func (p *pipeline) writeAll() {
+	for rs := range p.batches {
+		p.write(rs)
+	}
+	close(p.written)
+}
+
+// drain waits until everything that the engine has put out is written. Call it
+// once, when the engine has ended.
+func (p *pipeline) drain() {
+	if p.batches != nil {
+		close(p.batches)
+		<-p.written
+	}
 }
 
 // write is the end of the pipeline: one goroutine calls it, with records in order.
