@@ -20,9 +20,9 @@ type dnsRun struct {
 }
 
 func runDNS(p sensor.Protocol, port uint16) *dnsRun {
-	f := sensor.NewTestFlow(p.Transport)
-	f.Key.BPort = port
-	return &dnsRun{f: f, d: p.New()}
+	f := *tcpTestFlow()
+	f.Key.Proto, f.Key.BPort = p.Transport, port
+	return &dnsRun{f: &f, d: p.New()}
 }
 
 func (r *dnsRun) emit(rec records.Record) { r.out = append(r.out, rec.(*records.DNS)) }

@@ -111,8 +111,12 @@ type tlsRun struct {
 	out []*records.TLS
 }
 
+// A test flow brings a whole flow table with it: make one and copy it.
+var tcpTestFlow = sync.OnceValue(func() *sensor.Flow { return sensor.NewTestFlow(packet.ProtoTCP) })
+
 func newTLSRun() *tlsRun {
-	return &tlsRun{f: sensor.NewTestFlow(packet.ProtoTCP), d: tlsProtocol().New()}
+	f := *tcpTestFlow()
+	return &tlsRun{f: &f, d: tlsProtocol().New()}
 }
 
 func (r *tlsRun) emit(rec records.Record) { r.out = append(r.out, rec.(*records.TLS)) }

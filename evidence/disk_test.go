@@ -16,6 +16,7 @@ import (
 	"kagami/capture"
 )
 
+// faulty fails as it is told.
 type faulty struct {
 	file
 	room int // octets that may still be written
@@ -70,6 +71,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
+// full refuses to reserve room until segments were deleted.
 type full struct {
 	file
 	refusals *int
@@ -140,6 +142,7 @@ func TestSlowDiskCostsPacketsNotTime(t *testing.T) {
 	}
 }
 
+// Whatever octet a segment ends at, the packets before it can be read.
 func TestSegmentIsReadableAtEveryLength(t *testing.T) {
 	c := small(t)
 	s, _ := openStore(t, c)
@@ -178,6 +181,7 @@ func TestSegmentIsReadableAtEveryLength(t *testing.T) {
 	}
 }
 
+// TestKill kills a recording process without warning and reads what it left.
 func TestKill(t *testing.T) {
 	if dir := os.Getenv("KAGAMI_KILL_DIR"); dir != "" {
 		record(t, dir)

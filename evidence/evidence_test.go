@@ -20,7 +20,6 @@ const (
 )
 
 // small is a store that a test can fill.
-
 func small(t testing.TB) Config {
 	c := Default()
 	c.Dir, c.MinFreeBytes, c.Wait = filepath.Join(t.TempDir(), "evidence"), 0, true
@@ -40,7 +39,6 @@ func openStore(t testing.TB, c Config) (*Store, *bytes.Buffer) {
 }
 
 // frame is the n-th packet: its number is in its data.
-
 func frame(n int, size int) *sensor.Frame {
 	data := bytes.Repeat([]byte{byte(n)}, size)
 	binary.BigEndian.PutUint32(data, uint32(n))
@@ -57,7 +55,6 @@ func segments(t testing.TB, dir string) []string {
 }
 
 // readAll reads segments with the capture package; the error is what ended it.
-
 func readAll(paths ...string) ([]sensor.Frame, error) {
 	src := capture.OpenFiles(paths, capture.FileOptions{})
 	var out []sensor.Frame
@@ -72,17 +69,3 @@ func readAll(paths ...string) ([]sensor.Frame, error) {
 		out = append(out, b.Frames...)
 	}
 }
-
-// An independent reader sees the interface's name, the resolution and the program.
-
-// The oldest segment is the one that was written first, whatever its clock said.
-
-// faulty fails as it is told.
-
-// full refuses to reserve room until segments were deleted.
-
-// Whatever octet a segment ends at, the packets before it can be read.
-
-// TestKill kills a recording process without warning and reads what it left.
-
-// The file is thrown away, so that the memory of the writer is what is measured.

@@ -126,6 +126,7 @@ func TestBudgetIsKeptOverWritersAndRestarts(t *testing.T) {
 	}
 }
 
+// The oldest segment is the one that was written first, whatever its clock said.
 func TestDeletionGoesByNumber(t *testing.T) {
 	c := small(t)
 	c.MaxBytes, c.SegmentBytes = 4<<20, 1<<20

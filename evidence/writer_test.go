@@ -20,13 +20,12 @@ func TestReadBack(t *testing.T) {
 	c := small(t)
 	s, log := openStore(t, c)
 	w := s.Writer(0, 0)
-	ethernet := bytes.Repeat([]byte("macsmacsmacs"), 1)
 	in := []sensor.Frame{
 		{Time: t0, Data: []byte("abcd"), WireLen: 4, Link: packet.LinkEthernet},
 		{Time: t0 + 1, Data: []byte("abcde"), WireLen: 1500, Link: packet.LinkEthernet},
 		{Time: t0 + 2, Data: []byte{}, WireLen: 9, Link: packet.LinkRaw},
 		{Time: t0 + 3, Data: []byte("raw"), WireLen: 3, Link: packet.LinkRaw},
-		{Time: t0 + 4, Data: append(ethernet, "\x08\x00payload"...), WireLen: 21, Link: packet.LinkEthernet, VLAN: 0x2064, TPID: 0x88a8},
+		{Time: t0 + 4, Data: []byte("macsmacsmacs\x08\x00payload"), WireLen: 21, Link: packet.LinkEthernet, VLAN: 0x2064, TPID: 0x88a8},
 		{Time: t0 + 5, Data: []byte("short"), WireLen: 5, Link: packet.LinkEthernet, VLAN: 1, TPID: 0x8100},
 		{Time: t0 + 6, Data: []byte("other"), WireLen: 5, Link: packet.LinkEthernet, Iface: 7},
 	}
@@ -53,7 +52,7 @@ func TestReadBack(t *testing.T) {
 			t.Errorf("frame %d: got %+v\nwant %+v", i, g, w)
 		}
 	}
-	if st := s.Stats(); st.Packets != 7 || st.Segments != 1 || st.LostDisk+st.LostSlow+st.Errors != 0 || st.Oldest != t0-t0%1000 && st.Oldest != t0 {
+	if st := s.Stats(); st.Packets != 7 || st.Segments != 1 || st.LostDisk+st.LostSlow+st.Errors != 0 || st.Oldest != t0 {
 		t.Errorf("stats %+v", st)
 	}
 	if log.Len() != 0 {
@@ -61,6 +60,7 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
+// An independent reader sees the interface's name, the resolution and the program.
 func TestPcapgoReadsSegments(t *testing.T) {
 	c := small(t)
 	s, _ := openStore(t, c)
@@ -157,6 +157,7 @@ func TestInterfacesAreBounded(t *testing.T) {
 	}
 }
 
+// The file is thrown away, so that the memory of the writer is what is measured.
 type nowhere struct{}
 
 func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
