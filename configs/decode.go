@@ -43,8 +43,11 @@ func decode(text string, c *Config) []problem {
 	}
 	d := decoder{text: text, meta: &meta}
 	d.table("", 0, root, reflect.ValueOf(c).Elem())
-	slices.SortStableFunc(d.problems, func(a, b problem) int { return cmp.Or(cmp.Compare(a.line, b.line), strings.Compare(a.text, b.text)) })
 	return d.problems
+}
+
+func byLine(a, b problem) int {
+	return cmp.Or(cmp.Compare(a.line, b.line), strings.Compare(a.text, b.text))
 }
 
 type decoder struct {
@@ -75,7 +78,7 @@ func (d *decoder) table(prefix string, nth int, from map[string]toml.Primitive, 
 func (d *decoder) unknown(key string, nth int) {
 	p := problem{line: lineOf(d.text, key, nth), text: fmt.Sprintf("unknown setting %q", key), unknown: true}
 	keys, sections := names()
-	if s := nearest(key, append(sections, keys...)); s != "" {
+	if s := nearest(strings.ToLower(key), append(sections, keys...)); s != "" {
 		p.text += fmt.Sprintf("; did you mean %q?", s)
 	}
 	d.problems = append(d.problems, p)
@@ -85,14 +88,14 @@ func (d *decoder) value(key string, nth int, from toml.Primitive, to reflect.Val
 	switch {
 	case isTable(to.Type()):
 		var t map[string]toml.Primitive
-		if d.meta.PrimitiveDecode(from, &t) != nil {
+		if d.meta.PrimitiveDecode(from, &t) != nil || t == nil { // it takes a wrong type for nil
 			d.wrong(key, nth, "got %s, want a table [%s]", d.got(from), key)
 			return
 		}
 		d.table(key, nth, t, to)
 	case isTables(to.Type()):
 		var list []map[string]toml.Primitive
-		if d.meta.PrimitiveDecode(from, &list) != nil {
+		if d.meta.PrimitiveDecode(from, &list) != nil || slices.ContainsFunc(list, isNil) {
 			d.wrong(key, nth, "got %s, want tables [[%s]]", d.got(from), key)
 			return
 		}
@@ -104,6 +107,8 @@ func (d *decoder) value(key string, nth int, from toml.Primitive, to reflect.Val
 		d.leaf(key, nth, from, to)
 	}
 }
+
+func isNil(t map[string]toml.Primitive) bool { return t == nil }
 
 // leaf decodes one value into memory of its own first: a list must not be
 // decoded over the elements of the default one.

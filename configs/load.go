@@ -23,27 +23,37 @@ var DefaultText string
 func Load(path string, overrides []string) (Config, error) {
 	c := Default()
 	var text string
-	var errs []error
+	var inFile, elsewhere []problem
 	if path != "" {
 		b, err := readable(path)
 		if err != nil {
 			return c, err
 		}
 		text = string(b)
-		for _, p := range decode(text, &c) {
-			errs = append(errs, fmt.Errorf("%s: %w", path, p))
-		}
+		inFile = decode(text, &c)
 	}
 	var set []string
 	for _, o := range overrides {
 		key, problems := override(&c, o)
 		for _, p := range problems {
-			errs = append(errs, fmt.Errorf("--set %s: %w", o, errors.New(p.text)))
+			elsewhere = append(elsewhere, problem{text: "--set " + o + ": " + p.text})
 		}
 		set = append(set, key)
 	}
 	for _, err := range split(c.Validate()) {
-		errs = append(errs, placed(err, path, text, set))
+		if p := place(err, text, set); p.line > 0 {
+			inFile = append(inFile, p)
+		} else {
+			elsewhere = append(elsewhere, p)
+		}
+	}
+	slices.SortStableFunc(inFile, byLine)
+	var errs []error
+	for _, p := range inFile {
+		errs = append(errs, fmt.Errorf("%s: %w", path, p))
+	}
+	for _, p := range elsewhere {
+		errs = append(errs, p)
 	}
 	return c, errors.Join(errs...)
 }
@@ -63,20 +73,17 @@ func readable(path string) ([]byte, error) {
 // number of the export and the setting.
 var subject = regexp.MustCompile(`^(?:export (\d+): )?([a-z0-9_.]+)`)
 
-// placed adds to a problem that Validate found where its value comes from.
-func placed(err error, path, text string, set []string) error {
+// place finds where the value comes from with which Validate found fault.
+func place(err error, text string, set []string) problem {
 	m := subject.FindStringSubmatch(err.Error())
 	if m == nil {
-		return err
+		return problem{text: err.Error()}
 	}
 	nth, _ := strconv.Atoi(m[1]) // 0 when it is no export
 	if slices.ContainsFunc(set, func(key string) bool { return key == m[2] || strings.HasPrefix(m[2], key+".") }) {
-		return fmt.Errorf("--set %w", err)
+		return problem{text: "--set " + err.Error()}
 	}
-	if n := lineOf(text, m[2], max(nth-1, 0)); n > 0 {
-		return fmt.Errorf("%s: line %d: %w", path, n, err)
-	}
-	return err
+	return problem{line: lineOf(text, m[2], max(nth-1, 0)), text: err.Error()}
 }
 
 // override sets one setting from "section.key=value". The value is TOML; what is

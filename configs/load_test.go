@@ -123,7 +123,7 @@ func TestProblems(t *testing.T) {
 			[]string{`line 7: export 2: export.format: got "squidd"`}},
 		{"no format", "[[export]]\nto = \"stdout:\"\n", []string{`line 1: export 1: export.format: got ""`}},
 		{"many at once", "[capture]\nworkers = 0\nsnaplen = \"all\"\nfoo = 1\n[log]\nlevel = \"loud\"\n[metrics]\nlisten = \"9779\"\n[output]\ntime_zone = \"Asia/Tokio\"\n",
-			[]string{`line 3: capture.snaplen: got "all"`, `line 4: unknown setting "capture.foo"`, "line 2: capture.workers: got 0",
+			[]string{"line 2: capture.workers: got 0", `line 3: capture.snaplen: got "all"`, `line 4: unknown setting "capture.foo"`,
 				`line 6: log.level: got "loud", want one of debug, info, warn, error`, `line 8: metrics.listen: got "9779"`,
 				`line 10: output.time_zone: got "Asia/Tokio"`}},
 	} {

@@ -65,8 +65,11 @@ func plausibleDatagram(f *sensor.Flow, msg []byte, length int) bool {
 		return false
 	case dnsProtocol(&f.Key) != "":
 		const maxQuestions = 100 // mDNS asks many things at once
-		op := int(msg[2] >> 3)
-		return dnsOpcode(op) != "" && int(binary.BigEndian.Uint16(msg[4:])) <= maxQuestions
+		questions := binary.BigEndian.Uint16(msg[4:])
+		if dnsOpcode(int(msg[2]>>3)) == "" { // not assigned: then the question must convince
+			return questions == 1 && strictQuestion(msg, length) == sensor.FromClient
+		}
+		return questions <= maxQuestions
 	}
 	return strictDNS(msg, length) == sensor.FromClient
 }

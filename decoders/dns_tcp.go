@@ -57,22 +57,44 @@ type dnsStream struct {
 	sides [2]dnsFraming
 }
 
+// dnsMaxTries is how many segments are looked at for the start of a message
+// after the framing was lost.
+const dnsMaxTries = 16
+
 // dnsFraming is one direction: the message being gathered, its length octets
 // included, so at most 2+65535.
 type dnsFraming struct {
-	buf  []byte
-	at   int64 // capture time of the last octet
-	lost bool  // octets are missing: where the next message begins is unknown
+	buf   []byte
+	at    int64 // capture time of the last octet
+	lost  bool  // octets are missing: where the next message begins is unknown
+	tries int   // segments since then
+}
+
+// resume tells whether a segment after a loss begins with a message: servers
+// write each one at once, so that most segments do.
+func (s *dnsFraming) resume(data []byte) bool {
+	if s.tries++; s.tries > dnsMaxTries || len(data) < 2 {
+		return false
+	}
+	length := int(binary.BigEndian.Uint16(data))
+	if strictDNS(data[2:min(2+length, len(data))], length) != sensor.FromClient {
+		return false
+	}
+	s.buf, s.lost, s.tries = nil, false, 0
+	return true
 }
 
 // Data implements sensor.Decoder.
 func (d *dnsStream) Data(f *sensor.Flow, side packet.Side, data []byte, emit sensor.Emit) sensor.Verdict {
 	s := &d.sides[side]
 	s.at = f.Now
+	if s.lost && !s.resume(data) {
+		return d.verdict()
+	}
 	for len(data) > 0 && !s.lost {
 		data = d.gather(f, side, data, emit)
 	}
-	return d.verdict()
+	return sensor.More
 }
 
 // gather takes octets up to the end of one message, or all, and returns the rest.
@@ -105,15 +127,15 @@ func (d *dnsStream) framed(f *sensor.Flow, side packet.Side, msg []byte, emit se
 	d.message(f, side, msg, f.Now, false, emit)
 }
 
-// Gap implements sensor.Decoder: lengths count octets, so a stream that lost
-// some cannot be entered again.
+// Gap implements sensor.Decoder: lengths count octets, so what follows is
+// unknown until a segment begins with a message again.
 func (d *dnsStream) Gap(_ *sensor.Flow, side packet.Side, _ int) sensor.Verdict {
 	d.sides[side].lost = true
-	return d.verdict()
+	return sensor.More
 }
 
 func (d *dnsStream) verdict() sensor.Verdict {
-	if d.sides[0].lost && d.sides[1].lost {
+	if d.sides[0].tries > dnsMaxTries && d.sides[1].tries > dnsMaxTries {
 		return sensor.Done
 	}
 	return sensor.More
@@ -126,7 +148,7 @@ func (d *dnsStream) Close(f *sensor.Flow, emit sensor.Emit) {
 		if len(s.buf) < 2+dnsHeaderLen {
 			continue
 		}
-		if msg := s.buf[2:]; plausibleFramed(msg, int(binary.BigEndian.Uint16(s.buf))) {
+		if msg := s.buf[2:]; strictDNS(msg, int(binary.BigEndian.Uint16(s.buf))) != sensor.No {
 			d.message(f, side, msg, s.at, true, emit)
 		}
 		s.buf = nil

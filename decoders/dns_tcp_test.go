@@ -58,16 +58,29 @@ func TestDNSStreamGap(t *testing.T) {
 	q, a := framedDNS(packed(t, query("a.jp.", dns.TypeA))), framedDNS(packed(t, answered(t, "a.jp.", dns.TypeA)))
 	run := runDNS(dnsTCP(), 53)
 	run.at(0, packet.FromA, q)
-	if v := run.d.Gap(run.f, packet.FromA, 10); v != sensor.More {
-		t.Error("the other side can still be read")
-	}
-	run.at(0, packet.FromA, q)
-	run.at(4, packet.FromB, a)
-	if len(run.out) != 2 || run.out[1].RTT != 4e6 {
+	run.at(0, packet.FromB, a[:20])
+	run.d.Gap(run.f, packet.FromB, len(a)-20+5)
+	run.at(1, packet.FromB, a[5:]) // the rest of a message
+	run.at(4, packet.FromB, a)     // and a whole one
+	if len(run.out) != 2 || run.out[1].RTT != 4e6 || run.out[1].Malformed {
 		t.Errorf("%+v", run.out)
 	}
-	if v := run.d.Gap(run.f, packet.FromB, 10); v != sensor.Done {
-		t.Error("nothing is left to be read")
+}
+
+func TestDNSStreamGivesUp(t *testing.T) {
+	run := runDNS(dnsTCP(), 53)
+	run.d.Gap(run.f, packet.FromA, 10)
+	run.d.Gap(run.f, packet.FromB, 10)
+	for i := range dnsMaxTries + 1 {
+		if run.at(0, packet.FromA, []byte("what is this?")) == sensor.Done {
+			t.Fatalf("gave up after %d segments of one side", i)
+		}
+	}
+	for range dnsMaxTries {
+		run.at(0, packet.FromB, []byte("what is this?"))
+	}
+	if run.at(0, packet.FromB, []byte("what is this?")) != sensor.Done {
+		t.Error("still waiting")
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	oddCoding          = "unknown transfer coding"
 	oddHosts           = "several hosts"
 	oddTargetBlank     = "blank in target"
+	oddNoTarget        = "no target"
 	oddChunkSize       = "bad chunk size"
 	oddChunkEnd        = "chunk without line end"
 	oddPipeline        = "too many outstanding requests"
@@ -61,9 +62,9 @@ func (h *httpHead) note(odd string) {
 	}
 }
 
-// parseRequestLine divides a line, which may still end in CR or LF. It accepts
-// blanks inside the target, as servers do; ok is false when there is no
-// target, or a last word that is neither a version nor part of one.
+// parseRequestLine divides a line, which may still end in CR or LF. As servers
+// do, it accepts blanks inside the target, and a version without a target.
+// Without a version, ok says that the line is two words.
 func parseRequestLine(b []byte) (l requestLine, ok bool) {
 	b = trimBlank(b)
 	n := tokenLen(b)
@@ -76,11 +77,10 @@ func parseRequestLine(b []byte) (l requestLine, ok bool) {
 	if !found {
 		return l, i < 0
 	}
-	if l.version = version(v); l.version == "" || i < 0 {
-		return l, false
-	}
-	l.target = trimBlank(l.target[:i])
-	return l, len(l.target) > 0 && !(l.version == "2.0" && string(l.method) == "PRI")
+	l.version = version(v)
+	l.target = trimBlank(l.target[:max(i, 0)])
+	http2 := l.version == "2.0" && string(l.method) == "PRI" // RFC 9113 section 3.4
+	return l, l.version != "" && !http2
 }
 
 // version is "d.d" as a string, "" if b is something else.
@@ -105,7 +105,10 @@ func (h *httpHead) parseRequest(section []byte) bool {
 		return false
 	}
 	h.requestLine, h.length = l, -1
-	if bytes.IndexByte(l.target, ' ') >= 0 || bytes.IndexByte(l.target, '\t') >= 0 {
+	switch {
+	case len(l.target) == 0:
+		h.note(oddNoTarget)
+	case bytes.ContainsAny(l.target, " \t"):
 		h.note(oddTargetBlank)
 	}
 	h.parseFields(rest)
@@ -232,11 +235,13 @@ func (h *httpHead) contentLength(value []byte) {
 	}
 }
 
-// decimal reads at most 18 digits.
+// decimal reads at most 18 digits, leading zeros not counted.
 func decimal(b []byte) (n int64, ok bool) {
-	if len(b) == 0 || len(b) > 18 {
+	digits := bytes.TrimLeft(b, "0")
+	if len(b) == 0 || len(digits) > 18 {
 		return 0, false
 	}
+	b = digits
 	for _, c := range b {
 		if !isDigit(c) {
 			return 0, false

@@ -23,6 +23,7 @@ func TestHTTPMatch(t *testing.T) {
 		{"\r\n", sensor.Maybe},
 		{"GET /index.html\r\n", sensor.FromClient}, // HTTP/0.9
 		{"GET key\r\n", sensor.No},
+		{"GET HTTP/1.1\r\n", sensor.FromClient},
 		{"GET / RTSP/1.0\r\n", sensor.No},
 		{"GET / FOO/1.0\r\n", sensor.No},
 		{"POST " + long, sensor.FromClient},

@@ -19,10 +19,14 @@ type octets struct {
 	gap  int
 }
 
-func clientSays(parts ...string) octets { return octets{side: packet.FromA, data: strings.Join(parts, "")} }
-func serverSays(parts ...string) octets { return octets{side: packet.FromB, data: strings.Join(parts, "")} }
-func clientLoses(n int) octets      { return octets{side: packet.FromA, gap: n} }
-func serverLoses(n int) octets      { return octets{side: packet.FromB, gap: n} }
+func clientSays(parts ...string) octets {
+	return octets{side: packet.FromA, data: strings.Join(parts, "")}
+}
+func serverSays(parts ...string) octets {
+	return octets{side: packet.FromB, data: strings.Join(parts, "")}
+}
+func clientLoses(n int) octets { return octets{side: packet.FromA, gap: n} }
+func serverLoses(n int) octets { return octets{side: packet.FromB, gap: n} }
 
 // step is the time between the steps of a conversation, nanoseconds.
 const step = 1_000_000

@@ -51,12 +51,10 @@ type pair struct {
 	offHours    uint32
 	first, last int64
 	evidence    float64 // of the last evaluation
-	period      float64
 	lockedAt    int64   // start of the rhythm, 0 = none
 	lockedTo    float64 // its period, log2 of seconds
 	upN         uint32
 	upMean, upM float64 // of log2 of request octets, Welford
-	how         how     // of the last contact
 	told        raised
 }
 
@@ -133,7 +131,6 @@ func (b *beacon) note(key uint64, c *contact) *pair {
 	}
 	p.contacts++
 	p.first, p.last = min(p.first, c.start), max(p.last, c.start)
-	p.how = c.how
 	if c.failed {
 		p.failed++
 	}
@@ -171,20 +168,23 @@ func (b *beacon) promote(key uint64, t int64) *pair {
 	first := min(f.at[0], f.at[1], t)
 	last := max(f.at[0], f.at[1], t)
 	middle := f.at[0] + f.at[1] + t - first - last
+	if last-first > reach {
+		f.at, f.n = [2]int64{last}, 1 // too far apart to have to do with each other
+		return nil
+	}
 	b.probation.remove(key)
 	p, _ := b.pairs.at(key)
 	p.start(first)
 	p.contacts, p.last = 2, last
-	for _, t := range [...]int64{middle, last} {
-		p.put(t)
-	}
+	p.put(middle)
+	p.put(last)
 	return p
 }
 
 // insert adds a contact to the ring in order of time; records come at the end
 // of what they describe, so contacts may be late.
 func (b *beacon) insert(p *pair, t int64) bool {
-	if t-p.base >= math.MaxUint32*tick {
+	if t-p.base > slack+reach {
 		p.start(t)
 		return false
 	}
@@ -205,8 +205,10 @@ func (b *beacon) insert(p *pair, t int64) bool {
 // near tells whether two contacts are too close to be two.
 func near(a, b int64) bool { return a-b < coalesce && b-a < coalesce }
 
-// slack before the first contact leaves room for contacts told late.
-const slack = int64(48 * time.Hour)
+const (
+	slack = 2 * dayLength                 // room before the first contact for contacts told late
+	reach = math.MaxUint32*tick - 2*slack // from the first contact on
+)
 
 // start makes t the only contact in the ring.
 func (p *pair) start(t int64) {
@@ -249,7 +251,7 @@ func (b *beacon) rhythm(p *pair, h *host) rhythm {
 func (b *beacon) judge(key uint64, p *pair, c *contact, emit sensor.Emit) {
 	h := b.site.host(c.client)
 	r := b.rhythm(p, h)
-	p.evidence, p.period = r.evidence, r.period
+	p.evidence = r.evidence
 	p.lock(&r, b.config.Threshold/2)
 	if r.evidence < b.needed(r.period) || !p.lasted(b.config.MinLasting) {
 		return

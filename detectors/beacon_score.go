@@ -29,14 +29,14 @@ const (
 )
 
 const (
-	usesProxy = 30 // connections through a proxy make its user
+	usesProxy = 10 // connections through a proxy make its user
 	browses   = 10 // requests that name a referring page make a browser
 )
 
 // attended tells whether a person seems to use a machine. What has few
-// destinations and neither browses nor knows the proxy is a device.
+// destinations and does not follow links is a device.
 func (h *host) attended(destinations int) bool {
-	return int(h.destinations) >= destinations || h.proxied >= usesProxy || h.browsed >= browses
+	return int(h.destinations) >= destinations || h.browsed >= browses
 }
 
 // rhythmLimit picks the limit for a destination and a client.

@@ -197,6 +197,11 @@ func TestHarmlessTimers(t *testing.T) {
 				return s.get(at, "10.0.0.41", "", "api.tv.test", "/v1")
 			})
 		}},
+		{"a television behind the proxy", func(s *stage) {
+			every(s, time.Hour, 48, func(at int64) records.Record {
+				return s.get(at, "10.0.0.41", proxyAddr, "api.tv.test", "/v1")
+			})
+		}},
 		{"a server that relays is not judged", func(s *stage) {
 			for i := range int64(5) {
 				s.feed(s.get(monday+i*second, fmt.Sprintf("10.0.0.%d", 60+i), proxyAddr, "www.popular.test", "/"))

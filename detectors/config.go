@@ -44,8 +44,8 @@ type BeaconConfig struct {
 	// MinLasting is how long a rhythm must last at least. Default 10 min, 0 s to 24 h.
 	MinLasting time.Duration `toml:"min_lasting"`
 	// Interactive is how many destinations make a machine one that a person uses,
-	// as do browsing and frequent use of the proxy; others are devices, whose
-	// timers are their normal life. Default 6, 1 to 10000.
+	// as does following links; others are devices, whose timers are their normal
+	// life. Default 6, 1 to 10000.
 	Interactive int `toml:"interactive_destinations"`
 	// OfficeHours are the hours between which people work, in local time; weekends
 	// are free. Default [0, 24]: only weekends are out of office hours, 0 to 24.
@@ -73,7 +73,7 @@ type EgressConfig struct {
 	// Threshold is the score of an alert, in nats. Default 12, 4 to 100.
 	Threshold float64 `toml:"threshold"`
 	// MinProxied is how many connections through the proxy show that a machine
-	// uses it. Default 30, 5 to 1000000.
+	// uses it. Default 10, 5 to 1000000.
 	MinProxied int `toml:"min_proxied"`
 	// ProxyShare is the share of a machine's web connections that go through the
 	// proxy for it to count as proxy-only. Default 0.9, 0.5 to 1.
@@ -137,7 +137,7 @@ func Default() Config {
 		Beacon: BeaconConfig{Enable: true, Threshold: alertScore, MinEvidence: 7, MinLasting: 10 * time.Minute,
 			Interactive: 6, OfficeHours: [2]int{0, 24}, Harmless: harmlessNames(),
 			Pairs: 32768, Probation: 131072, Watched: 1024},
-		Egress: EgressConfig{Enable: true, Threshold: alertScore, MinProxied: 30, ProxyShare: 0.9, CommonHosts: 3,
+		Egress: EgressConfig{Enable: true, Threshold: alertScore, MinProxied: 10, ProxyShare: 0.9, CommonHosts: 3,
 			Window: 7 * day, Hosts: 512, Destinations: 16384},
 		Scan: ScanConfig{Enable: true, Threshold: 11.5, PeerOdds: 1e-6, FirstDayPeers: 5,
 			Memory: 15 * day, Contacts: 500000, Sources: 2048, Pairs: 2048},

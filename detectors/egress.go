@@ -24,6 +24,7 @@ type egress struct {
 	hosts  *table[excursions]
 	dests  *table[crowd] // destination or odd port -> machines that went there directly
 
+	leaky                               uint64 // proxy-only machines with direct contacts that are no exceptions
 	direct, excepted, relayed, unjudged uint64
 }
 
@@ -105,7 +106,7 @@ func (d *egress) Name() string { return "egress" }
 // Counters implements Counted.
 func (d *egress) Counters() []Counter {
 	return []Counter{
-		{"direct", d.direct}, {"excepted", d.excepted}, {"relayed_by_proxy", d.relayed}, {"unjudged", d.unjudged},
+		{"leaky_hosts", d.leaky}, {"direct", d.direct}, {"excepted", d.excepted}, {"relayed_by_proxy", d.relayed}, {"unjudged", d.unjudged},
 		{"hosts", uint64(d.hosts.len())}, {"hosts_evicted", d.hosts.evicted},
 		{"destinations", uint64(d.dests.len())}, {"destinations_evicted", d.dests.evicted},
 	}
@@ -241,13 +242,14 @@ func (d *egress) judge(f *records.Flow, h *excursions, emit sensor.Emit) {
 		return
 	}
 	through := int(seen.proxied)
-	if through >= d.config.MinProxied && proxiedShare(through, h.distinct) >= d.config.ProxyShare {
+	if !h.latched && through >= d.config.MinProxied && proxiedShare(through, h.distinct) >= d.config.ProxyShare {
 		h.latched = true
+		d.leaky++
 	}
 	if !h.latched {
 		return
 	}
-	total := surprise(through)
+	total := surprise(through) + laxity(d.leaky-1, d.site.users)
 	live := h.list[:0:0]
 	for _, x := range h.list {
 		if d.exception(&x) {
@@ -281,6 +283,13 @@ func proxiedShare(through, direct int) float64 {
 // connections through the proxy (Krichevsky-Trofimov estimate), at most 8.
 func surprise(through int) float64 {
 	return min(8, -math.Log(0.5/float64(through+1)))
+}
+
+// laxity lessens the surprise, in nats, where other proxy-only machines of so
+// many users go outside directly, too, or too few are known to tell the rule.
+func laxity(others, users uint64) float64 {
+	const strict = 3 // nats: none of nine others does
+	return min(0, -math.Log((float64(others)+0.5)/float64(max(users, others)+1))-strict)
 }
 
 // weight is the evidence in nats of one destination, that so many machines

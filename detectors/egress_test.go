@@ -51,7 +51,7 @@ func TestEgress(t *testing.T) {
 			direct(s, "10.0.0.25", 9, 5, 80, "S0", "")
 		}, 1},
 		{"one destination once", 60, func(s *stage) { direct(s, "10.0.0.25", 1, 1, 443, "SF", "x-") }, 0},
-		{"too few connections to know", 20, func(s *stage) { direct(s, "10.0.0.25", 12, 4, 443, "SF", "x-") }, 0},
+		{"too few connections to know", 9, func(s *stage) { direct(s, "10.0.0.25", 12, 4, 443, "SF", "x-") }, 0},
 		{"a machine that knows no proxy", 60, func(s *stage) { direct(s, "10.0.0.90", 60, 20, 443, "SF", "x-") }, 0},
 		{"the proxy itself", 60, func(s *stage) { direct(s, proxyAddr, 60, 20, 443, "SF", "x-") }, 0},
 		{"a destination that three machines reach directly", 60, func(s *stage) {
@@ -125,6 +125,29 @@ func TestEgressExceptions(t *testing.T) {
 	}
 	if len(s.alerts) != 0 || s.counter("egress", "excepted") != 40 {
 		t.Errorf("%d alerts, %d excepted, want 0 and 40", len(s.alerts), s.counter("egress", "excepted"))
+	}
+}
+
+// Where machines go outside by themselves all the time, one more is no news.
+func TestEgressInALaxNetwork(t *testing.T) {
+	s := newStage(t, only("egress"))
+	s.office(60)
+	for i := range 10 * 3 {
+		s.feed(s.flow(monday+2*hour+int64(i)*minute, fmt.Sprintf("10.0.0.%d", 20+i%10), fmt.Sprintf("192.0.2.%d", i), 443, "S0"))
+	}
+	if len(s.alerts) != 0 || s.counter("egress", "leaky_hosts") != 10 {
+		t.Errorf("%d alerts, %d leaky hosts, want 0 and 10", len(s.alerts), s.counter("egress", "leaky_hosts"))
+	}
+}
+
+func TestLaxity(t *testing.T) {
+	for _, c := range []struct {
+		others, users uint64
+		want          float64
+	}{{0, 9, 0}, {0, 100, 0}, {0, 3, -0.92}, {5, 9, -2.40}, {9, 9, -2.95}, {1, 1, -2.71}} {
+		if got := laxity(c.others, c.users); got < c.want-0.01 || got > c.want+0.01 {
+			t.Errorf("laxity(%d, %d) = %.2f, want %.2f", c.others, c.users, got, c.want)
+		}
 	}
 }
 

@@ -106,9 +106,12 @@ const (
 	reminder = int64(24 * time.Hour)
 )
 
-// due reports whether an incident of that score should be told now, and notes it.
+// due reports whether an incident of that score should be told now, and notes
+// it. When the clock was set back, the last time does not count.
 func (r *raised) due(now int64, score float64) bool {
-	if r.at != 0 && (now-r.at < quiet || now-r.at < reminder && score < r.score+regrowth) {
+	since := now - r.at
+	known := r.at != 0 && since > -quiet
+	if known && (since < quiet || since < reminder && score < r.score+regrowth) {
 		return false
 	}
 	r.at, r.score = now, score

@@ -268,44 +268,38 @@ func (g *generator) record(s *stage, at int64) records.Record {
 func BenchmarkDetectors(b *testing.B) {
 	s := newStage(nil, Default())
 	r := rand.New(rand.NewPCG(1, 1))
-	var rs []records.Record
-	for i := range 20000 {
-		at := monday + int64(i)*second/4
-		client := fmt.Sprintf("10.0.%d.%d", r.IntN(2), r.IntN(200))
-		switch r.IntN(4) {
-		case 0:
-			rs = append(rs, s.flow(at, client, fmt.Sprintf("10.0.3.%d", r.IntN(20)), 445, "SF"))
-		case 1:
-			rs = append(rs, s.get(at, client, proxyAddr, fmt.Sprintf("www%d.test", r.IntN(400)), "/"))
-		case 2:
-			rs = append(rs, s.flow(at, client, fmt.Sprintf("192.0.2.%d", r.IntN(200)), 443, "SF"))
-		default:
-			rs = append(rs, s.hello(at, client, "192.0.2.1", fmt.Sprintf("s%d.test", r.IntN(400))))
+	at := monday
+	block := func() (rs []records.Record) {
+		for range 20000 {
+			at += r.Int64N(second / 2)
+			client := fmt.Sprintf("10.0.%d.%d", r.IntN(2), r.IntN(200))
+			switch r.IntN(4) {
+			case 0:
+				rs = append(rs, s.flow(at, client, fmt.Sprintf("10.0.3.%d", r.IntN(20)), 445, "SF"))
+			case 1:
+				rs = append(rs, s.get(at, client, proxyAddr, fmt.Sprintf("www%d.test", r.IntN(100)), "/"))
+			case 2:
+				rs = append(rs, s.flow(at, client, fmt.Sprintf("192.0.2.%d", r.IntN(100)), 443, "SF"))
+			default:
+				rs = append(rs, s.hello(at, client, "192.0.2.1", fmt.Sprintf("s%d.test", r.IntN(100))))
+			}
+		}
+		return rs
+	}
+	for range 20 {
+		for _, r := range block() {
+			s.feed(r)
 		}
 	}
-	for _, r := range rs {
-		s.feed(r)
-	}
+	rs := block()
 	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		if i == len(rs) { // the same day once more, a day later
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		if i%len(rs) == 0 {
 			b.StopTimer()
-			i = 0
-			for _, r := range rs {
-				r.Meta().At += day
-				switch r := r.(type) {
-				case *records.Flow:
-					r.Start += day
-				case *records.HTTP:
-					r.Start += day
-				case *records.TLS:
-					r.Start += day
-				}
-			}
+			rs = block()
 			b.StartTimer()
 		}
-		s.feed(rs[i])
-		i++
+		s.feed(rs[i%len(rs)])
 	}
 }

@@ -29,6 +29,7 @@ type site struct {
 	proxies []uint64          // addrKey of the explicit proxies, in order of discovery
 	proxied uint64            // transactions through explicit proxies
 	refused uint64            // proxies beyond maxProxies
+	users   uint64            // machines that use a proxy
 }
 
 // host is a machine inside.
@@ -110,7 +111,9 @@ func (s *site) Observe(r records.Record, _ sensor.Emit) {
 	}
 	if x, ok := r.(*records.HTTP); ok {
 		if x.Proxied && x.Depth <= 1 {
-			h.proxied++
+			if h.proxied++; h.proxied == usesProxy {
+				s.users++
+			}
 		}
 		if x.Referrer != "" {
 			h.browsed++
@@ -135,7 +138,7 @@ func (s *site) Counters() []Counter {
 		{"servers", uint64(s.servers.len())}, {"servers_evicted", s.servers.evicted},
 		{"proxies", uint64(len(s.proxies))}, {"proxies_refused", s.refused}, {"proxy_roles_evicted", s.roles.evicted},
 		{"addresses", uint64(s.named.len())}, {"addresses_evicted", s.named.evicted},
-		{"proxied_requests", s.proxied},
+		{"proxied_requests", s.proxied}, {"proxy_users", s.users},
 	}
 }
 
