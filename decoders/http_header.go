@@ -164,19 +164,17 @@ func (h *httpHead) field(line []byte) {
 		h.note(oddNoColon)
 		return
 	}
-	name, value := line[:colon], trimBlank(line[colon+1:])
+	name, value := line[:colon], line[colon+1:] // trimmed when it is wanted
 	if colon > 0 && isBlank(line[colon-1]) {
 		h.note(oddSpaceColon)
 		name = trimBlank(name)
 	}
 	switch len(name) {
 	case len("host"):
-		if equalFold(name, "host") {
-			if h.host != nil && !bytes.Equal(h.host, value) {
-				h.note(oddHosts)
-			}
-			first(&h.host, value)
+		if h.host != nil && equalFold(name, "host") && !bytes.Equal(h.host, trimBlank(value)) {
+			h.note(oddHosts)
 		}
+		keepField(&h.host, name, "host", value)
 	case len("server"):
 		keepField(&h.server, name, "server", value)
 	case len("referer"):
@@ -192,28 +190,23 @@ func (h *httpHead) field(line []byte) {
 		keepField(&h.authorization, name, "authorization", value)
 	case len("content-length"):
 		if equalFold(name, "content-length") {
-			h.contentLength(value)
+			h.contentLength(trimBlank(value))
 		}
 	case len("content-encoding"):
 		keepField(&h.contentEncoding, name, "content-encoding", value)
 	case len("transfer-encoding"):
 		if equalFold(name, "transfer-encoding") {
-			h.transferEncoding(value)
+			h.transferEncoding(trimBlank(value))
 		}
 	case len("proxy-authorization"):
 		keepField(&h.proxyAuth, name, "proxy-authorization", value)
 	}
 }
 
+// keepField keeps a field's first value; an empty one counts too.
 func keepField(dst *[]byte, name []byte, lower string, value []byte) {
-	if equalFold(name, lower) {
-		first(dst, value)
-	}
-}
-
-// first keeps the first value; an empty one counts too.
-func first(dst *[]byte, value []byte) {
-	if *dst == nil {
+	if *dst == nil && equalFold(name, lower) {
+		value = trimBlank(value)
 		*dst = value[:min(len(value), maxValue)]
 	}
 }

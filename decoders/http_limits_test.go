@@ -44,7 +44,7 @@ func (r *recorder) Data(f *sensor.Flow, side packet.Side, data []byte, _ sensor.
 func (r *recorder) Gap(*sensor.Flow, packet.Side, int) sensor.Verdict { return sensor.More }
 
 func (r *recorder) Close(f *sensor.Flow, _ sensor.Emit) {
-	f.Label("recorder", strings.TrimSuffix(string(r.got[1:]), "c"))
+	f.Label("recorder", string(r.got[1:]))
 }
 
 func TestHTTPOutstandingRequestsAreBounded(t *testing.T) {

@@ -287,3 +287,43 @@ func TestHTTPUser(t *testing.T) {
 		}
 	}
 }
+
+// Who is the client is the flow's word, not the side's name.
+func TestHTTPClientIsOriginator(t *testing.T) {
+	d := newTester()
+	d.flow.Orig = packet.FromB
+	d.play([]octets{serverSays("GET / HTTP/1.1\r\n\r\n"), clientSays(ok3)}, uncut)
+	want := []string{"1 GET http://10.0.0.1:40000/ 1.1 > 200 3"}
+	if got := lines(d.records); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestHTTPServerAddressIPv6(t *testing.T) {
+	for port, want := range map[uint16]string{80: "http://[2001:db8::1]/", 8080: "http://[2001:db8::1]:8080/"} {
+		d := newTester()
+		d.flow.Key.B = [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}
+		d.flow.Key.BPort = port
+		d.play([]octets{clientSays("GET / HTTP/1.0\r\n\r\n")}, uncut)
+		if got := d.records[0].URL; got != want || d.records[0].Host != "" {
+			t.Errorf("port %d: URL %q, Host %q", port, got, d.records[0].Host)
+		}
+	}
+}
+
+func TestHTTPLabel(t *testing.T) {
+	for _, c := range []struct{ request, want string }{
+		{"GET / HTTP/1.1\r\nHost: www.example:8080\r\n\r\n", "www.example"},
+		{"GET http://www.example/ HTTP/1.1\r\n\r\n", "www.example"},
+		{connect, "www.example"},
+		{"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", ""},
+		{"GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", ""},
+		{"GET / HTTP/1.0\r\n\r\n", ""},
+	} {
+		d := newTester()
+		d.play([]octets{clientSays(c.request)}, uncut)
+		if d.flow.Service != "http" || d.flow.ServerName != c.want {
+			t.Errorf("%.40q: labelled %q %q, want %q", c.request, d.flow.Service, d.flow.ServerName, c.want)
+		}
+	}
+}

@@ -180,8 +180,9 @@ func readServerHello(b []byte, r *records.TLS) (version uint16) {
 	h.version = w.uint16()
 	version = h.version
 	retry := string(w.take(32)) == helloRetry
-	// Drafts of TLS 1.3 before the 22nd had neither session id nor compression here.
-	early := h.version>>8 == 0x7f && h.version < 0x7f16
+	// Drafts of TLS 1.3 before the 22nd had neither session id nor compression
+	// here; they are the only ones that bear 1.3 in this field.
+	early := h.version == versionTLS13 || h.version>>8 == 0x7f && h.version < 0x7f16
 	if !early {
 		w.vector8()
 	}

@@ -25,15 +25,19 @@ type cusum struct {
 // halfLife halves a sum at rest, so that accidents of different weeks do not add up.
 const halfLife = float64(7 * 24 * 3600 * 1e9)
 
-// step adds evidence at a time and returns the sum.
-func (c *cusum) step(nats float64, now int64) float64 {
+// headroom is how far above the alarm a sum may rise, in nats: after a scan a
+// few successes bring it down again, however long the scan was.
+const headroom = 3
+
+// step adds evidence at a time and returns the sum, at most headroom above alarm.
+func (c *cusum) step(nats float64, now int64, alarm float64) float64 {
 	if c.sum > 0 && now > c.last {
 		c.sum *= math.Exp2(-float64(now-c.last) / halfLife)
 	}
 	if c.sum < 0.01 {
 		c.since = now
 	}
-	c.sum = max(0, c.sum+nats)
+	c.sum = min(max(0, c.sum+nats), alarm+headroom)
 	c.last = now
 	return c.sum
 }

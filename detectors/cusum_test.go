@@ -24,7 +24,7 @@ func TestCUSUMAlarm(t *testing.T) {
 			got := 0
 			for i, x := range c.steps {
 				o := map[rune]outcome{'F': failure, 'S': success, 'M': mute}[x]
-				if s.step(o.step(), monday+int64(i)) >= alarm && got == 0 {
+				if s.step(o.step(), monday+int64(i), alarm) >= alarm && got == 0 {
 					got = i + 1
 				}
 			}
@@ -35,11 +35,24 @@ func TestCUSUMAlarm(t *testing.T) {
 	}
 }
 
-func TestCUSUMForgetsByHalfAWeek(t *testing.T) {
+func TestCUSUMHalvesInAWeek(t *testing.T) {
 	var s cusum
-	s.step(8, monday)
-	if got := s.step(0, monday+7*day); math.Abs(got-4) > 1e-9 {
+	s.step(8, monday, 11.5)
+	if got := s.step(0, monday+7*day, 11.5); math.Abs(got-4) > 1e-9 {
 		t.Errorf("8 nats are %.3f after a week, want 4", got)
+	}
+}
+
+func TestCUSUMComesDownAgain(t *testing.T) {
+	var s cusum
+	for i := range int64(1000) {
+		s.step(stepFail, monday+i, 11.5)
+	}
+	for i := range int64(3) {
+		s.step(stepSuccess, monday+i, 11.5)
+	}
+	if s.sum >= 11.5 {
+		t.Errorf("%.1f nats after 1000 failures and 3 successes, want less than the alarm", s.sum)
 	}
 }
 

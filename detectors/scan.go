@@ -255,17 +255,17 @@ func (d *scan) horizontal(f *records.Flow, x target, emit sensor.Emit) {
 	}
 	sum := 0.0
 	if newMachine {
-		sum = s.all.step(nats, m.At)
+		sum = s.all.step(nats, m.At, d.config.Threshold)
 	}
 	if newAdmin {
-		sum = max(sum, s.admin.step(nats, m.At))
+		sum = max(sum, s.admin.step(nats, m.At, d.config.Threshold))
 	}
 	if s.all.sum == 0 && s.admin.sum == 0 {
 		s.failing.n, s.failed = 0, 0
 	} else if s.failing.add(x, m); x.outcome == failure {
 		s.failed++
 	}
-	if sum >= d.config.Threshold {
+	if sum >= d.config.Threshold && x.outcome == failure {
 		d.tellSearch(f, s, sum, emit)
 	}
 	if newAdmin && !d.wellKnown(x) {
@@ -300,7 +300,7 @@ func (d *scan) vertical(f *records.Flow, x target, emit sensor.Emit) {
 	if p == nil {
 		p, _ = d.pairs.at(key)
 	}
-	sum := p.step(x.outcome.step(), m.At)
+	sum := p.step(x.outcome.step(), m.At, d.config.Threshold)
 	if sum == 0 {
 		p.failing.n, p.failed = 0, 0
 		return
@@ -309,7 +309,7 @@ func (d *scan) vertical(f *records.Flow, x target, emit sensor.Emit) {
 	if x.outcome != success {
 		p.failed++
 	}
-	if sum >= d.config.Threshold {
+	if sum >= d.config.Threshold && x.outcome != success {
 		d.tellPorts(f, p, emit)
 	}
 }

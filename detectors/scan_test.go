@@ -48,6 +48,12 @@ func TestScanCases(t *testing.T) {
 			}
 		}, "lateral-scan", 1},
 		{"a scan that grows tenfold is told again", func(s *stage) { s.sweep("10.0.0.29", 1, 445, 250, minute, "S0") }, "lateral-scan", 2},
+		{"ordinary days after a scan", func(s *stage) {
+			s.sweep("10.0.0.29", 1, 445, 40, second, "S0")
+			for i := range 200 {
+				s.feed(s.flow(monday+day+int64(i)*hour, "10.0.0.29", fmt.Sprintf("10.0.7.%d", 1+i), 8080, []string{"SF", "SF", "SF", "S0"}[i%4]))
+			}
+		}, "lateral-scan", 1},
 		{"a fifth of the targets answers", func(s *stage) {
 			for i := range 40 {
 				state := "S0"

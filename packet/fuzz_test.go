@@ -37,8 +37,10 @@ func FuzzParse(f *testing.F) {
 		wire := uint32(len(data)) + uint32(more)
 		out := p.Parse(data, wire, LinkType(link))
 		invariants(t, &p, out)
-		Shard(data, LinkType(link))
 		var q Packet
+		if h, o := Shard(&q, data, wire, LinkType(link)); out == OK && (o != OK || h != p.Key.Pair()) {
+			t.Errorf("shard %d, %v; the key's is %d", h, o, p.Key.Pair())
+		}
 		if out == OK && p.Embedded(&q) && q.Key.Proto == 0 {
 			t.Error("quoted datagram without protocol")
 		}

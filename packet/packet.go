@@ -112,7 +112,11 @@ type Packet struct {
 	ICMPID  uint16 // identifier of ICMP echo, else 0
 	BadSum  bool   // the IPv4 header checksum is wrong and not zero (offload leaves zero)
 
+	L2     int    // offset of the innermost Ethernet header, -1 if there is none
+	Tunnel Tunnel // the innermost encapsulation, Kind 0 if there is none
+
 	frag fragment
+	cut  int // octets of the frame that the snap length took
 }
 
 // Bytes are the captured octets of the layer-4 payload.

@@ -159,7 +159,9 @@ func TestBothDirectionsShareKeyAndShard(t *testing.T) {
 	if p.Key != q.Key || p.Side == q.Side || p.Key.Hash() != q.Key.Hash() {
 		t.Errorf("keys differ: %v %v", p.Key, q.Key)
 	}
-	if Shard(ab, LinkEthernet) != Shard(ba, LinkEthernet) || Shard(ab, LinkEthernet) == 0 {
+	h1, _ := Shard(new(Packet), ab, 99, LinkEthernet)
+	h2, _ := Shard(new(Packet), ba, 99, LinkEthernet)
+	if h1 != h2 || h1 == 0 || h1 != p.Key.Pair() {
 		t.Error("shards differ between directions")
 	}
 }

@@ -8,6 +8,12 @@ const (
 	etherVLAN = 0x8100
 	etherIPv6 = 0x86dd
 	etherQinQ = 0x88a8
+	etherPBB  = 0x88e7
+
+	etherMPLS      = 0x8847
+	etherMPLSMulti = 0x8848
+	etherPPPoE     = 0x8864
+
 	// etherOldQinQ is what switches sent before IEEE 802.1ad.
 	etherOldQinQ = 0x9100
 
@@ -21,33 +27,53 @@ var be = binary.BigEndian
 // wire. It overwrites p and never allocates. After Fragment, give p to a
 // Reassembler; after any other outcome than OK the Key is not valid.
 func (p *Packet) Parse(data []byte, wireLen uint32, link LinkType) Outcome {
-	*p = Packet{Data: data, WireLen: wireLen}
+	*p = Packet{Data: data, WireLen: wireLen, End: len(data), L2: -1, cut: max(int(wireLen)-len(data), 0)}
 	proto, out := p.link(link)
 	if out != OK {
 		return out
 	}
+	return p.network(proto)
+}
+
+// network reads the packet at p.L3 by its EtherType.
+func (p *Packet) network(proto uint16) Outcome {
 	switch proto {
 	case etherIPv4:
 		return p.ipv4()
 	case etherIPv6:
 		return p.ipv6()
 	case etherARP:
-		if len(data)-p.L3 < 8 {
+		if len(p.Data)-p.L3 < 8 {
 			return Truncated
 		}
 		return ARP
+	case etherPPPoE:
+		return opened(p.pppoe(p.L3))
+	case etherMPLS, etherMPLSMulti:
+		return opened(p.mpls(Tunnel{}, p.L3))
+	case etherPBB: // the I-TAG, then a whole frame
+		if len(p.Data) < p.L3+4 {
+			return Truncated
+		}
+		return opened(p.inside(Tunnel{Kind: PBB, ID: be.Uint32(p.Data[p.L3:]) & 0xffffff}, p.L3+4, 0, true))
 	}
 	return NotIP
+}
+
+// opened is the outcome of a link-layer encapsulation: without a packet inside
+// that has a flow, there is none.
+func opened(out Outcome, ok bool) Outcome {
+	if !ok {
+		return NotIP
+	}
+	return out
 }
 
 // link finds the network layer: p.L3, the tags, and its EtherType.
 func (p *Packet) link(link LinkType) (uint16, Outcome) {
 	switch link {
 	case LinkEthernet:
-		if len(p.Data) < 14 {
-			return 0, Truncated
-		}
-		return p.ether(be.Uint16(p.Data[12:]), 14)
+		return p.etherAt(0)
 	case LinkRaw, LinkRaw12, LinkRaw14, LinkIPv4, LinkIPv6:
 		return p.byVersion(0)
 	case LinkNull, LinkLoop:
@@ -126,18 +152,19 @@ func (p *Packet) OuterTag(tci uint16) {
 	p.VLANs = min(p.VLANs+1, maxVLANs)
 }
 
-// MACs are the frame's source and destination EUI-48; ok is false when the
-// link has none. data and link are those given to Parse.
-func MACs(data []byte, link LinkType) (src, dst [6]byte, ok bool) {
+// MACs are source and destination EUI-48 of the innermost frame; zero when the
+// link has none. link is the one given to Parse.
+func (p *Packet) MACs(link LinkType) (src, dst [6]byte) {
+	d := p.Data
 	switch {
-	case link == LinkEthernet && len(data) >= 14:
-		return [6]byte(data[6:12]), [6]byte(data[0:6]), true
-	case link == LinkSLL && len(data) >= 16 && be.Uint16(data[4:]) == 6:
-		return [6]byte(data[6:12]), [6]byte{}, true
-	case link == LinkSLL2 && len(data) >= 20 && data[11] == 6:
-		return [6]byte(data[12:18]), [6]byte{}, true
+	case p.L2 >= 0:
+		return [6]byte(d[p.L2+6 : p.L2+12]), [6]byte(d[p.L2 : p.L2+6])
+	case link == LinkSLL && be.Uint16(d[4:]) == 6:
+		src = [6]byte(d[6:12])
+	case link == LinkSLL2 && d[11] == 6:
+		src = [6]byte(d[12:18])
 	}
-	return
+	return src, dst
 }
 
 // ipv4 reads RFC 791 section 3.1.
@@ -176,12 +203,13 @@ func (p *Packet) ipv4() Outcome {
 	return p.transport(d[9], &src, &dst)
 }
 
-// extent sets where the datagram ends, in Data and on the wire.
+// extent sets where the datagram ends, in Data and on the wire. A length that
+// goes beyond the frame is the sender's mistake, and nothing is missing.
 func (p *Packet) extent(total int) {
 	p.IPLen = uint32(total)
 	end := p.L3 + total
 	p.End = min(end, len(p.Data))
-	p.Missing = end - p.End
+	p.Missing = min(end-p.End, p.cut)
 }
 
 // sumOK verifies the Internet checksum of a header whose length is a multiple of 4.

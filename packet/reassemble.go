@@ -29,6 +29,16 @@ type ReassemblyStats struct {
 	Refused    uint64 // fragments that no datagram can hold, or that the capture cut
 }
 
+// Add adds other counts.
+func (s *ReassemblyStats) Add(o *ReassemblyStats) {
+	s.Fragments += o.Fragments
+	s.Datagrams += o.Datagrams
+	s.TimedOut += o.TimedOut
+	s.Evicted += o.Evicted
+	s.Overlapped += o.Overlapped
+	s.Refused += o.Refused
+}
+
 // Reassembler joins IP fragments within bounds. It is not for concurrent use.
 type Reassembler struct {
 	Stats ReassemblyStats
@@ -210,7 +220,7 @@ func (d *datagram) parse(out *Packet) Outcome {
 	k := &d.key
 	*out = Packet{
 		Data: d.buf[:headerRoom+d.total], WireLen: d.wire, Version: k.version, TTL: d.ttl,
-		IPLen: d.ipLen, L4: headerRoom, End: headerRoom + d.total, VLAN: d.vlan, VLANs: d.vlans,
+		IPLen: d.ipLen, L2: -1, L4: headerRoom, End: headerRoom + d.total, VLAN: d.vlan, VLANs: d.vlans,
 	}
 	src, dst, proto := k.src, k.dst, k.proto
 	if k.version == 4 {

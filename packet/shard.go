@@ -1,27 +1,34 @@
 package packet
 
-// Shard hashes the two addresses of a frame so that both directions, all
-// fragments and the ICMP errors between two hosts get the same value, whatever
-// their ports: workers share no state. Frames without addresses get 0.
-func Shard(data []byte, link LinkType) uint32 {
-	p := Packet{Data: data}
-	proto, out := p.link(link)
+// Shard hashes the two addresses of a frame, the innermost ones when it is
+// encapsulated, so that both directions of all flows between two hosts get the
+// same value, whatever their ports: workers share no state. It parses the frame
+// into p only when it must. A fragment is for a Reassembler first: its outcome
+// says so, and p holds it. Frames without addresses get 0.
+func Shard(p *Packet, data []byte, wireLen uint32, link LinkType) (uint32, Outcome) {
+	// Most frames are TCP over IPv4 right behind an Ethernet header.
+	if link == LinkEthernet && len(data) >= 34 && be.Uint16(data[12:]) == etherIPv4 && data[23] == ProtoTCP &&
+		be.Uint16(data[20:])&0x3fff == 0 {
+		return pair(uint64(be.Uint32(data[26:])), uint64(be.Uint32(data[30:]))), OK
+	}
+	out := p.Parse(data, wireLen, link)
 	if out != OK {
-		return 0
+		return 0, out
 	}
-	d := data[p.L3:]
-	var a, b uint64
-	switch {
-	case proto == etherIPv4 && len(d) >= 20:
-		a, b = uint64(be.Uint32(d[12:])), uint64(be.Uint32(d[16:]))
-	case proto == etherIPv6 && len(d) >= 40:
-		a, b = fold(d[8:24]), fold(d[24:40])
-	default:
-		return 0
+	return p.Key.Pair(), OK
+}
+
+// Pair is the value of Shard for the key's addresses.
+func (k *Key) Pair() uint32 {
+	if IsV4(&k.A) && IsV4(&k.B) {
+		return pair(uint64(be.Uint32(k.A[12:])), uint64(be.Uint32(k.B[12:])))
 	}
-	// Symmetric: both orders give the same sum and product.
-	h := (a+b)*0x9e3779b97f4a7c15 ^ (a^b)*0xc2b2ae3d27d4eb4f
-	return uint32(mix(h) >> 32)
+	return pair(fold(k.A[:]), fold(k.B[:]))
+}
+
+// pair is symmetric: both orders give the same sum and difference of bits.
+func pair(a, b uint64) uint32 {
+	return uint32(mix((a+b)*0x9e3779b97f4a7c15^(a^b)*0xc2b2ae3d27d4eb4f) >> 32)
 }
 
 func fold(a []byte) uint64 { return be.Uint64(a)*0x9e3779b97f4a7c15 ^ be.Uint64(a[8:]) }

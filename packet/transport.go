@@ -2,6 +2,11 @@ package packet
 
 // transport reads the layer-4 header at p.L4 and fills in the Key.
 func (p *Packet) transport(proto uint8, src, dst *[16]byte) Outcome {
+	if proto != ProtoTCP && proto != ProtoUDP {
+		if out, ok := p.unwrapIP(proto, src, dst); ok {
+			return out
+		}
+	}
 	d := p.Data[min(p.L4, p.End):p.End]
 	p.Payload = p.End
 	var sport, dport uint16
@@ -30,6 +35,9 @@ func (p *Packet) transport(proto uint8, src, dst *[16]byte) Outcome {
 			p.End = min(p.End, p.L4+n)
 		}
 		p.payloadAt(p.L4 + 8)
+		if out, ok := p.unwrapUDP(src, dst, sport, dport); ok {
+			return out
+		}
 	case ProtoSCTP:
 		if len(d) < 12 {
 			return short(p)

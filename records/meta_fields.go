@@ -207,6 +207,17 @@ func (m *Meta) related(f *Fields, hosts []string) {
 // own kagami.* fields come right before it.
 func (m *Meta) tail(f *Fields) {
 	f.Str("kagami.flow.id", m.FlowID())
+	if t := &m.Tunnel; t.Depth > 0 {
+		f.Int("kagami.tunnel.depth", int64(t.Depth))
+		if t.Dst != ([16]byte{}) {
+			f.IP("kagami.tunnel.destination.ip", netip.AddrFrom16(t.Dst).Unmap())
+		}
+		f.Int("kagami.tunnel.id", int64(t.ID))
+		if t.Src != ([16]byte{}) {
+			f.IP("kagami.tunnel.source.ip", netip.AddrFrom16(t.Src).Unmap())
+		}
+		f.Str("kagami.tunnel.type", t.Kind.String())
+	}
 	v := &m.Visibility
 	f.Flag("kagami.visibility.midstream", v.Midstream)
 	f.Count("kagami.visibility.missed_bytes", v.Missed)

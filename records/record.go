@@ -55,6 +55,7 @@ type Meta struct {
 	VLANs       uint8       // how many of VLAN are set
 	ClientMAC   [6]byte     // of the first packet; zero when the link has none
 	ServerMAC   [6]byte
+	Tunnel      packet.Tunnel // innermost encapsulation of the first packet
 
 	ClientZone     string // zone of the configured networks
 	ServerZone     string

@@ -33,7 +33,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxFlows: 65536, MaxHeld: 8 << 20, MaxHeldFlow: 1 << 20, Decode: true,
 		Timeouts: Timeouts{
-			Established: 10 * time.Minute, HalfClosed: 2 * time.Minute, Attempt: 10 * time.Second,
+			Established: 10 * time.Minute, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
 			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,
 		},
 	}

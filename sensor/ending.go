@@ -70,8 +70,8 @@ func (f *Flow) closedBy() End {
 // remember sets what identify cannot know later: the first packet's link layer.
 func (w *Worker) remember(f *Flow, fr *Frame, p *packet.Packet) {
 	m := &f.meta
-	m.VLAN, m.VLANs = p.VLAN, p.VLANs
-	src, dst, _ := packet.MACs(fr.Data, fr.Link)
+	m.VLAN, m.VLANs, m.Tunnel = p.VLAN, p.VLANs, p.Tunnel
+	src, dst := p.MACs(fr.Link)
 	m.ClientMAC, m.ServerMAC = src, dst
 	if p.Side != f.Orig {
 		m.ClientMAC, m.ServerMAC = dst, src

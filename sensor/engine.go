@@ -37,9 +37,10 @@ type Engine struct {
 	merger  *merger
 	clock   Clock
 
-	mu    sync.Mutex
-	stats []WorkerStats // by worker, as of its last batch
-	err   error
+	mu        sync.Mutex
+	stats     []WorkerStats          // by worker, as of its last batch
+	joinStats packet.ReassemblyStats // of the reader's, when it shards
+	err       error
 }
 
 // New makes an engine with o.Config.Workers workers.
@@ -71,6 +72,7 @@ func (e *Engine) Stats() WorkerStats {
 	for i := range e.stats {
 		sum.add(&e.stats[i])
 	}
+	sum.Fragments.Add(&e.joinStats)
 	return sum
 }
 
@@ -124,6 +126,7 @@ func (e *Engine) Read(ctx context.Context, src Source) error {
 }
 
 func (e *Engine) readAlone(ctx context.Context, src Source) error {
+	e.workers[0].joins = true
 	var b Batch
 	for ctx.Err() == nil {
 		err := src.Next(&b)
@@ -200,6 +203,7 @@ func (e *Engine) live(ctx context.Context, i int, src Source, results chan<- res
 	var b Batch
 	var clock Clock
 	w := e.workers[i]
+	w.joins = true
 	for ctx.Err() == nil {
 		err := src.Next(&b)
 		for j := range b.Frames {
@@ -230,9 +234,4 @@ type result struct {
 	worker  int
 	records []records.Record
 	to      mark
-}
-
-// Shard is the number of the worker that a frame belongs to.
-func Shard(f *Frame, workers int) int {
-	return int(uint64(packet.Shard(f.Data, f.Link)) * uint64(workers) >> 32)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"kagami/packet"
 )
 
 // batchesPerWorker is how many batches may be under way: enough that neither
@@ -52,15 +54,47 @@ func (e *Engine) readSharded(ctx context.Context, src Source) error {
 	return <-readErr
 }
 
+// sharder says which worker a frame belongs to. Fragments are joined before,
+// since only the whole datagram shows its flow's addresses when it is a tunnel's.
+type sharder struct {
+	workers   uint64
+	fragments packet.Reassembler
+	pkt, out  packet.Packet
+}
+
+// joined is a datagram made of fragments.
+type joined struct {
+	packet packet.Packet
+	frames int
+}
+
+func (s *sharder) assign(frames []Frame) {
+	for i := range frames {
+		f := &frames[i]
+		h, out := packet.Shard(&s.pkt, f.Data, f.WireLen, f.Link)
+		f.Joined = nil
+		if out == packet.Fragment {
+			if n, o := s.fragments.Add(&s.pkt, f.Clock, &s.out); o == packet.OK {
+				f.Joined = &joined{s.out, n}
+				f.Joined.packet.Data = append([]byte(nil), s.out.Data...)
+				h = s.out.Key.Pair()
+			}
+		}
+		f.Shard = uint32(uint64(h) * s.workers >> 32)
+	}
+}
+
 // distribute reads batches, stamps them and gives each to every worker.
 func (e *Engine) distribute(ctx context.Context, src Source, free <-chan *shared, queues []chan *shared) error {
+	s := sharder{workers: uint64(len(queues))}
 	for ctx.Err() == nil {
 		b := <-free
 		err := src.Next(&b.Batch)
 		b.clock, b.epoch = e.stamp(&b.Batch)
-		for i := range b.Frames {
-			b.Frames[i].Shard = uint32(Shard(&b.Frames[i], len(queues)))
-		}
+		s.assign(b.Frames)
+		e.mu.Lock()
+		e.joinStats = s.fragments.Stats
+		e.mu.Unlock()
 		b.users.Store(int32(len(queues)))
 		for _, q := range queues {
 			q <- b

@@ -13,8 +13,9 @@ type Frame struct {
 	VLAN    uint16 // 802.1Q tag control information taken from the ring's metadata, valid when TPID is not 0
 	TPID    uint16 // 0x8100, 0x88a8 or 0: the tag, if any, is in Data
 	Link    packet.LinkType
-	Iface   uint16 // index among the source's interfaces (pcapng has several)
-	Shard   uint32 // number of the worker it belongs to; set by the engine
+	Iface   uint16  // index among the source's interfaces (pcapng has several)
+	Shard   uint32  // number of the worker it belongs to; set by the engine
+	Joined  *joined // the datagram that this fragment completed; set by the engine
 }
 
 // Batch is what a source hands over at a time.

@@ -12,6 +12,7 @@ type Worker struct {
 	networks *Networks
 	tcp, udp []Protocol
 	store    Store
+	joins    bool // it joins fragments itself: no sharder did before
 
 	clock     int64 // logical time
 	epoch     uint32
@@ -59,13 +60,7 @@ func (s *WorkerStats) add(o *WorkerStats) {
 	s.GapBytes += o.GapBytes
 	s.HeldOverflow += o.HeldOverflow
 	s.Records += o.Records
-	f, g := &s.Fragments, &o.Fragments
-	f.Fragments += g.Fragments
-	f.Datagrams += g.Datagrams
-	f.TimedOut += g.TimedOut
-	f.Evicted += g.Evicted
-	f.Overlapped += g.Overlapped
-	f.Refused += g.Refused
+	s.Fragments.Add(&o.Fragments)
 }
 
 func newWorker(c *Config, share int, n *Networks, protocols []Protocol, store Store) *Worker {
@@ -114,7 +109,11 @@ func (w *Worker) frame(fr *Frame) {
 			p.OuterTag(fr.VLAN)
 		}
 	}
-	if out == packet.Fragment {
+	switch {
+	case out != packet.Fragment:
+	case fr.Joined != nil:
+		p, frames, out = &fr.Joined.packet, fr.Joined.frames, packet.OK
+	case w.joins:
 		if frames, out = w.fragments.Add(p, fr.Clock, &w.whole); out == packet.OK {
 			p = &w.whole
 		}

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -42,7 +41,7 @@ func (s *settings) load(fallback string) (configs.Config, error) {
 
 func main() {
 	var c cli
-	k := kong.Parse(&c, kong.Name("kagami"), kong.UsageOnError(),
+	k := kong.Parse(&c, kong.Name("kagami"), kong.ShortUsageOnError(),
 		kong.Description("Kagami reads a switch's mirror port, or capture files, and writes proxy, firewall and DNS logs, records and alerts."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -59,11 +58,6 @@ func complain(err error) {
 	for _, e := range configs.Problems(err) {
 		fmt.Fprintln(os.Stderr, "kagami:", strings.TrimPrefix(e.Error(), "capture: "))
 	}
-}
-
-// errUsage makes a verb's own argument error look like the parser's.
-func errUsage(format string, args ...any) error {
-	return errors.New(fmt.Sprintf(format, args...) + "; see kagami --help")
 }
 
 type versionCmd struct{}

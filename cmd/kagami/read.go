@@ -53,7 +53,7 @@ func (r *readCmd) Run(ctx context.Context) error {
 	p.drain()
 	bar.finish()
 	closeErr := p.close()
-	if !r.Quiet {
+	if !r.Quiet && (readErr == nil || src.Stats().Received > 0) {
 		p.report(os.Stdout, src, r.Out)
 	}
 	return verdict(readErr, closeErr, p.summary.err)

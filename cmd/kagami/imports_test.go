@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// goPackage is what go list says of a package.
+type goPackage struct {
+	ImportPath, Dir string
+	GoFiles         []string
+	Imports         []string
+}
+
+// below is the import rule: what of this module a package may import. Imports go
+// one way, and adapters never import each other.
+var below = map[string][]string{
+	"packet":     {},
+	"records":    {"packet"},
+	"sensor":     {"packet", "records"},
+	"decoders":   {"packet", "records", "sensor"},
+	"detectors":  {"packet", "records", "sensor"},
+	"exporters":  {"packet", "records", "sensor"},
+	"capture":    {"packet", "records", "sensor"},
+	"evidence":   {"packet", "records", "sensor"},
+	"bpf/filter": {"packet"},
+	"configs":    {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence"},
+	"cmd/kagami": {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "bpf/filter", "configs"},
+
+	// The laboratory judges the sensor: it must not share its parser.
+	"lab":            {},
+	"lab/cmd/lab":    {"lab"},
+	"lab/cmd/corpus": {},
+	"lab/cmd/bench":  {"lab"},
+}
+
+// only says which packages may import what is not for everyone.
+var only = map[string][]string{
+	"net/http":                   {"cmd/kagami", "lab"},
+	"html":                       {},
+	"html/template":              {},
+	"os/exec":                    {"lab/cmd/corpus", "lab/cmd/bench"},
+	"github.com/google/gopacket": {"lab"}, // it panics on hostile input
+	"github.com/miekg/dns":       {"decoders", "lab"},
+	"github.com/BurntSushi/toml": {"configs", "lab"},
+	"github.com/alecthomas/kong": {"cmd/kagami"},
+}
+
+func TestImports(t *testing.T) {
+	packages := goList(t)
+	for _, p := range packages {
+		name := strings.TrimPrefix(p.ImportPath, "kagami/")
+		allowed, known := below[name]
+		if !known {
+			t.Errorf("%s has no import rule: add it to the list below", name)
+		}
+		for _, path := range p.Imports {
+			if own, ok := strings.CutPrefix(path, "kagami/"); ok && !slices.Contains(allowed, own) {
+				t.Errorf("%s must not import %s", name, own)
+			}
+			for module, users := range only {
+				if (path == module || strings.HasPrefix(path, module+"/")) && !slices.Contains(users, name) {
+					t.Errorf("%s must not import %s; only %v may", name, path, users)
+				}
+			}
+		}
+	}
+	if len(packages) < len(below) {
+		t.Errorf("go list finds %d packages, the rule names %d", len(packages), len(below))
+	}
+}
+
+// TestSources checks rules that hold for every production file.
+func TestSources(t *testing.T) {
+	timeless := []string{"packet", "records", "sensor", "decoders", "detectors"}
+	for _, p := range goList(t) {
+		name := strings.TrimPrefix(p.ImportPath, "kagami/")
+		for _, file := range p.GoFiles {
+			set := token.NewFileSet()
+			f, err := parser.ParseFile(set, filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, problem := range slices.Concat(hidden(f, file), clocks(f, slices.Contains(timeless, name))) {
+				t.Errorf("%s/%s: %s", name, file, problem)
+			}
+		}
+	}
+}
+
+// hidden finds what works behind the reader's back: unsafe memory outside its
+// files, init functions, and imports for their side effects.
+func hidden(f *ast.File, file string) (problems []string) {
+	for _, i := range f.Imports {
+		if i.Path.Value == `"unsafe"` && !strings.HasSuffix(file, "_unsafe_linux.go") {
+			problems = append(problems, "unsafe belongs into a file *_unsafe_linux.go")
+		}
+		if i.Name != nil && i.Name.Name == "_" && i.Path.Value != `"embed"` {
+			problems = append(problems, "blank import of "+i.Path.Value)
+		}
+	}
+	for _, d := range f.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+			problems = append(problems, "has an init function")
+		}
+	}
+	return problems
+}
+
+// clocks finds readings of the wall clock in packages that know no time but the
+// packets'.
+func clocks(f *ast.File, timeless bool) (problems []string) {
+	reads := []string{"Now", "Since", "Until", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "Sleep"}
+	ast.Inspect(f, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok || !timeless {
+			return true
+		}
+		if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(reads, s.Sel.Name) {
+			problems = append(problems, "time."+s.Sel.Name+": time comes from packets here")
+		}
+		return true
+	})
+	return problems
+}
+
+// goList lists the packages of the module as they are built for Linux.
+func goList(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(cmd.Environ(), "GOOS=linux", "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var packages []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// TestRuleIsOneWay: the rule itself has no way around.
+func TestRuleIsOneWay(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		for _, low := range below[name] {
+			if slices.Contains(below[low], name) {
+				t.Errorf("%s and %s may import each other", name, low)
+			}
+		}
+	}
+}
