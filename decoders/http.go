@@ -43,6 +43,7 @@ type httpDecoder struct {
 	tunnel *httpExchange  // the CONNECT or Upgrade whose tunnel is open
 	inner  sensor.Decoder // reads the tunnel, nil when it is opaque
 	opaque bool           // nothing more can be learnt from the tunnel's octets
+	left   bool           // said Enough: the rest is counted by the engine
 
 	strings   httpStrings
 	sniffed   []byte // first octets of a response's content that came in pieces
@@ -58,7 +59,7 @@ func (h *httpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 	}
 	h.feed(f, s, data, emit)
 	h.flush(f, emit)
-	return h.verdict()
+	return h.verdict(f)
 }
 
 // Gap implements sensor.Decoder. What it finishes is written with the next
@@ -67,7 +68,7 @@ func (h *httpDecoder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdic
 	s := h.stream(f, side)
 	s.now = f.Now
 	h.gap(f, s, int64(n))
-	return h.verdict()
+	return h.verdict(f)
 }
 
 // Close implements sensor.Decoder.
@@ -90,11 +91,16 @@ func (h *httpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 	h.flush(f, emit)
 }
 
-// verdict says Done when no octet can tell more. With a tunnel open it does not:
-// Close would follow at once, and the tunnel's octets could not be counted.
-func (h *httpDecoder) verdict() sensor.Verdict {
-	if h.tunnel == nil && h.up.lost > maxLost && h.down.lost > maxLost {
+// verdict says when no octet can tell more. A tunnel's transaction is written
+// when the connection ends, with what went through it until then.
+func (h *httpDecoder) verdict(f *sensor.Flow) sensor.Verdict {
+	switch {
+	case h.tunnel == nil && h.up.lost > maxLost && h.down.lost > maxLost:
 		return sensor.Done
+	case h.opaque && h.up.state == httpTunnel && h.down.state == httpTunnel:
+		h.left = true
+		h.up.from, h.down.from = f.Delivered(h.up.side), f.Delivered(h.down.side)
+		return sensor.Enough
 	}
 	return sensor.More
 }

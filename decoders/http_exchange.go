@@ -260,7 +260,11 @@ func (h *httpDecoder) closeStream(f *sensor.Flow, s *httpStream) {
 	case httpInHead:
 		h.cut(f, s, s.held)
 	case httpUntilClose:
-		h.endMessage(s)
+		if f.Finished(s.side) {
+			h.endMessage(s)
+		} else {
+			h.abandon(s) // cut off by a RST, a time-out or the end of the capture
+		}
 	case httpBody, httpChunkSize, httpChunk, httpChunkEnd, httpTrailer:
 		h.abandon(s)
 	}

@@ -35,6 +35,7 @@ type httpStream struct {
 	now     int64         // capture time of the last octets or gap
 	since   int64         // capture time of the first octet of the message under way
 	through int64         // octets through the tunnel, gaps included
+	from    uint64        // position in the stream from which on the engine counts them
 	lost    int           // octets since synchronisation was lost
 
 	held    []byte // start of a header section that is not complete; octets that came in httpAwait

@@ -56,17 +56,22 @@ func (c *tester) play(steps []octets, cut func(n int) int) {
 		now += step
 		if s.gap > 0 {
 			c.flow.TestSent(s.side, s.gap, now)
-			c.verdict = c.decoder.Gap(c.flow, s.side, s.gap)
+			if c.verdict == sensor.More {
+				c.verdict = c.decoder.Gap(c.flow, s.side, s.gap)
+			}
 		}
 		for data := []byte(s.data); len(data) > 0; {
 			n := cut(len(data))
 			c.flow.TestSent(s.side, n, now)
 			piece := append([]byte(nil), data[:n]...)
-			c.verdict = c.decoder.Data(c.flow, s.side, piece, c.emit)
+			if c.verdict == sensor.More {
+				c.verdict = c.decoder.Data(c.flow, s.side, piece, c.emit)
+			}
 			clear(piece) // it was only borrowed
 			data = data[n:]
 		}
 	}
+	c.flow.TestFinish()
 	c.decoder.Close(c.flow, c.emit)
 }
 

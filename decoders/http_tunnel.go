@@ -101,6 +101,10 @@ func (h *httpDecoder) closeTunnel(f *sensor.Flow) {
 	if x.Tunnel == "" || x.Tunnel == "tls" {
 		x.Tunnel, x.TunnelName = f.Tunnel, f.TunnelName
 	}
+	if h.left {
+		h.up.through += int64(f.Payload(h.up.side) - h.up.from)
+		h.down.through += int64(f.Payload(h.down.side) - h.down.from)
+	}
 	x.TunnelFromOrig, x.TunnelFromResp = h.up.through, h.down.through
 	x.End = max(x.End, f.LastFrom(packet.FromA), f.LastFrom(packet.FromB))
 }

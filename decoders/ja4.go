@@ -36,9 +36,9 @@ func ja4Version(v uint16) string {
 		return "13"
 	case versionTLS12:
 		return "12"
-	case 0x0302:
+	case versionTLS11:
 		return "11"
-	case 0x0301:
+	case versionTLS10:
 		return "10"
 	case versionSSL3:
 		return "s3"

@@ -9,20 +9,29 @@ import (
 const (
 	versionSSL2  = 0x0002
 	versionSSL3  = 0x0300
+	versionTLS10 = 0x0301
+	versionTLS11 = 0x0302
 	versionTLS12 = 0x0303
 	versionTLS13 = 0x0304
 )
 
 // tlsVersionName is a protocol version as records bear it.
 func tlsVersionName(v uint16) string {
-	switch {
-	case v == versionSSL2:
+	switch v {
+	case versionSSL2:
 		return "ssl2"
-	case v == versionSSL3:
+	case versionSSL3:
 		return "ssl3"
-	case v > versionSSL3 && v <= versionTLS13:
-		return "1." + strconv.Itoa(int(v&0xff)-1)
-	case v>>8 == 0x7f:
+	case versionTLS10:
+		return "1.0"
+	case versionTLS11:
+		return "1.1"
+	case versionTLS12:
+		return "1.2"
+	case versionTLS13:
+		return "1.3"
+	}
+	if v>>8 == 0x7f {
 		return "1.3-draft" + strconv.Itoa(int(v&0xff))
 	}
 	return fmt.Sprintf("0x%04x", v)

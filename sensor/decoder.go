@@ -9,8 +9,9 @@ import (
 type Verdict uint8
 
 const (
-	More Verdict = iota // go on
-	Done                // this flow needs no more octets: stop reassembling it
+	More   Verdict = iota // go on
+	Done                  // nothing more to say: close the decoder now, count the flow only
+	Enough                // no more octets are needed, but close the decoder with the flow: it has its end to tell
 )
 
 // Match is what a protocol says of a stream's first octets.

@@ -49,7 +49,7 @@ func (w *Worker) endAll(why End) {
 func (w *Worker) end(f *Flow, at int64, why End) {
 	f.clock, f.Now, f.Cut = at, f.last, 0
 	w.flushStreams(f)
-	if f.decoder != nil {
+	if f.decoder != nil || f.waiting != nil {
 		w.closeDecoder(f)
 	}
 	if why == EndTimeout && f.class == tcpClosed {

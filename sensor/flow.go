@@ -66,6 +66,14 @@ func (f *Flow) EnterTunnel() Decoder {
 // sequence number, retransmissions not counted.
 func (f *Flow) Payload(side packet.Side) uint64 { return f.payload(side) }
 
+// Delivered is how many octets of side's TCP stream decoders have got, gaps
+// included.
+func (f *Flow) Delivered(side packet.Side) uint64 { return f.dir[side].stream.next }
+
+// Finished tells that side closed its TCP stream by a FIN: what was sent until
+// close is whole.
+func (f *Flow) Finished(side packet.Side) bool { return f.dir[side].tcp.finned }
+
 // LastFrom is the capture time of side's last packet, 0 if it sent none.
 func (f *Flow) LastFrom(side packet.Side) int64 { return f.dir[side].last }
 
@@ -90,6 +98,7 @@ type flowState struct {
 	histLen     uint8
 
 	decoder    Decoder // nil: only counted
+	waiting    Decoder // said Enough: to be closed with the flow
 	recognizer recognizer
 	meta       records.Meta // built by Worker.identify with the first record
 	identified bool

@@ -48,16 +48,14 @@ func (r *recognizer) Data(f *Flow, side packet.Side, data []byte, emit Emit) Ver
 		r.unknown[side] = false
 	}
 	first := r.start(side, data)
-	verdict := No
-	for i := range r.protocols {
-		p := &r.protocols[i]
-		m := p.Match(f, side, first)
-		if m == FromClient || m == FromServer {
-			return r.found(f, p, m, side, data, emit)
-		}
-		if m == Maybe && len(first) < MatchLimit && f.Key.Proto == packet.ProtoTCP {
-			verdict = Maybe
-		}
+	p, verdict := r.match(f, side, first)
+	if verdict == No && len(first) > len(data) && r.mayRetry(f, side) {
+		r.tries++ // what came before was the end of something: a keep-alive's octet, a message's tail
+		r.forget(side)
+		p, verdict = r.match(f, side, data[:min(len(data), MatchLimit)])
+	}
+	if p != nil {
+		return r.found(f, p, verdict, side, data, emit)
 	}
 	if verdict == Maybe && r.size+len(data) <= pendingLimit {
 		r.pending = append(r.pending, chunk{side: side, data: append([]byte(nil), data...)})
@@ -67,6 +65,20 @@ func (r *recognizer) Data(f *Flow, side packet.Side, data []byte, emit Emit) Ver
 	r.unknown[side] = true
 	r.forget(side)
 	return r.waiting(f)
+}
+
+// match asks the protocols in order: one that is sure, or Maybe, or No.
+func (r *recognizer) match(f *Flow, side packet.Side, first []byte) (*Protocol, Match) {
+	best := No
+	for i := range r.protocols {
+		switch m := r.protocols[i].Match(f, side, first); {
+		case m == FromClient || m == FromServer:
+			return &r.protocols[i], m
+		case m == Maybe && len(first) < MatchLimit && f.Key.Proto == packet.ProtoTCP:
+			best = Maybe
+		}
+	}
+	return nil, best
 }
 
 // mayRetry tells whether a direction that was not understood may be looked at
@@ -117,7 +129,7 @@ func (r *recognizer) forget(side packet.Side) {
 
 // found starts the protocol's decoder and gives it all that was kept.
 func (r *recognizer) found(f *Flow, p *Protocol, m Match, side packet.Side, data []byte, emit Emit) Verdict {
-	if (m == FromClient) != (side == f.Orig) {
+	if (m == FromClient) != (side == f.Orig) && !f.inTunnel {
 		f.flip()
 	}
 	r.inner = p.New()

@@ -111,7 +111,7 @@ func (d *direction) goal() uint64 {
 }
 
 // hold files a segment by position. When the flow or the worker holds too much,
-// the oldest hole is given up.
+// holes are given up.
 func (w *Worker) hold(f *Flow, side packet.Side, s *segment) {
 	st := &f.dir[side].stream
 	at := &st.held
@@ -120,10 +120,10 @@ func (w *Worker) hold(f *Flow, side packet.Side, s *segment) {
 	}
 	s.next, *at = *at, s
 	st.bytes += len(s.data)
-	if st.bytes > w.config.MaxHeldFlow || w.segments.bytes > w.segments.limit {
+	for f.decoder != nil && st.bytes > 0 && (st.bytes > w.config.MaxHeldFlow || w.segments.bytes > w.segments.limit) {
 		w.stats.HeldOverflow++
-		w.skip(f, side)
-		w.skip(f, side.Other())
+		w.giveUp(f)
+		w.settle(f)
 	}
 }
 
@@ -193,44 +193,42 @@ func (w *Worker) release(f *Flow, side packet.Side) {
 	w.segments.put(s)
 }
 
-// skip gives up the hole at next at once, delivers what follows it, and tells
-// whether there was one.
-func (w *Worker) skip(f *Flow, side packet.Side) bool {
-	d := &f.dir[side]
-	st := &d.stream
-	end := d.goal()
-	if st.held != nil {
-		end = st.held.pos
-	}
-	if f.decoder == nil || end <= st.next {
-		return false
-	}
-	w.gap(f, side, end-st.next)
-	for f.decoder != nil && st.held != nil && st.held.pos <= st.next {
-		w.release(f, side)
-	}
-	return true
-}
-
-// flushStreams delivers all that is held, when the flow ends: one hole is given
-// up at a time, so that questions still come before their answers.
-func (w *Worker) flushStreams(f *Flow) {
-	for f.decoder != nil && f.pending() {
-		w.settle(f)
-		if !w.skip(f, f.Orig) && !w.skip(f, f.Orig.Other()) {
+// giveUp removes what keeps the flow's octets back: a hole of the originator's,
+// else one of the responder's, else the wait for the other direction.
+func (w *Worker) giveUp(f *Flow) {
+	for _, side := range [2]packet.Side{f.Orig, f.Orig.Other()} {
+		d := &f.dir[side]
+		end := d.goal()
+		if d.stream.held != nil {
+			end = d.stream.held.pos
+		}
+		if end > d.stream.next {
+			w.gap(f, side, end-d.stream.next)
 			return
 		}
+	}
+	for _, side := range [2]packet.Side{f.Orig, f.Orig.Other()} {
+		if f.dir[side].stream.held != nil {
+			w.release(f, side)
+			return
+		}
+	}
+}
+
+// flushStreams delivers all that is held, when the flow ends.
+func (w *Worker) flushStreams(f *Flow) {
+	for w.settle(f); f.decoder != nil && f.pending(); w.settle(f) {
+		w.giveUp(f)
 	}
 }
 
 // deliver hands octets to the decoder, then what the snap length cut as a gap.
 func (w *Worker) deliver(f *Flow, side packet.Side, data []byte, cut int) {
 	f.dir[side].stream.next += uint64(len(data))
-	if len(data) > 0 && f.decoder.Data(f, side, data, w.emit) == Done {
-		w.closeDecoder(f)
-		return
+	if len(data) > 0 {
+		w.heed(f, f.decoder.Data(f, side, data, w.emit))
 	}
-	if cut > 0 {
+	if cut > 0 && f.decoder != nil {
 		w.gap(f, side, uint64(cut))
 	}
 }
@@ -243,16 +241,34 @@ func (w *Worker) gap(f *Flow, side packet.Side, n uint64) {
 	w.stats.Gaps++
 	w.stats.GapBytes += n
 	f.historyRepeated(side, histGap, 1)
-	if f.decoder.Gap(f, side, int(n)) == Done {
+	w.heed(f, f.decoder.Gap(f, side, int(n)))
+}
+
+// heed follows a decoder's verdict.
+func (w *Worker) heed(f *Flow, v Verdict) {
+	switch v {
+	case Done:
 		w.closeDecoder(f)
+	case Enough:
+		f.waiting, f.decoder = f.decoder, nil
+		w.forget(f)
 	}
 }
 
 // closeDecoder ends decoding; the flow is only counted from then on.
 func (w *Worker) closeDecoder(f *Flow) {
 	d := f.decoder
-	f.decoder = nil
+	if d == nil {
+		d = f.waiting
+	}
+	f.decoder, f.waiting = nil, nil
 	d.Close(f, w.emit)
+	w.forget(f)
+	f.recognizer = recognizer{}
+}
+
+// forget frees what is held.
+func (w *Worker) forget(f *Flow) {
 	for side := range f.dir {
 		st := &f.dir[side].stream
 		for st.held != nil {
@@ -262,5 +278,4 @@ func (w *Worker) closeDecoder(f *Flow) {
 		}
 		*st = stream{}
 	}
-	f.recognizer = recognizer{}
 }

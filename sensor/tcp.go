@@ -111,6 +111,9 @@ func (f *Flow) tcp(p *packet.Packet) (pos int64, ok bool) {
 	again := me.again
 	if p.Flags&packet.SYN != 0 {
 		me.start(p.Seq + 1)
+		if p.Flags&packet.ACK != 0 && peer.state == synSent && peer.top == 0 {
+			peer.base = p.Ack // of several SYNs from one port, this is the one that counts
+		}
 	}
 	switch {
 	case p.Flags&packet.SYN != 0 && n > 0: // TCP Fast Open: data follow the SYN's number

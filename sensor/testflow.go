@@ -25,6 +25,10 @@ func (f *Flow) TestSent(side packet.Side, n int, now int64) {
 	d.packets++
 	d.tcp.known = true
 	d.tcp.top += uint64(n)
+	d.stream.next += uint64(n)
 	d.payloadSum += uint64(n)
 	d.last, f.last, f.Now, f.clock = now, now, now, now
 }
+
+// TestFinish closes both TCP streams by a FIN.
+func (f *Flow) TestFinish() { f.dir[0].tcp.finned, f.dir[1].tcp.finned = true, true }

@@ -180,9 +180,7 @@ func (w *Worker) datagram(f *Flow, p *packet.Packet) {
 	if f.decoder == nil || p.Payload == p.End {
 		return
 	}
-	if f.decoder.Data(f, p.Side, p.Bytes(), w.emit) == Done {
-		w.closeDecoder(f)
-	}
+	w.heed(f, f.decoder.Data(f, p.Side, p.Bytes(), w.emit))
 }
 
 // icmpError notes that a server's port is closed when the server itself says so.

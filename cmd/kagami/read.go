@@ -8,6 +8,7 @@ import (
 
 	"kagami/bpf/filter"
 	"kagami/capture"
+	"kagami/configs"
 	"kagami/exporters"
 	"kagami/packet"
 )
@@ -62,7 +63,9 @@ func (r *readCmd) Run(ctx context.Context) error {
 // verdict is the exit status: a torn last packet is a warning, all else fails.
 func verdict(read error, others ...error) error {
 	if read != nil && capture.IsTorn(read) {
-		fmt.Fprintln(os.Stderr, "kagami: warning:", strings.TrimPrefix(read.Error(), "capture: ")+"; everything before it was read")
+		for _, torn := range configs.Problems(read) {
+			fmt.Fprintln(os.Stderr, "kagami: warning:", strings.TrimPrefix(torn.Error(), "capture: ")+"; everything before it was read")
+		}
 		read = nil
 	}
 	if read != nil {
