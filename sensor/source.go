@@ -48,3 +48,24 @@ type SourceStats struct {
 	Bytes    uint64 // position in the file, compressed octets when it is compressed
 	Size     uint64 // size of the file, 0 when unknown (stdin)
 }
+
+// Shunter is an optional ability of a Source: its kernel side counts and drops a
+// flow's packets, so that they are not copied. SYN, FIN and RST still come.
+type Shunter interface {
+	// Shunt asks for it; false when the table is full or the ability is off.
+	Shunt(k packet.Key) bool
+	// Shunted is what was counted and dropped since, whether or not the kernel's
+	// table still holds the flow.
+	Shunted(k packet.Key) (Shunted, bool)
+	// Release ends it and returns the final counts.
+	Release(k packet.Key) (Shunted, bool)
+}
+
+// Shunted are the packets that a Shunter kept back, by packet.Side.
+type Shunted struct {
+	Packets [2]uint64
+	Bytes   [2]uint64 // octets on the wire, link header included
+	IPBytes [2]uint64 // octets of IP datagrams
+	Payload [2]uint64 // octets of layer-4 payload
+	Last    [2]int64  // time of the last packet, nanoseconds since the epoch, 0 = none
+}
