@@ -104,6 +104,7 @@ type Packet struct {
 	End     int    // end of the captured payload: Data[Payload:End]
 	Missing int    // payload octets that were on the wire but not in Data (snap length)
 	IPLen   uint32 // octets of the IP datagram on the wire, IP header included
+	ID      uint16 // IPv4 identification; 0 for IPv6, and for datagrams whose sender sets none
 	VLANs   uint8  // number of 802.1Q/802.1ad tags, at most 2 are kept
 	VLAN    [2]uint16
 	Seq     uint32 // TCP

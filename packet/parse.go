@@ -187,7 +187,7 @@ func (p *Packet) ipv4() Outcome {
 	if len(d) < hl {
 		return Truncated
 	}
-	p.Version, p.TTL = 4, d[8]
+	p.Version, p.TTL, p.ID = 4, d[8], be.Uint16(d[4:])
 	p.BadSum = be.Uint16(d[10:]) != 0 && !sumOK(d[:hl])
 	p.extent(total)
 	p.L4 = p.L3 + hl

@@ -30,6 +30,10 @@ type Counts struct {
 	BadSums  uint64 // IPv4 header checksums that do not verify
 	TTL      uint8  // of the first packet
 	VLANSeen uint16 // of the first packet of this direction, 0 = untagged
+
+	Duplicates uint64 // packets that the mirror port delivered again; not counted above
+	CopyTTL    uint8  // of the first of them that took another path, 0 = none did
+	CopyVLAN   uint16
 }
 
 // NewFlow returns a flow record that bears m.
@@ -72,17 +76,20 @@ var (
 	flowDenied      = []string{"connection", "denied", "end"}
 )
 
-type countNames struct{ badSums, missed, overlap, payload, retrans, ttl, wire string }
+type countNames struct{ badSums, copyTTL, copyVLAN, duplicates, missed, overlap, payload, retrans, ttl, wire string }
 
 var (
-	clientCountNames = countNames{"kagami.client.bad_checksums", "kagami.client.missed_bytes", "kagami.client.overlap_bytes",
+	clientCountNames = countNames{"kagami.client.bad_checksums", "kagami.client.copy_ttl", "kagami.client.copy_vlan", "kagami.client.duplicates", "kagami.client.missed_bytes", "kagami.client.overlap_bytes",
 		"kagami.client.payload_bytes", "kagami.client.retransmitted_bytes", "kagami.client.ttl", "kagami.client.wire_bytes"}
-	serverCountNames = countNames{"kagami.server.bad_checksums", "kagami.server.missed_bytes", "kagami.server.overlap_bytes",
+	serverCountNames = countNames{"kagami.server.bad_checksums", "kagami.server.copy_ttl", "kagami.server.copy_vlan", "kagami.server.duplicates", "kagami.server.missed_bytes", "kagami.server.overlap_bytes",
 		"kagami.server.payload_bytes", "kagami.server.retransmitted_bytes", "kagami.server.ttl", "kagami.server.wire_bytes"}
 )
 
 func (c *Counts) fields(f *Fields, n *countNames) {
 	f.Count(n.badSums, c.BadSums)
+	f.Count(n.copyTTL, uint64(c.CopyTTL))
+	f.Count(n.copyVLAN, uint64(c.CopyVLAN))
+	f.Count(n.duplicates, c.Duplicates)
 	f.Count(n.missed, c.Missed)
 	f.Count(n.overlap, c.Overlap)
 	f.Int(n.payload, int64(c.Payload))

@@ -12,6 +12,7 @@ type Config struct {
 	MaxHeld     int      `toml:"max_held"`      // octets of TCP payload held back for reordering, all workers together
 	MaxHeldFlow int      `toml:"max_held_flow"` // the same for one direction of one flow
 	Decode      bool     `toml:"decode"`        // false: flows only, no protocol is decoded
+	Dedup       bool     `toml:"dedup"`         // leave out packets that the mirror port delivers twice
 	Timeouts    Timeouts `toml:"timeouts"`
 
 	timeouts [numClasses]int64
@@ -31,7 +32,7 @@ type Timeouts struct {
 // DefaultConfig suits a small office on a 1 GB box.
 func DefaultConfig() Config {
 	return Config{
-		MaxFlows: 65536, MaxHeld: 8 << 20, MaxHeldFlow: 1 << 20, Decode: true,
+		MaxFlows: 65536, MaxHeld: 8 << 20, MaxHeldFlow: 1 << 20, Decode: true, Dedup: true,
 		Timeouts: Timeouts{
 			Established: 10 * time.Minute, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
 			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,

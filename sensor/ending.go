@@ -112,7 +112,8 @@ func (w *Worker) record(f *Flow, why End) *records.Flow {
 func (f *Flow) counts(s packet.Side) records.Counts {
 	d := &f.dir[s]
 	c := records.Counts{Packets: d.packets, Bytes: d.bytes, IPBytes: d.ipBytes, Payload: f.payload(s),
-		Overlap: d.overlap, BadSums: d.badSums, TTL: d.ttl, VLANSeen: d.vlan}
+		Overlap: d.overlap, BadSums: d.badSums, TTL: d.ttl, VLANSeen: d.vlan,
+		Duplicates: d.duplicates, CopyTTL: d.copyTTL, CopyVLAN: d.copyVLAN}
 	if f.Key.Proto == packet.ProtoTCP {
 		c.Retrans, c.Missed = d.tcp.again, d.tcp.missed()
 	}

@@ -113,6 +113,10 @@ type direction struct {
 	badSums                 uint64
 	ttl                     uint8
 	vlan                    uint16
+	duplicates              uint64 // copies that the mirror delivered, not counted otherwise
+	copyTTL                 uint8  // of the first copy that took another path
+	copyVLAN                uint16
+	recent                  recent
 	tcp                     tcpSide
 	hist                    history
 	stream                  stream

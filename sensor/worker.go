@@ -41,6 +41,7 @@ type WorkerStats struct {
 	Ended        [numEnds]uint64
 	Gaps         uint64
 	GapBytes     uint64
+	Duplicates   uint64 // packets that the mirror port delivered before
 	HeldOverflow uint64 // times a hole was given up because too much was held
 	Records      uint64
 	Fragments    packet.ReassemblyStats
@@ -58,6 +59,7 @@ func (s *WorkerStats) add(o *WorkerStats) {
 	s.Active += o.Active
 	s.Gaps += o.Gaps
 	s.GapBytes += o.GapBytes
+	s.Duplicates += o.Duplicates
 	s.HeldOverflow += o.HeldOverflow
 	s.Records += o.Records
 	s.Fragments.Add(&o.Fragments)
@@ -126,6 +128,10 @@ func (w *Worker) frame(fr *Frame) {
 // packet counts a packet into its flow and gives its payload to the decoder.
 func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	f := w.flow(fr, p)
+	if w.config.Dedup && f.duplicate(p, fr.Time) {
+		w.stats.Duplicates++
+		return
+	}
 	f.clock, f.Now, f.Cut = fr.Clock, fr.Time, p.Missing
 	f.last = max(f.last, fr.Time)
 	f.touched = fr.Clock

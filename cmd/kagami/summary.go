@@ -207,6 +207,7 @@ func (s *summary) printBlind(w io.Writer, st sensor.WorkerStats, src sensor.Sour
 	add(o[packet.Truncated], "frames cut inside a header by the capture's snap length")
 	add(o[packet.BadHeader], "frames with a header that contradicts itself")
 	add(o[packet.BadLink], "frames of a link type that is not read")
+	add(st.Duplicates, "packets that the mirror port delivered twice, left out")
 	f := &st.Fragments
 	add(f.TimedOut+f.Evicted, "fragmented datagrams never completed (%d timed out, %d for want of room)", f.TimedOut, f.Evicted)
 	add(f.Refused, "fragments refused: cut or impossible")
