@@ -32,7 +32,7 @@ type Timeouts struct {
 // DefaultConfig suits a small office on a 1 GB box.
 func DefaultConfig() Config {
 	return Config{
-		MaxFlows: 65536, MaxHeld: 8 << 20, MaxHeldFlow: 1 << 20, Decode: true, Dedup: true,
+		MaxFlows: 49152, MaxHeld: 4 << 20, MaxHeldFlow: 1 << 20, Decode: true, Dedup: true,
 		Timeouts: Timeouts{
 			Established: 10 * time.Minute, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
 			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,
@@ -65,7 +65,7 @@ func (c *Config) Validate() (errs []error) {
 
 // Memory is an estimate in octets of what the limits allow.
 func (c *Config) Memory() int64 {
-	const perFlow = 1400 // a Flow, its bucket, and a decoder's typical state
+	const perFlow = 1100 // a Flow and its bucket; decoders' state comes and goes
 	return int64(c.MaxFlows)*perFlow + int64(c.MaxHeld)
 }
 

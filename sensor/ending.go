@@ -67,27 +67,34 @@ func (f *Flow) closedBy() End {
 	return EndFIN
 }
 
-// remember sets what identify cannot know later: the first packet's link layer.
-func (w *Worker) remember(f *Flow, fr *Frame, p *packet.Packet) {
-	m := &f.meta
-	m.VLAN, m.VLANs, m.Tunnel = p.VLAN, p.VLANs, p.Tunnel
-	src, dst := p.MACs(fr.Link)
-	m.ClientMAC, m.ServerMAC = src, dst
+// remember keeps what only the first packet shows.
+func (f *Flow) remember(fr *Frame, p *packet.Packet) {
+	m := &f.first
+	m.vlan, m.vlans = p.VLAN, p.VLANs
+	m.src, m.dst = p.MACs(fr.Link)
 	if p.Side != f.Orig {
-		m.ClientMAC, m.ServerMAC = dst, src
+		m.src, m.dst = m.dst, m.src
+	}
+	if p.Tunnel.Depth > 0 {
+		t := p.Tunnel
+		m.tunnel = &t
 	}
 }
 
 // identify completes the header that all records of a flow share.
 func (w *Worker) identify(f *Flow) records.Meta {
-	m := &f.meta
-	if !f.identified {
-		f.identified = true
-		m.Epoch, m.UID, m.Key, m.Orig = w.epoch, f.uid, f.Key, f.Orig
+	if f.meta == nil {
+		m := &records.Meta{Epoch: w.epoch, UID: f.uid, Key: f.Key, Orig: f.Orig,
+			VLAN: f.first.vlan, VLANs: f.first.vlans, ClientMAC: f.first.src, ServerMAC: f.first.dst}
 		m.CommunityID = f.Key.CommunityID(f.Orig)
 		m.ClientZone, m.ClientInternal = w.networks.Find(f.Key.Addr(f.Orig))
 		m.ServerZone, m.ServerInternal = w.networks.Find(f.Key.Addr(f.Orig.Other()))
+		if f.first.tunnel != nil {
+			m.Tunnel = *f.first.tunnel
+		}
+		f.meta = m
 	}
+	m := f.meta
 	m.Visibility = records.Visibility{
 		OneSided: f.oneSided(), Midstream: f.midstream(), Truncated: f.truncated,
 		Missed: f.dir[0].tcp.missed() + f.dir[1].tcp.missed(),
@@ -169,5 +176,5 @@ func (f *Flow) toGroup() bool {
 	if packet.IsV4(&a) && a[12] >= 224 || !packet.IsV4(&a) && a[0] == 0xff {
 		return true
 	}
-	return f.meta.ServerMAC[0]&1 == 1
+	return f.first.dst[0]&1 == 1
 }

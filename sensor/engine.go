@@ -35,6 +35,7 @@ type Engine struct {
 	Options
 	workers []*Worker
 	merger  *merger
+	room    room
 	clock   Clock
 
 	mu        sync.Mutex
@@ -57,7 +58,7 @@ func New(o Options) *Engine {
 		if o.Store != nil {
 			store = o.Store(i)
 		}
-		e.workers = append(e.workers, newWorker(&e.Config, n, o.Networks, e.Protocols, store))
+		e.workers = append(e.workers, newWorker(&e.Config, &e.room, o.Networks, e.Protocols, store))
 	}
 	e.merger = newMerger(n, o.Detectors, o.Output)
 	return e

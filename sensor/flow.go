@@ -100,8 +100,16 @@ type flowState struct {
 	decoder    Decoder // nil: only counted
 	waiting    Decoder // said Enough: to be closed with the flow
 	recognizer recognizer
-	meta       records.Meta // built by Worker.identify with the first record
-	identified bool
+	first      firstPacket
+	meta       *records.Meta // what its records share, made with the first of them
+}
+
+// firstPacket is what the records tell of the flow's first packet besides its key.
+type firstPacket struct {
+	vlan     [2]uint16
+	vlans    uint8
+	src, dst [6]byte
+	tunnel   *packet.Tunnel // nil when there is none
 }
 
 // direction is what one side sent.
@@ -151,6 +159,6 @@ func (f *Flow) flip() {
 	}
 	f.Orig = f.Orig.Other()
 	f.flipped = !f.flipped
-	f.identified = false
-	f.meta.ClientMAC, f.meta.ServerMAC = f.meta.ServerMAC, f.meta.ClientMAC
+	f.first.src, f.first.dst = f.first.dst, f.first.src
+	f.meta = nil
 }

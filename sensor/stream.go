@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"sync/atomic"
+
 	"kagami/packet"
 )
 
@@ -35,11 +37,12 @@ type stream struct {
 	holeAt int64    // capture time when the hole at next was noticed, 0 = none
 }
 
-// segments is a worker's store of held segments, bounded in octets.
+// segments is a worker's store of held segments; all workers' together are
+// bounded in octets.
 type segments struct {
 	free  *segment
-	bytes int
-	limit int
+	bytes *atomic.Int64
+	limit int64
 }
 
 func (m *segments) take(data []byte, cut int) *segment {
@@ -50,12 +53,12 @@ func (m *segments) take(data []byte, cut int) *segment {
 		m.free = s.next
 	}
 	s.data, s.cut, s.next = append(s.data[:0], data...), cut, nil
-	m.bytes += len(data)
+	m.bytes.Add(int64(len(data)))
 	return s
 }
 
 func (m *segments) put(s *segment) {
-	m.bytes -= len(s.data)
+	m.bytes.Add(-int64(len(s.data)))
 	if cap(s.data) == segmentRoom {
 		s.next, m.free = m.free, s
 	}
@@ -120,7 +123,7 @@ func (w *Worker) hold(f *Flow, side packet.Side, s *segment) {
 	}
 	s.next, *at = *at, s
 	st.bytes += len(s.data)
-	for f.decoder != nil && st.bytes > 0 && (st.bytes > w.config.MaxHeldFlow || w.segments.bytes > w.segments.limit) {
+	for f.decoder != nil && st.bytes > 0 && (st.bytes > w.config.MaxHeldFlow || w.segments.bytes.Load() > w.segments.limit) {
 		w.stats.HeldOverflow++
 		w.giveUp(f)
 		w.settle(f)

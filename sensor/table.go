@@ -1,6 +1,10 @@
 package sensor
 
-import "kagami/packet"
+import (
+	"sync/atomic"
+
+	"kagami/packet"
+)
 
 // class is a time-out class of flows. Each has an ordered list: the flow that
 // was silent longest comes first.
@@ -18,11 +22,13 @@ const (
 )
 
 // table holds a worker's flows: a chained hash table of fixed size and the
-// time-out lists. It is bounded by limit; free flows are reused.
+// time-out lists. All workers' tables together are bounded by limit; free flows
+// are reused.
 type table struct {
 	buckets []*Flow
 	mask    uint64
-	limit   int
+	limit   int64
+	all     *atomic.Int64 // flows of all workers
 	count   int
 	lists   [numClasses]flowList
 	free    *Flow
@@ -31,13 +37,16 @@ type table struct {
 // flowList is a doubly linked list in order of last packet, oldest first.
 type flowList struct{ head, tail *Flow }
 
-func newTable(limit int) table {
+func newTable(limit int, all *atomic.Int64) table {
 	n := 1
 	for n < limit {
 		n *= 2
 	}
-	return table{buckets: make([]*Flow, n), mask: uint64(n - 1), limit: limit}
+	return table{buckets: make([]*Flow, n), mask: uint64(n - 1), limit: int64(limit), all: all}
 }
+
+// full tells that all workers together have as many flows as are allowed.
+func (t *table) full() bool { return t.all.Load() >= t.limit }
 
 func (t *table) find(k *packet.Key, hash uint64) *Flow {
 	for f := t.buckets[hash&t.mask]; f != nil; f = f.chain {
@@ -61,6 +70,7 @@ func (t *table) insert(k *packet.Key, hash uint64) *Flow {
 	b := &t.buckets[hash&t.mask]
 	f.chain, *b = *b, f
 	t.count++
+	t.all.Add(1)
 	return f
 }
 
@@ -75,6 +85,7 @@ func (t *table) remove(f *Flow) {
 	*f = Flow{}
 	f.chain, t.free = t.free, f
 	t.count--
+	t.all.Add(-1)
 }
 
 // touch moves a flow to the end of the list of class c.

@@ -13,7 +13,7 @@ func NewTestFlow(transport uint8, protocols ...Protocol) *Flow {
 	f := &Flow{Key: packet.Key{APort: 40000, BPort: 80, Proto: transport}}
 	f.Key.A = [16]byte{10: 0xff, 11: 0xff, 12: 10, 15: 1}
 	f.Key.B = [16]byte{10: 0xff, 11: 0xff, 12: 192, 14: 2, 15: 1}
-	f.worker = newWorker(&c, 1, n, protocols, nil)
+	f.worker = newWorker(&c, new(room), n, protocols, nil)
 	f.uid = f.Key.Hash()
 	return f
 }

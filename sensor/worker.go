@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"sync/atomic"
+
 	"kagami/packet"
 	"kagami/records"
 )
@@ -65,9 +67,14 @@ func (s *WorkerStats) add(o *WorkerStats) {
 	s.Fragments.Add(&o.Fragments)
 }
 
-func newWorker(c *Config, share int, n *Networks, protocols []Protocol, store Store) *Worker {
-	w := &Worker{config: c, networks: n, store: store, table: newTable(max(c.MaxFlows/share, 1))}
-	w.segments.limit = c.MaxHeld / share
+// room is what all workers share of the limits: how many flows and held octets
+// there are. It is touched when a flow begins or ends and when a segment is held
+// back, not by every packet.
+type room struct{ flows, held atomic.Int64 }
+
+func newWorker(c *Config, r *room, n *Networks, protocols []Protocol, store Store) *Worker {
+	w := &Worker{config: c, networks: n, store: store, table: newTable(c.MaxFlows, &r.flows)}
+	w.segments = segments{limit: int64(c.MaxHeld), bytes: &r.held}
 	for _, p := range protocols {
 		if p.Transport == packet.ProtoTCP {
 			w.tcp = append(w.tcp, p)
@@ -215,8 +222,10 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 			w.end(f, fr.Clock, f.closedBy())
 		}
 	}
-	if w.table.count >= w.table.limit {
-		w.end(w.table.oldest(), fr.Clock, EndEviction)
+	if w.table.full() {
+		if old := w.table.oldest(); old != nil {
+			w.end(old, fr.Clock, EndEviction)
+		}
 	}
 	f = w.table.insert(&p.Key, h)
 	f.worker = w
@@ -229,7 +238,7 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 		f.icmpType, f.icmpCode = p.Data[p.L4], p.Data[p.L4+1]
 	}
 	w.stats.Flows++
-	w.remember(f, fr, p)
+	f.remember(fr, p)
 	if ps := w.protocols(p.Key.Proto); len(ps) > 0 {
 		f.recognizer.protocols = ps
 		f.decoder = &f.recognizer

@@ -75,7 +75,7 @@ func (r *recording) read(path string, copying bool) error {
 	if !errors.Is(err, io.EOF) {
 		return err
 	}
-	if total == 0 || total > math.MaxUint32 {
+	if total == 0 || int64(total) > math.MaxUint32 {
 		return fmt.Errorf("%s holds %d octets, want 1 to 4 GiB", path, total)
 	}
 	if !copying {

@@ -169,7 +169,7 @@ func (p *pipeline) write(rs []records.Record) {
 // limitMemory turns the sum of the limits into the runtime's soft memory limit,
 // so that garbage is collected before the box swaps.
 func (p *pipeline) limitMemory(exports int) {
-	const fixed = 24 << 20 // code, stacks, batches, and what is in flight
+	const fixed = 20 << 20 // code, stacks, batches, and what is in flight
 	c := &p.config
 	plan := c.Sensor.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
 	limit := plan

@@ -123,7 +123,7 @@ func run(c contender) (sample, error) {
 	return sample{
 		wall: time.Since(began),
 		cpu:  cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
-		rss:  usage.Maxrss << 10, // KiB on Linux
+		rss:  int64(usage.Maxrss) << 10, // KiB on Linux
 	}, nil
 }
 

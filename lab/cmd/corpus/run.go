@@ -97,7 +97,7 @@ func (r *runner) run(ctx context.Context, path, dir string, v variant) (res resu
 	err := cmd.Run()
 	res.slowest = time.Since(began)
 	if cmd.ProcessState != nil {
-		res.rss = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 // KiB on Linux
+		res.rss = int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10 // KiB on Linux
 	}
 	res.outcome, res.message = judge(ctx, err, stderr.String())
 	if over := res.rss >> 20; res.outcome.acceptable() && over > r.maxMiB {
