@@ -60,7 +60,7 @@ const (
 func Default() Config {
 	return Config{
 		Workers:        min(runtime.NumCPU(), 4),
-		RingMiB:        16,
+		RingMiB:        8,
 		BlockKiB:       256,
 		BatchFrames:    4096,
 		RetireMS:       100,

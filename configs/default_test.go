@@ -21,12 +21,38 @@ func TestDefaultTextIsTheDefaults(t *testing.T) {
 	// What default.toml shows as an example has a default outside the file.
 	want := Default()
 	want.Capture.Workers = 0
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("default.toml decoded into nothing:\n%+v\nDefault:\n%+v", got, want)
-	}
+	compare(t, got, want)
 	over := Default()
-	if p := decode(DefaultText, &over); p != nil || !reflect.DeepEqual(over, Default()) {
-		t.Errorf("default.toml over Default changes it: %v", p)
+	if p := decode(DefaultText, &over); p != nil {
+		t.Fatal(p)
+	}
+	compare(t, over, Default())
+}
+
+func compare(t *testing.T, got, want Config) {
+	t.Helper()
+	if reflect.DeepEqual(got, want) {
+		return
+	}
+	g, w := map[string]any{}, map[string]any{}
+	values(g, "", reflect.ValueOf(got))
+	values(w, "", reflect.ValueOf(want))
+	for key := range w {
+		if !reflect.DeepEqual(g[key], w[key]) {
+			t.Errorf("%s: default.toml says %v, Default says %v", key, g[key], w[key])
+		}
+	}
+}
+
+// values lists the settings of a struct.
+func values(into map[string]any, prefix string, v reflect.Value) {
+	for i := range v.NumField() {
+		name := nameOf(v.Type().Field(i))
+		if name != "" && isTable(v.Field(i).Type()) {
+			values(into, prefix+name+".", v.Field(i))
+		} else if name != "" {
+			into[prefix+name] = v.Field(i).Interface()
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func (c *Capture) WritePcap(w io.Writer) error {
 		return fmt.Errorf("write pcap header: %w", err)
 	}
 	for i, f := range c.Frames {
-		ci := gopacket.CaptureInfo{Timestamp: c.Start.Add(f.Time), CaptureLength: len(f.Data), Length: len(f.Data)}
+		ci := gopacket.CaptureInfo{Timestamp: c.Start.Add(f.Time), CaptureLength: len(f.Data), Length: max(f.Wire, len(f.Data))}
 		if err := pw.WritePacket(ci, f.Data); err != nil {
 			return fmt.Errorf("write packet %d: %w", i+1, err)
 		}

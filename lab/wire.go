@@ -44,6 +44,7 @@ type Endpoint struct {
 type Frame struct {
 	Time time.Duration // since the start of the capture, whole microseconds
 	Data []byte        // without frame check sequence
+	Wire int           // octets on the wire if the capture cut the frame; 0 = all are in Data
 }
 
 // Counts says what the wire did on purpose and what kinds of frames it made.
@@ -136,7 +137,7 @@ func (w *Wire) put(at time.Duration, src *Endpoint, dst MAC, ethType layers.Ethe
 		w.fail(fmt.Errorf("build frame of %q: %w", src.Name, err))
 		return
 	}
-	w.frames = append(w.frames, Frame{at.Truncate(time.Microsecond), slices.Clone(buf.Bytes())})
+	w.frames = append(w.frames, Frame{Time: at.Truncate(time.Microsecond), Data: slices.Clone(buf.Bytes())})
 }
 
 // networkLayer is an IP header that a transport checksum can be computed over.

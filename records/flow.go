@@ -14,6 +14,7 @@ type Flow struct {
 	Action     string // "Permit" or "Deny", inferred: see Reason
 	Reason     string // why: answered, refused, unanswered, no answer expected
 	EndReason  string // why the record was written: "fin", "rst", "timeout", "eviction", "end of capture", "clock step"
+	Shunted    bool   // part of it was counted in the kernel and not looked into
 	ICMPType   uint8  // of the originator's first message
 	ICMPCode   uint8
 }
@@ -63,6 +64,7 @@ func (r *Flow) AppendFields(dst []Field) []Field {
 	f.Str("kagami.firewall.reason", r.Reason)
 	f.Str("kagami.conn.history", r.History)
 	f.Str("kagami.conn.state", r.ConnState)
+	f.Flag("kagami.conn.shunted", r.Shunted)
 	f.Str("kagami.conn.tunnel", r.Tunnel)
 	r.Orig.fields(&f, &clientCountNames)
 	r.Resp.fields(&f, &serverCountNames)

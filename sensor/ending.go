@@ -31,9 +31,22 @@ func (w *Worker) sweep(now int64) {
 	for c := range w.table.lists {
 		timeout := w.config.timeouts[c]
 		for f := w.table.lists[c].head; f != nil && f.touched+timeout <= now; f = w.table.lists[c].head {
-			w.end(f, f.touched+timeout, EndTimeout)
+			if !w.alive(f) {
+				w.end(f, f.touched+timeout, EndTimeout)
+			}
 		}
 	}
+}
+
+// alive tells that a flow which sent nothing up was busy in the kernel, and lets
+// it live on.
+func (w *Worker) alive(f *Flow) bool {
+	if f.shunt == nil || !w.catchUp(f) {
+		return false
+	}
+	f.touched = w.clock
+	w.table.touch(f, f.class)
+	return true
 }
 
 // endAll ends every flow, in the order of last packets.
@@ -47,6 +60,9 @@ func (w *Worker) endAll(why End) {
 // end closes the decoder and writes the flow's record, both with the logical
 // time at.
 func (w *Worker) end(f *Flow, at int64, why End) {
+	if f.shunt != nil {
+		w.unshunt(f)
+	}
 	f.clock, f.Now, f.Cut = at, f.last, 0
 	w.flushStreams(f)
 	if f.decoder != nil || f.waiting != nil {
@@ -113,6 +129,7 @@ func (w *Worker) record(f *Flow, why End) *records.Flow {
 	r.ICMPType, r.ICMPCode = f.icmpType, f.icmpCode
 	r.Action, r.Reason = f.verdict(r.ConnState)
 	r.EndReason = why.String()
+	r.Shunted = f.shunt != nil
 	return r
 }
 

@@ -205,6 +205,7 @@ func (e *Engine) live(ctx context.Context, i int, src Source, results chan<- res
 	var clock Clock
 	w := e.workers[i]
 	w.joins = true
+	w.shunter, _ = src.(Shunter)
 	for ctx.Err() == nil {
 		err := src.Next(&b)
 		for j := range b.Frames {
@@ -214,7 +215,10 @@ func (e *Engine) live(ctx context.Context, i int, src Source, results chan<- res
 		now, epoch := clock.Tick(b.Now)
 		rs, to := e.take(i, now, epoch)
 		results <- result{i, rs, to}
-		if err != nil && ended(err) != nil {
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
 			return err
 		}
 	}

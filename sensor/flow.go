@@ -97,11 +97,14 @@ type flowState struct {
 	history     [maxHistory]byte
 	histLen     uint8
 
-	decoder    Decoder // nil: only counted
-	waiting    Decoder // said Enough: to be closed with the flow
-	recognizer recognizer
-	first      firstPacket
-	meta       *records.Meta // what its records share, made with the first of them
+	decoder     Decoder // nil: only counted
+	waiting     Decoder // said Enough: to be closed with the flow
+	recognizer  recognizer
+	shunt       *shunted // not nil: the kernel counts its packets
+	unshuntable bool
+
+	first firstPacket
+	meta  *records.Meta // what its records share, made with the first of them
 }
 
 // firstPacket is what the records tell of the flow's first packet besides its key.

@@ -14,7 +14,8 @@ type Worker struct {
 	networks *Networks
 	tcp, udp []Protocol
 	store    Store
-	joins    bool // it joins fragments itself: no sharder did before
+	shunter  Shunter // nil: packets always come up
+	joins    bool    // it joins fragments itself: no sharder did before
 
 	clock     int64 // logical time
 	epoch     uint32
@@ -43,6 +44,7 @@ type WorkerStats struct {
 	Ended        [numEnds]uint64
 	Gaps         uint64
 	GapBytes     uint64
+	Shunted      uint64 // flows handed to the kernel
 	Duplicates   uint64 // packets that the mirror port delivered before
 	HeldOverflow uint64 // times a hole was given up because too much was held
 	Records      uint64
@@ -62,6 +64,7 @@ func (s *WorkerStats) add(o *WorkerStats) {
 	s.Gaps += o.Gaps
 	s.GapBytes += o.GapBytes
 	s.Duplicates += o.Duplicates
+	s.Shunted += o.Shunted
 	s.HeldOverflow += o.HeldOverflow
 	s.Records += o.Records
 	s.Fragments.Add(&o.Fragments)
@@ -135,6 +138,9 @@ func (w *Worker) frame(fr *Frame) {
 // packet counts a packet into its flow and gives its payload to the decoder.
 func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	f := w.flow(fr, p)
+	if f.shunt != nil {
+		w.catchUp(f)
+	}
 	if w.config.Dedup && f.duplicate(p, fr.Time) {
 		w.stats.Duplicates++
 		return
@@ -167,6 +173,9 @@ func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 		w.icmpError(p)
 	}
 	w.table.touch(f, f.timeoutClass())
+	if w.shuntable(f) {
+		w.shuntFlow(f)
+	}
 }
 
 func (w *Worker) tcpPacket(f *Flow, p *packet.Packet) {
@@ -214,7 +223,7 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 	h := p.Key.Hash()
 	f := w.table.find(&p.Key, h)
 	if f != nil {
-		if due := f.touched + w.config.timeouts[f.class]; due <= fr.Clock {
+		if due := f.touched + w.config.timeouts[f.class]; due <= fr.Clock && !w.alive(f) {
 			w.end(f, due, EndTimeout)
 		} else if !reopens(f, p) {
 			return f

@@ -20,6 +20,11 @@ type readCmd struct {
 	Args  []string `arg:"" name:"file" help:"Capture files ('-' is stdin), then a tcpdump filter if wanted."`
 }
 
+// fileFlows is the least room for flows when reading files: memory is taken only
+// for flows that are there, and a port scan of a whole host should not show as
+// evictions.
+const fileFlows = 1 << 18
+
 // Run reads capture files through the pipeline.
 func (r *readCmd) Run(ctx context.Context) error {
 	c, err := r.load("")
@@ -43,6 +48,7 @@ func (r *readCmd) Run(ctx context.Context) error {
 		}
 		to = append(to, files(r.Out)...)
 	}
+	c.Sensor.MaxFlows = max(c.Sensor.MaxFlows, fileFlows)
 	log := newLogger(c.Log, os.Stderr)
 	src := capture.OpenFiles(paths, capture.FileOptions{Filter: fileFilter(expr), Frames: c.Capture.BatchFrames})
 	bar := newProgress(os.Stderr, r.Quiet)

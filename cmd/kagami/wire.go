@@ -61,7 +61,7 @@ func files(dir string) []exporters.Config {
 func newPipeline(c configs.Config, to []exporters.Config, live bool, progress func(sensor.SourceStats), log *slog.Logger) (*pipeline, error) {
 	c.Sensor.Workers = c.Capture.Workers
 	p := &pipeline{config: c, summary: newSummary(), log: log}
-	p.limitMemory(len(to))
+	p.limitMemory(len(to), live)
 
 	networks, errs := sensor.NewNetworks(c.Network.Zones, c.Network.Outside)
 	if errs != nil {
@@ -167,18 +167,25 @@ func (p *pipeline) write(rs []records.Record) {
 }
 
 // limitMemory turns the sum of the limits into the runtime's soft memory limit,
-// so that garbage is collected before the box swaps.
-func (p *pipeline) limitMemory(exports int) {
+// so that garbage is collected before the box swaps, and says what the plan is.
+func (p *pipeline) limitMemory(exports int, live bool) {
 	const fixed = 20 << 20 // code, stacks, batches, and what is in flight
 	c := &p.config
-	plan := c.Sensor.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
-	limit := plan
+	heap := c.Sensor.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
+	if c.Evidence.Enabled {
+		heap += int64(c.Capture.Workers) * c.Evidence.MemoryBytes()
+	}
+	limit := heap
 	if c.Output.MemoryMiB > 0 {
 		limit = int64(c.Output.MemoryMiB) << 20
 	}
 	debug.SetMemoryLimit(limit)
-	p.log.Debug("memory plan", "flows_mib", c.Sensor.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
-		"exports_mib", exports*c.Output.QueueBytes>>20, "sum_mib", plan>>20, "limit_mib", limit>>20)
+	level, rings := slog.LevelDebug, int64(0)
+	if live {
+		level, rings = slog.LevelInfo, c.Capture.MemoryBytes()
+	}
+	p.log.Log(context.Background(), level, "memory plan", "flows_mib", c.Sensor.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
+		"exports_mib", exports*c.Output.QueueBytes>>20, "rings_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
 }
 
 // close flushes every place, waiting a bounded time for each.

@@ -100,6 +100,7 @@ func (r *runner) run(ctx context.Context, path, dir string, v variant) (res resu
 		res.rss = int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10 // KiB on Linux
 	}
 	res.outcome, res.message = judge(ctx, err, stderr.String())
+	res.message = strings.ReplaceAll(res.message, path+": ", "")
 	if over := res.rss >> 20; res.outcome.acceptable() && over > r.maxMiB {
 		res.outcome, res.message = tooBig, fmt.Sprintf("%d MiB, want at most %d", over, r.maxMiB)
 	}

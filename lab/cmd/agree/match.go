@@ -1,0 +1,108 @@
+package main
+
+import "strings"
+
+// more ends a list of which an expected one may be longer: a message had
+// further sections, which the expecting program lists too.
+const more = "..."
+
+// pairing says what became of an expected item, or of one that nobody expected.
+type pairing struct {
+	want, got *item    // nil: extra, missing
+	differ    []string // names of the fields that differ
+}
+
+// match pairs expected items with those that were found, flow by flow: first
+// those that agree, in order, then the ones that agree in at least half of
+// their fields. What remains is missing or extra.
+func match(want, got []item) []pairing {
+	m := matcher{got: got, used: make([]bool, len(got)), byFlow: make(map[flow][]int), first: make(map[flow]int)}
+	for i := range got {
+		m.all = append(m.all, i)
+		m.byFlow[got[i].flows[0]] = append(m.byFlow[got[i].flows[0]], i)
+	}
+	pairs := make([]pairing, len(want), len(want)+len(got))
+	for i := range want {
+		pairs[i].want = &want[i]
+		pairs[i].got = m.take(&want[i], 0)
+	}
+	for i := range pairs {
+		p := &pairs[i]
+		if p.got != nil {
+			continue
+		}
+		if p.got = m.take(p.want, len(p.want.fields)/2); p.got != nil {
+			p.differ = differing(p.want, p.got)
+		}
+	}
+	for i := range got {
+		if !m.used[i] {
+			pairs = append(pairs, pairing{got: &got[i]})
+		}
+	}
+	return pairs
+}
+
+type matcher struct {
+	got    []item
+	used   []bool
+	all    []int
+	byFlow map[flow][]int
+	first  map[flow]int // indices into byFlow's lists before which all are used
+}
+
+// take finds the unused item that differs least from want, the first of
+// several, and none that differs in more than tolerated fields.
+func (m *matcher) take(want *item, tolerated int) *item {
+	best, least := -1, tolerated+1
+	for _, i := range m.candidates(want) {
+		if m.used[i] {
+			continue
+		}
+		if n := len(differing(want, &m.got[i])); n < least {
+			if best, least = i, n; n == 0 {
+				break
+			}
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	m.used[best] = true
+	return &m.got[best]
+}
+
+// candidates are the items of want's flow.
+func (m *matcher) candidates(want *item) []int {
+	if len(want.flows) == 0 {
+		return m.all
+	}
+	for _, f := range want.flows {
+		list, at := m.byFlow[f], m.first[f]
+		for at < len(list) && m.used[list[at]] {
+			at++
+		}
+		m.first[f] = at
+		if at < len(list) {
+			return list[at:]
+		}
+	}
+	return nil
+}
+
+// differing are the names of want's fields for which got has another value.
+func differing(want, got *item) []string {
+	var names []string
+	for name, value := range want.fields {
+		if have := got.fields[name]; have != value && !begins(value, have) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// begins tells whether have is the beginning of a list that is longer.
+func begins(want, have string) bool {
+	head, open := strings.CutSuffix(have, more)
+	return open && strings.HasPrefix(want, head)
+}

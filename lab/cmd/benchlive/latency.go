@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// benchLatency measures the time from the last frame of a transaction to its
+// record's line in the file.
+func benchLatency(o options, r reader, w io.Writer) error {
+	if o.latency < 1 {
+		return nil
+	}
+	p, err := r.start()
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	tx, err := openTx(senderEnd)
+	if err != nil {
+		return err
+	}
+	config := r.args[len(r.args)-1]
+	records := filepath.Join(filepath.Dir(config), "ecs.log")
+	var dns, http []float64
+	for i := range o.latency {
+		port := uint16(30000 + i)
+		for _, kind := range []struct {
+			frames [][]byte
+			mark   string
+			to     *[]float64
+		}{
+			{dnsExchange(port), fmt.Sprintf("dns%d.latency.example", port), &dns},
+			{httpExchange(port), fmt.Sprintf("/latency%d", port), &http},
+		} {
+			took, err := awaited(tx, kind.frames, records, kind.mark)
+			if err != nil {
+				return err
+			}
+			*kind.to = append(*kind.to, took.Seconds()*1000)
+			time.Sleep(137 * time.Millisecond) // so that it is not in step with any timer
+		}
+	}
+	fmt.Fprintf(w, "\nfrom the last frame of a transaction to its line in the file, ms, %d each: DNS %s, HTTP %s\n", o.latency, spread(dns), spread(http))
+	return nil
+}
+
+// awaited sends frames and waits for the mark in the file.
+func awaited(tx *txRing, frames [][]byte, file, mark string) (time.Duration, error) {
+	const limit, look = 10 * time.Second, 2 * time.Millisecond
+	st, err := os.Stat(file)
+	if err != nil {
+		return 0, fmt.Errorf("find records: %w", err)
+	}
+	from := st.Size()
+	for _, f := range frames {
+		slot := tx.next()
+		tx.ready(slot, copy(slot[slotHead:], f))
+	}
+	if err := tx.flush(); err != nil {
+		return 0, err
+	}
+	for began := time.Now(); time.Since(began) < limit; time.Sleep(look) {
+		f, err := os.Open(file)
+		if err != nil {
+			return 0, fmt.Errorf("read records: %w", err)
+		}
+		text, err := io.ReadAll(io.NewSectionReader(f, from, 1<<20))
+		f.Close()
+		if err != nil {
+			return 0, fmt.Errorf("read records: %w", err)
+		}
+		if bytes.Contains(text, []byte(mark)) {
+			return time.Since(began), nil
+		}
+	}
+	return 0, fmt.Errorf("no record of %q within %v", mark, limit)
+}
+
+// talk composes the frames of one connection.
+type talk struct {
+	head  [2][ethernet + ipv4 + tcpHead]byte
+	proto byte
+	seq   [2]uint32
+}
+
+func newTalk(cport, sport uint16, proto byte) *talk {
+	t := &talk{proto: proto, seq: [2]uint32{1000, 5000}}
+	client, server := [4]byte{10, 0, 0, 9}, [4]byte{192, 0, 2, 53}
+	header(t.head[0][:], client, server, cport, sport, proto, 0)
+	header(t.head[1][:], server, client, sport, cport, proto, 0)
+	return t
+}
+
+// frame is one packet of a side.
+func (t *talk) frame(side int, flags byte, payload []byte) []byte {
+	be := binary.BigEndian
+	l4 := tcpHead
+	if t.proto == 17 {
+		l4 = udpHead
+	}
+	f := append(bytes.Clone(t.head[side][:ethernet+ipv4+l4]), payload...)
+	ip := f[ethernet:]
+	be.PutUint16(ip[2:], uint16(len(ip)))
+	be.PutUint16(ip[10:], 0)
+	be.PutUint16(ip[10:], ^sum(ip[:ipv4]))
+	if t.proto == 17 {
+		be.PutUint16(ip[ipv4+4:], uint16(len(ip)-ipv4))
+		return f
+	}
+	be.PutUint32(ip[ipv4+4:], t.seq[side])
+	if flags != syn {
+		be.PutUint32(ip[ipv4+8:], t.seq[1-side])
+	}
+	ip[ipv4+13] = flags
+	t.seq[side] += uint32(len(payload))
+	if flags&(syn|fin) != 0 {
+		t.seq[side]++
+	}
+	return f
+}
+
+// dnsExchange is a question for the address of dns<port>.latency.example and its answer.
+func dnsExchange(port uint16) [][]byte {
+	t := newTalk(port, 53, 17)
+	label := fmt.Sprintf("dns%d", port)
+	question := append([]byte{byte(len(label))}, label...)
+	question = append(question, "\x07latency\x07example\x00\x00\x01\x00\x01"...)
+	query := append([]byte{0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}, question...)
+	answer := append([]byte{0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0}, question...)
+	answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7)
+	return [][]byte{t.frame(0, 0, query), t.frame(1, 0, answer)}
+}
+
+// httpExchange is one connection with one request for /latency<port>, left open.
+func httpExchange(port uint16) [][]byte {
+	t := newTalk(port, 80, 6)
+	request := fmt.Sprintf("GET /latency%d HTTP/1.1\r\nHost: www.example\r\n\r\n", port)
+	return [][]byte{
+		t.frame(0, syn, nil),
+		t.frame(1, syn|ack, nil),
+		t.frame(0, ack, nil),
+		t.frame(0, psh|ack, []byte(request)),
+		t.frame(1, psh|ack, []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")),
+		t.frame(0, ack, nil),
+	}
+}

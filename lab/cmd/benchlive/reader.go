@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kagami/capture"
+	"kagami/sensor"
+)
+
+// counts are what a reader says of itself.
+type counts struct {
+	Received uint64 `json:"received"` // dropped ones included
+	Dropped  uint64 `json:"dropped"`
+	Records  uint64 `json:"records"`
+	Lost     uint64 `json:"lost"` // lines that exports dropped
+}
+
+// reader is one program that takes frames from the interface.
+type reader struct {
+	name  string
+	args  []string
+	ready string // in what it prints when it captures
+}
+
+// running is a started reader.
+type running struct {
+	cmd    *exec.Cmd
+	out    *bufio.Reader
+	pid    int
+	stderr bytes.Buffer
+}
+
+// metricsAt is inside the namespace, which nobody else is in.
+const metricsAt = "127.0.0.1:9779"
+
+// makeReaders lists the readers; the last one has everything on.
+func makeReaders(o options, dir string) ([]reader, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	everything := filepath.Join(dir, "everything.toml")
+	nothing := filepath.Join(dir, "flows.toml")
+	common := fmt.Sprintf("[capture]\nworkers = %d\n[metrics]\nlisten = %q\n", o.workers, metricsAt)
+	var exports strings.Builder
+	for _, format := range []string{"ecs", "squid", "netscreen", "bind"} {
+		fmt.Fprintf(&exports, "[[export]]\nformat = %q\nto = \"file://%s/%s.log\"\n", format, dir, format)
+	}
+	for path, text := range map[string]string{nothing: common + "[sensor]\ndecode = false\n", everything: common + exports.String()} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return nil, fmt.Errorf("write configuration: %w", err)
+		}
+	}
+	kagami := func(config string) []string { return []string{o.kagami, "run", "-i", readerEnd, "-c", config} }
+	return []reader{
+		{"bare ring reader", []string{self, "read", "-rings", strconv.Itoa(o.workers)}, "ready"},
+		{"kagami, decoders off, no files", kagami(nothing), "msg=capturing"},
+		{"kagami, everything on, 4 files", kagami(everything), "msg=capturing"},
+	}, nil
+}
+
+// start runs a reader until it captures.
+func (r reader) start() (*running, error) {
+	p := &running{cmd: exec.Command(r.args[0], r.args[1:]...)}
+	pipe, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Stdout, p.cmd.Stderr = w, w
+	p.cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL} // the thread that starts it is the main one
+	err = p.cmd.Start()
+	w.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", r.name, err)
+	}
+	p.pid, p.out = p.cmd.Process.Pid, bufio.NewReader(pipe)
+	for {
+		line, err := p.out.ReadString('\n')
+		if strings.Contains(line, r.ready) {
+			return p, nil
+		}
+		p.stderr.WriteString(line)
+		if err != nil {
+			p.cmd.Wait()
+			return nil, fmt.Errorf("start %s: %s", r.name, p.stderr.String())
+		}
+	}
+}
+
+// stop ends a reader and returns what it said last.
+func (p *running) stop() ([]byte, error) {
+	p.cmd.Process.Signal(unix.SIGTERM)
+	rest, err := io.ReadAll(p.out)
+	if err := p.cmd.Wait(); err != nil {
+		return nil, fmt.Errorf("stop %v: %w: %s", p.cmd.Args, err, rest)
+	}
+	return rest, err
+}
+
+// counted asks kagami's metrics; the bare reader prints its counts at its end.
+func (p *running) counted() (c counts, err error) {
+	conn, err := net.Dial("tcp", metricsAt) // on this thread, so in this namespace
+	if err != nil {
+		return c, fmt.Errorf("read metrics: %w", err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /metrics HTTP/1.0\r\n\r\n")
+	text, err := io.ReadAll(conn)
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if i := strings.LastIndexByte(line, ' '); strings.HasPrefix(line, "kagami_export_lines_total{") {
+			name, value = line[:i], strings.TrimSpace(line[i:])
+		}
+		v, _ := strconv.ParseFloat(value, 64)
+		switch {
+		case name == "kagami_capture_frames_total":
+			c.Received = uint64(v)
+		case name == "kagami_capture_dropped_total":
+			c.Dropped = uint64(v)
+		case name == "kagami_records_total":
+			c.Records = uint64(v)
+		case strings.HasPrefix(name, "kagami_export_lines_total") && strings.Contains(name, `what="dropped"`):
+			c.Lost += uint64(v)
+		}
+	}
+	return c, err
+}
+
+// readMain is the bare reader's process: it does what every reader of a ring
+// must, lists the frames of each block, and no more.
+func readMain(args []string) error {
+	f := flag.NewFlagSet("read", flag.ContinueOnError)
+	n := f.Int("rings", 1, "")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer stop()
+	config := capture.Default()
+	config.Interface, config.Workers = readerEnd, *n
+	rings, err := capture.OpenRings(config.Live(nil))
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	var wg sync.WaitGroup
+	errs := make([]error, len(rings))
+	octets := make([]uint64, len(rings))
+	for i, r := range rings {
+		wg.Go(func() { octets[i], errs[i] = count(ctx, r) })
+	}
+	wg.Wait()
+	var c counts
+	for _, r := range rings {
+		s := r.Stats()
+		c.Received += s.Received
+		c.Dropped += s.Dropped
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(append(errs, json.NewEncoder(os.Stdout).Encode(c))...)
+}
+
+func count(ctx context.Context, r *capture.Ring) (octets uint64, err error) {
+	var b sensor.Batch
+	for ctx.Err() == nil {
+		if err := r.Next(&b); err != nil {
+			return octets, err
+		}
+		for i := range b.Frames {
+			octets += uint64(b.Frames[i].WireLen)
+		}
+	}
+	return octets, nil
+}
+
+// cpuTime is the user and system time of a process so far: the clock that
+// clock_getcpuclockid(3) names.
+func cpuTime(pid int) (time.Duration, error) {
+	const scheduler = 2 // CPUCLOCK_SCHED
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &ts); err != nil {
+		return 0, fmt.Errorf("read CPU time of process %d: %w", pid, err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// peakMiB is the process's peak resident set so far, its rings included.
+func peakMiB(pid int) float64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
+			kib, _ := strconv.ParseFloat(f[1], 64)
+			return kib / 1024
+		}
+	}
+	return 0
+}

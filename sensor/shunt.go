@@ -1,0 +1,68 @@
+package sensor
+
+import "kagami/packet"
+
+// shuntAfter is how many packets a flow must have sent before it is worth an
+// entry in the kernel's table: most flows end before.
+const shuntAfter = 32
+
+// shunted is what the engine knows of a flow whose packets the kernel counts.
+type shunted struct {
+	counted Shunted // added to the flow so far
+}
+
+// shuntable tells that no more octets of the flow are needed: its decoder is
+// done and no packets are kept on disk.
+func (w *Worker) shuntable(f *Flow) bool {
+	return w.shunter != nil && f.decoder == nil && f.shunt == nil && !f.unshuntable && w.store == nil &&
+		(f.class == tcpOpen || f.class == udp) && f.dir[0].packets+f.dir[1].packets >= shuntAfter
+}
+
+// shuntFlow hands the flow to the kernel.
+func (w *Worker) shuntFlow(f *Flow) {
+	if !w.shunter.Shunt(f.Key) {
+		f.unshuntable = true
+		return
+	}
+	f.shunt = new(shunted)
+	w.stats.Shunted++
+}
+
+// catchUp adds what the kernel counted since the last time, and tells whether
+// there was anything.
+func (w *Worker) catchUp(f *Flow) bool {
+	now, ok := w.shunter.Shunted(f.Key)
+	return ok && f.addShunted(&now)
+}
+
+// unshunt ends the shunting and adds the rest.
+func (w *Worker) unshunt(f *Flow) {
+	if now, ok := w.shunter.Release(f.Key); ok {
+		f.addShunted(&now)
+	}
+}
+
+func (f *Flow) addShunted(now *Shunted) (any bool) {
+	was := &f.shunt.counted
+	for side := range f.dir {
+		d := &f.dir[side]
+		n := now.Packets[side] - was.Packets[side]
+		if n == 0 {
+			continue
+		}
+		any = true
+		d.packets += n
+		d.bytes += now.Bytes[side] - was.Bytes[side]
+		d.ipBytes += now.IPBytes[side] - was.IPBytes[side]
+		payload := now.Payload[side] - was.Payload[side]
+		d.payloadSum += payload
+		if f.Key.Proto == packet.ProtoTCP {
+			d.tcp.top += payload // so that the FIN's number fits
+			d.tcp.acked = max(d.tcp.acked, d.tcp.top)
+		}
+		d.last = max(d.last, now.Last[side])
+		f.last = max(f.last, now.Last[side])
+	}
+	*was = *now
+	return any
+}

@@ -1,0 +1,130 @@
+package sensor_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"kagami/packet"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+// kernel is a live source that can shunt, as the eBPF filter does: it counts and
+// drops in its Next what was shunted before, except SYN, FIN and RST.
+type kernel struct {
+	memory
+	table   map[packet.Key]*sensor.Shunted
+	room    int
+	dropped int
+}
+
+func (k *kernel) Next(b *sensor.Batch) error {
+	err := k.memory.Next(b)
+	kept := b.Frames[:0]
+	for _, f := range b.Frames {
+		var p packet.Packet
+		if out := p.Parse(f.Data, f.WireLen, f.Link); out == packet.OK {
+			if c := k.table[p.Key]; c != nil && p.Flags&(packet.SYN|packet.FIN|packet.RST) == 0 {
+				c.Packets[p.Side]++
+				c.Bytes[p.Side] += uint64(f.WireLen)
+				c.IPBytes[p.Side] += uint64(p.IPLen)
+				c.Payload[p.Side] += uint64(p.PayloadLen())
+				c.Last[p.Side] = f.Time
+				k.dropped++
+				continue
+			}
+		}
+		kept = append(kept, f)
+	}
+	b.Frames = kept
+	return err
+}
+
+func (k *kernel) Shunt(key packet.Key) bool {
+	if len(k.table) >= k.room {
+		return false
+	}
+	k.table[key] = new(sensor.Shunted)
+	return true
+}
+
+func (k *kernel) Shunted(key packet.Key) (sensor.Shunted, bool) {
+	if c := k.table[key]; c != nil {
+		return *c, true
+	}
+	return sensor.Shunted{}, false
+}
+
+func (k *kernel) Release(key packet.Key) (sensor.Shunted, bool) {
+	c, ok := k.Shunted(key)
+	delete(k.table, key)
+	return c, ok
+}
+
+// bulk is a long download whose decoder is done after the first octets, with
+// pauses close to the time-out.
+func bulk(t testing.TB, closed bool) []sensor.Frame {
+	c := newTraffic(t).conn()
+	c.open().seg('c', ".", 0, 0, "quit")
+	body := strings.Repeat("x", 1000)
+	for i := range 300 {
+		c.seg('s', ".", 1000*i, 4, body).seg('c', ".", 4, 1000*(i+1), "")
+		if i%100 == 99 {
+			c.pause(500 * second)
+		}
+	}
+	if closed {
+		c.seg('s', "F.", 300000, 4, "").seg('c', "F.", 4, 300001, "").seg('s', ".", 300001, 5, "")
+	}
+	return c.frames
+}
+
+func live(t testing.TB, src sensor.Source) (*records.Flow, sensor.WorkerStats) {
+	t.Helper()
+	var log strings.Builder
+	var flows []*records.Flow
+	e := engineWith(sensor.DefaultConfig(), func(rs []records.Record) {
+		for _, r := range rs {
+			flows = append(flows, r.(*records.Flow))
+		}
+	}, script(&log, packet.ProtoTCP))
+	if err := e.Live(context.Background(), []sensor.Source{src}); err != nil {
+		t.Fatal(err)
+	}
+	if len(flows) != 1 {
+		t.Fatalf("%d flows, want 1", len(flows))
+	}
+	return flows[0], e.Stats()
+}
+
+func TestShuntingChangesNoTotals(t *testing.T) {
+	for _, closed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("closed=%v", closed), func(t *testing.T) {
+			plain, _ := live(t, &memory{frames: bulk(t, closed), size: 64})
+			k := &kernel{memory: memory{frames: bulk(t, closed), size: 64}, table: map[packet.Key]*sensor.Shunted{}, room: 1}
+			shunted, s := live(t, k)
+			if k.dropped < 400 || s.Shunted != 1 || !shunted.Shunted {
+				t.Fatalf("%d packets dropped by the kernel, %d flows shunted", k.dropped, s.Shunted)
+			}
+			if plain.Orig != shunted.Orig || plain.Resp != shunted.Resp {
+				t.Errorf("counts differ:\n%+v %+v\n%+v %+v", plain.Orig, plain.Resp, shunted.Orig, shunted.Resp)
+			}
+			if plain.ConnState != shunted.ConnState || plain.Start != shunted.Start || plain.End != shunted.End || plain.EndReason != shunted.EndReason {
+				t.Errorf("flows differ:\n%+v\n%+v", plain, shunted)
+			}
+			if len(k.table) != 0 {
+				t.Error("the kernel's table still holds the flow")
+			}
+		})
+	}
+}
+
+func TestFullShuntTableIsNoLoss(t *testing.T) {
+	k := &kernel{memory: memory{frames: bulk(t, true), size: 64}, table: map[packet.Key]*sensor.Shunted{}}
+	f, s := live(t, k)
+	if k.dropped != 0 || s.Shunted != 0 || f.Shunted || f.Resp.Payload != 300000 {
+		t.Errorf("%d dropped, flow %+v", k.dropped, f)
+	}
+}
