@@ -263,4 +263,4 @@ int shunt(struct __sk_buff *skb)
 	return 0;
 }
 
-char license[] SEC("license") = "Dual BSD/GPL";
+char __license[] SEC("license") = "Dual BSD/GPL";

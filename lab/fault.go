@@ -31,9 +31,9 @@ func Mirrors() []Mirror {
 // The properties of the doctored mirrors.
 const (
 	copyVLAN    = 20
-	cutAt       = 128              // octets
-	lossPercent = 2                // of all frames
-	stepBack    = time.Hour        // of the clock
+	cutAt       = 128       // octets
+	lossPercent = 2         // of all frames
+	stepBack    = time.Hour // of the clock
 	copyDelay   = 30 * time.Microsecond
 	faultSeed   = 1
 )

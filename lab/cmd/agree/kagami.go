@@ -143,7 +143,7 @@ func kagamiItems(r io.Reader) ([]item, error) {
 			continue // an alert
 		}
 		items = append(items, rec.items()...)
-		sessions.add(&rec)
+		sessions.addRecord(&rec)
 	}
 }
 

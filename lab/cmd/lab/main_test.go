@@ -14,7 +14,7 @@ import (
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "office")
 	var report bytes.Buffer
-	if err := run("../../scenarios/office.toml", dir, &report); err != nil {
+	if err := run("../../scenarios/office.toml", "", dir, &report); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(report.String(), "packets") {
@@ -41,7 +41,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunFails(t *testing.T) {
-	if err := run("missing.toml", t.TempDir(), new(bytes.Buffer)); err == nil {
+	if err := run("missing.toml", "", t.TempDir(), new(bytes.Buffer)); err == nil {
 		t.Error("want an error for a scenario that is not there")
 	}
 	dir := t.TempDir()
@@ -49,7 +49,27 @@ func TestRunFails(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run("../../scenarios/office.toml", file, new(bytes.Buffer)); err == nil {
+	if err := run("../../scenarios/office.toml", "", file, new(bytes.Buffer)); err == nil {
 		t.Error("want an error when the directory is a file")
+	}
+	if err := run("../../scenarios/office.toml", "mirage", dir, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), "one-way") {
+		t.Errorf("got %v, want an error that names the faults there are", err)
+	}
+}
+
+func TestRunDoctored(t *testing.T) {
+	dir := t.TempDir()
+	if err := run("../../scenarios/office.toml", "broadcast", dir, new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(filepath.Join(dir, "in.pcap.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Size() == 0 || st.Size() > 1<<20 {
+		t.Errorf("broadcast and multicast alone take %d octets", st.Size())
+	}
+	if got := directory("gro"); got != filepath.Join("out", "gro") {
+		t.Errorf("a doctored capture goes to %q", got)
 	}
 }

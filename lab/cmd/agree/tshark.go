@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// tsharkFields are asked of tshark. A prepared file may have more columns, and
+// one called "capture" before them.
+func tsharkFields() []string {
+	return []string{"frame.number", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
+		"http.request.method", "http.host", "http.request.uri", "http.user_agent", "http.response.code", "http.content_type",
+		"dns.id", "dns.flags.response", "dns.qry.name", "dns.qry.type", "dns.flags.rcode", "dns.a", "dns.aaaa",
+		"tls.handshake.extensions_server_name", "tls.handshake.extensions_alpn_str", "tls.handshake.ja3"}
+}
+
+// separator stands between the values of a field that occurs several times in
+// a frame: a prepared file uses tshark's usual comma.
+const (
+	ownSeparator      = "\x1f"
+	preparedSeparator = ","
+)
+
+// runTshark is what tshark sees in a capture.
+func runTshark(ctx context.Context, program, capture string) ([]item, error) {
+	args := []string{"-n", "-r", capture, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=" + ownSeparator,
+		"-Y", "http.request.method || http.response.code || dns.id || tls.handshake.ja3"}
+	for _, f := range tsharkFields() {
+		args = append(args, "-e", f)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// It exits with 2 at a torn end, after what comes before it.
+	if err := cmd.Run(); err != nil && stdout.Len() == 0 && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var items []item
+	for line := range strings.Lines(stdout.String()) {
+		items = append(items, newFrame(tsharkFields(), line, ownSeparator).items()...)
+	}
+	return items, nil
+}
+
+// readPrepared reads tshark's fields of many captures; the first line names the
+// columns, the first of which is the capture.
+func readPrepared(path string) (map[string][]item, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open tshark's fields: %w", err)
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, fmt.Errorf("open %q: %w", path, err)
+		}
+	}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 16<<20)
+	if !lines.Scan() {
+		return nil, fmt.Errorf("read %q: no line with the columns' names", path)
+	}
+	columns := strings.Split(lines.Text(), "\t")
+	if columns[0] != "capture" || !slices.Contains(columns, "frame.number") {
+		return nil, fmt.Errorf("read %q: the first line is %.40q, want the columns capture, frame.number ...", path, lines.Text())
+	}
+	items := make(map[string][]item)
+	for lines.Scan() {
+		capture, rest, _ := strings.Cut(lines.Text(), "\t")
+		items[capture] = append(items[capture], newFrame(columns[1:], rest, preparedSeparator).items()...)
+	}
+	return items, lines.Err()
+}
+
+// frame is what tshark says of one frame.
+type frame struct {
+	columns, values []string
+	separator       string
+}
+
+func newFrame(columns []string, line, separator string) *frame {
+	return &frame{columns: columns, values: strings.Split(strings.TrimRight(line, "\r\n"), "\t"), separator: separator}
+}
+
+func (f *frame) text(column string) string {
+	if i := slices.Index(f.columns, column); i >= 0 && i < len(f.values) {
+		return unescape(f.values[i])
+	}
+	return ""
+}
+
+func (f *frame) list(column string) []string {
+	if s := f.text(column); s != "" {
+		return strings.Split(s, f.separator)
+	}
+	return nil
+}
+
+// unescape undoes what tshark writes for characters that would break its lines.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	return strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\t`, "\t", `\n`, "\n", `\r`, "\r").Replace(s)
+}
+
+func (f *frame) items() []item {
+	flows := f.flows()
+	if len(flows) == 0 {
+		return nil
+	}
+	var items []item
+	udp := flows[0].transport == "udp"
+	if !udp { // HTTP over UDP is SSDP
+		items = append(items, f.messages(kindRequest, "http.request.method", requestColumns)...)
+		items = append(items, f.messages(kindResponse, "http.response.code", responseColumns)...)
+	}
+	items = append(items, f.dns()...)
+	hello := kindTLS
+	if udp {
+		hello = kindQUIC
+	}
+	items = append(items, f.messages(hello, "tls.handshake.ja3", helloColumns)...)
+	for i := range items {
+		items[i].flows, items[i].where = flows, "frame "+f.text("frame.number")
+	}
+	return items
+}
+
+// flows are the endpoints, innermost first: a frame with a tunnel or a quoted
+// datagram has several, and the columns do not say which belong together.
+func (f *frame) flows() []flow {
+	var flows []flow
+	for _, ip := range []string{"ipv6", "ip"} {
+		sources, targets := f.list(ip+".src"), f.list(ip+".dst")
+		for i := min(len(sources), len(targets)) - 1; i >= 0; i-- {
+			for _, transport := range []string{"tcp", "udp"} {
+				from, to := f.list(transport+".srcport"), f.list(transport+".dstport")
+				for j := min(len(from), len(to)) - 1; j >= 0; j-- {
+					a, okA := endpoint(sources[i], from[j])
+					b, okB := endpoint(targets[i], to[j])
+					if okA && okB {
+						flows = append(flows, newFlow(transport, a, b))
+					}
+				}
+			}
+		}
+	}
+	return flows
+}
+
+// messages are those of one kind in the frame, one for each value of the first
+// column. A field whose values cannot be told apart is not compared.
+func (f *frame) messages(k kind, first string, columns map[string]string) []item {
+	items := make([]item, len(f.list(first)))
+	for i := range items {
+		items[i] = item{kind: k, fields: make(map[string]string)}
+	}
+	for name, column := range columns {
+		values := f.list(column)
+		for i := range items {
+			switch {
+			case len(items) == 1:
+				items[i].fields[name] = strings.Join(values, ",")
+			case len(values) == len(items):
+				items[i].fields[name] = values[i]
+			}
+		}
+	}
+	for i := range items {
+		if t, ok := items[i].fields["content type"]; ok {
+			items[i].fields["content type"] = mediaType(t)
+		}
+		if k == kindTLS {
+			items[i].fields["client hello"] = "true"
+		}
+	}
+	return items
+}
+
+var (
+	requestColumns = map[string]string{"method": "http.request.method", "host": "http.host", "uri": "http.request.uri",
+		"user agent": "http.user_agent"}
+	responseColumns = map[string]string{"status": "http.response.code", "content type": "http.content_type"}
+	helloColumns    = map[string]string{"server name": "tls.handshake.extensions_server_name", "ja3": "tls.handshake.ja3",
+		"offered protocols": "tls.handshake.extensions_alpn_str"}
+	dnsColumns = map[string]string{"id": "dns.id", "sort": "dns.flags.response", "name": "dns.qry.name", "type": "dns.qry.type",
+		"rcode": "dns.flags.rcode", "a of all sections": "dns.a", "aaaa of all sections": "dns.aaaa"}
+)
+
+// dns are the frame's DNS messages, with the numbers turned into names.
+func (f *frame) dns() []item {
+	items := f.messages(kindDNS, "dns.id", dnsColumns)
+	for i := range items {
+		fields := items[i].fields
+		if id, err := strconv.ParseUint(fields["id"], 0, 16); err == nil {
+			fields["id"] = strconv.FormatUint(id, 10)
+		}
+		response := fields["sort"] == "1" || fields["sort"] == "True"
+		fields["sort"] = "query"
+		if response {
+			fields["sort"] = "answer"
+		}
+		questions := f.list("dns.qry.name")
+		if response && len(questions) == 0 { // Kagami's record bears the query's
+			delete(fields, "name")
+			delete(fields, "type")
+		} else if len(items) == 1 && len(questions) > 1 { // Kagami's record bears the first one
+			fields["name"], fields["type"] = questions[0], f.list("dns.qry.type")[0]
+		}
+		if t, ok := fields["type"]; ok {
+			fields["type"] = typeName(t)
+		}
+		fields["name"] = tsharkName(fields["name"])
+		if rcode, ok := fields["rcode"]; ok {
+			fields["rcode"] = rcodeName(rcode)
+		}
+		for _, name := range []string{"a of all sections", "aaaa of all sections"} {
+			fields[name] = canonicalAddresses(fields[name])
+		}
+	}
+	return items
+}
+
+func canonicalAddresses(list string) string {
+	if list == "" {
+		return ""
+	}
+	parts := strings.Split(list, ",")
+	for i, p := range parts {
+		if a, err := netip.ParseAddr(p); err == nil {
+			parts[i] = a.String()
+		}
+	}
+	return strings.Join(parts, ",")
+}
