@@ -128,7 +128,7 @@ func (p *prefix) Read(dst []byte) (int, error) {
 func (in *input) Close() error {
 	var errs []error
 	if in.unpack != nil {
-		errs = append(errs, in.unpack.Close())
+		in.unpack.Close() // what was wrong with the data, reading has said
 	}
 	if in.raw != nil {
 		errs = append(errs, in.raw.Close())

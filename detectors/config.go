@@ -24,11 +24,11 @@ type SiteConfig struct {
 	ProxyClients int `toml:"proxy_clients"`
 	// Hosts is how many machines inside are remembered. Default 4096, 16 to 1000000.
 	Hosts int `toml:"hosts"`
-	// Destinations is how many names and addresses outside are remembered. Default 65536, 16 to 10000000.
+	// Destinations is how many names and addresses outside are remembered. Default 32768, 16 to 10000000.
 	Destinations int `toml:"destinations"`
 	// Servers is how many (address, port) inside are remembered. Default 8192, 16 to 1000000.
 	Servers int `toml:"servers"`
-	// Addresses is how many addresses from DNS answers are remembered. Default 65536, 16 to 10000000.
+	// Addresses is how many addresses from DNS answers are remembered. Default 32768, 16 to 10000000.
 	Addresses int `toml:"addresses"`
 }
 
@@ -133,7 +133,7 @@ type DownloadConfig struct {
 func Default() Config {
 	const day = 24 * time.Hour
 	return Config{
-		Site: SiteConfig{ProxyClients: 3, Hosts: 4096, Destinations: 65536, Servers: 8192, Addresses: 65536},
+		Site: SiteConfig{ProxyClients: 3, Hosts: 4096, Destinations: 32768, Servers: 8192, Addresses: 32768},
 		Beacon: BeaconConfig{Enable: true, Threshold: alertScore, MinEvidence: 7, MinLasting: 10 * time.Minute,
 			Interactive: 6, OfficeHours: [2]int{0, 24}, Harmless: harmlessNames(),
 			Pairs: 32768, Probation: 131072, Watched: 1024},

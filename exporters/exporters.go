@@ -103,7 +103,7 @@ type formatEntry struct {
 
 // formats are all formats, in the order in which messages list them.
 var formats = []formatEntry{
-	{"ecs", []records.Kind{records.KindFlow, records.KindDNS, records.KindHTTP, records.KindTLS, records.KindAlert}, newECS},
+	{"ecs", []records.Kind{records.KindFlow, records.KindDNS, records.KindHTTP, records.KindTLS, records.KindAlert, records.KindStats}, newECS},
 	{"squid", []records.Kind{records.KindHTTP, records.KindFlow}, newSquid},
 	{"squid-combined", []records.Kind{records.KindHTTP, records.KindFlow}, newSquidCombined},
 	{"netscreen", []records.Kind{records.KindFlow}, newNetScreen},

@@ -32,6 +32,9 @@ type Window struct {
 	OneSided uint64
 	Missed   uint64 // TCP payload octets never seen
 	Dropped  uint64 // frames the kernel dropped
+
+	Duplicates uint64 // packets that the mirror port delivered twice
+	ClockSteps uint64 // times the capture's clock was set back
 }
 
 // Severity is of three steps.
@@ -80,7 +83,9 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.Strs("kagami.alert.flow_ids", r.Flows)
 	f.Float("kagami.alert.score", r.Score)
 	f.Str("kagami.alert.severity", r.Severity.String())
+	f.Int("kagami.alert.window.clock_steps", int64(r.Window.ClockSteps))
 	f.Int("kagami.alert.window.dropped", int64(r.Window.Dropped))
+	f.Int("kagami.alert.window.duplicates", int64(r.Window.Duplicates))
 	f.Int("kagami.alert.window.flows", int64(r.Window.Flows))
 	f.Int("kagami.alert.window.missed_bytes", int64(r.Window.Missed))
 	f.Int("kagami.alert.window.one_sided", int64(r.Window.OneSided))

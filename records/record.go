@@ -21,10 +21,11 @@ const (
 	KindHTTP
 	KindTLS
 	KindAlert
+	KindStats
 	NumKinds
 )
 
-var kindNames = [NumKinds]string{"flow", "dns", "http", "tls", "alert"}
+var kindNames = [NumKinds]string{"flow", "dns", "http", "tls", "alert", "stats"}
 
 func (k Kind) String() string { return kindNames[k] }
 

@@ -169,7 +169,7 @@ func ended(err error) error {
 // Live runs one source a worker until ctx ends or a source fails. Live sources
 // return from Next within their retire timeout, so that ctx is noticed.
 func (e *Engine) Live(ctx context.Context, srcs []Source) error {
-	e.merger.drops = func() uint64 { return dropped(srcs) }
+	e.merger.reporter = &reporter{engine: e, sources: srcs}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan result, 8*len(srcs))
@@ -186,17 +186,11 @@ func (e *Engine) Live(ctx context.Context, srcs []Source) error {
 	}
 	go func() { wg.Wait(); close(results) }()
 	for r := range results {
+		e.merger.drops = sumStats(srcs).Dropped
 		e.merger.add(r.worker, r.records, r.to)
 	}
 	e.merger.finish()
 	return e.err
-}
-
-func dropped(srcs []Source) (n uint64) {
-	for _, s := range srcs {
-		n += s.Stats().Dropped
-	}
-	return n
 }
 
 // live is one worker's loop. Its clock is its own: rings are read independently.

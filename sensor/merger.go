@@ -29,7 +29,8 @@ type merger struct {
 	pending   []records.Record
 	detectors []Detector
 	output    func([]records.Record)
-	drops     func() uint64 // frames lost by the kernel so far, nil for files
+	drops     uint64    // frames lost by the kernel so far
+	reporter  *reporter // live runs only
 
 	tick   mark // the last moment the detectors were told
 	last   *records.Meta
@@ -55,7 +56,16 @@ func (m *merger) add(worker int, rs []records.Record, to mark) {
 		}
 		return 1
 	})
+	for m.reporter != nil {
+		at, ok := m.reporter.due(low)
+		if !ok {
+			break
+		}
+		m.release(at)
+		m.batch = append(m.batch, m.reporter.report(at, m.window.all))
+	}
 	m.release(low)
+	m.flush()
 }
 
 // finish releases everything.
@@ -89,7 +99,6 @@ func (m *merger) release(to mark) {
 	rest := copy(m.pending, m.pending[n:])
 	clear(m.pending[rest:])
 	m.pending = m.pending[:rest]
-	m.flush()
 }
 
 // observe passes one record to the detectors and to the output, in that order of

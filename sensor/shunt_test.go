@@ -87,7 +87,9 @@ func live(t testing.TB, src sensor.Source) (*records.Flow, sensor.WorkerStats) {
 	var flows []*records.Flow
 	e := engineWith(sensor.DefaultConfig(), func(rs []records.Record) {
 		for _, r := range rs {
-			flows = append(flows, r.(*records.Flow))
+			if f, ok := r.(*records.Flow); ok {
+				flows = append(flows, f)
+			}
 		}
 	}, script(&log, packet.ProtoTCP))
 	if err := e.Live(context.Background(), []sensor.Source{src}); err != nil {

@@ -66,6 +66,14 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	counter(f.Overlapped, fragments, "overlapped")
 	counter(f.Refused, fragments, "refused")
 	counter(st.Records, desc("records_total", "Records written by the workers."))
+	link := linkState(m.sources)
+	up := uint64(1)
+	if link.Down {
+		up = 0
+	}
+	gauge(up, desc("interface_up", "1 while the interface is up."))
+	counter(link.Flaps, desc("interface_flaps_total", "Times the interface went down."))
+	m.detectors(gauge)
 	m.exports(counter, gauge)
 	m.evidence(counter, gauge)
 }
@@ -123,4 +131,16 @@ func (m *metrics) evidence(counter, gauge func(uint64, *prometheus.Desc, ...stri
 	counter(s.LostDisk, packets, "lost_disk_failed")
 	counter(s.Ignored, packets, "ignored")
 	counter(s.Errors, desc("evidence_errors_total", "Failures of the disk."))
+}
+
+// detectors are numbers of either kind: how full a table is, what it forgot.
+func (m *metrics) detectors(gauge func(uint64, *prometheus.Desc, ...string)) {
+	counts := m.pipeline.counts.Load()
+	if counts == nil {
+		return
+	}
+	d := desc("detector", "Bookkeeping of the detectors: how full their tables are and what they had to forget.", "detector", "what")
+	for _, c := range *counts {
+		gauge(c.Value, d, c.detector, c.Counter.Name)
+	}
 }

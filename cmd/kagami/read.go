@@ -59,6 +59,9 @@ func (r *readCmd) Run(ctx context.Context) error {
 	readErr := p.engine.Read(ctx, src)
 	p.drain()
 	bar.finish()
+	if n, first := src.Damage(); n > 0 {
+		fmt.Fprintf(os.Stderr, "kagami: warning: %d damaged places were skipped; the first: %s\n", n, first)
+	}
 	closeErr := p.close()
 	if !r.Quiet && (readErr == nil || src.Stats().Received > 0) {
 		p.report(os.Stdout, src, r.Out)

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/net/bpf"
 
@@ -19,7 +20,10 @@ import (
 	"kagami/sensor"
 )
 
-const defaultConfig = "/etc/kagami/kagami.toml"
+const (
+	defaultConfig = "/etc/kagami/kagami.toml"
+	defaultLogs   = "/var/log/kagami" // where the files of kagami read -o go when no [[export]] says otherwise
+)
 
 // errReload ends a pipeline because the configuration changed.
 var errReload = errors.New("reload")
@@ -73,19 +77,26 @@ func (r *runCmd) configure() (configs.Config, error) {
 // once runs one pipeline until ctx ends, the capture fails, or a changed
 // configuration, which it returns with errReload, takes its place.
 func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, hup <-chan os.Signal) (configs.Config, error) {
-	p, err := newPipeline(c, c.Export, true, nil, log)
+	to := c.Export
+	if len(to) == 0 {
+		to = files(defaultLogs)
+	}
+	srcs, err := openRings(c.Capture) // first, so that without the right to it nothing is left behind
 	if err != nil {
 		return c, err
 	}
-	srcs, err := openRings(c.Capture)
+	p, err := newPipeline(c, to, true, nil, log)
 	if err != nil {
-		return c, errors.Join(err, p.close())
+		return c, errors.Join(err, closeAll(srcs))
 	}
 	stopMetrics, err := p.serveMetrics(srcs)
 	if err != nil {
 		return c, errors.Join(err, closeAll(srcs), p.close())
 	}
-	log.Info("capturing", "interface", c.Capture.Interface, "workers", len(srcs), "filter", c.Capture.Filter, "exports", len(c.Export))
+	log.Info("capturing", "interface", c.Capture.Interface, "workers", len(srcs), "filter", c.Capture.Filter, "exports", len(to))
+	watchCtx, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go watchLink(watchCtx, c.Capture.Interface, srcs, log)
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := c
@@ -105,12 +116,47 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, h
 	err = p.engine.Live(runCtx, srcs)
 	p.drain()
 	stopMetrics()
+	left := errors.Join(closeAll(srcs), p.close())
 	p.report(os.Stdout, joined(srcs), "")
-	err = errors.Join(err, closeAll(srcs), p.close())
 	if errors.Is(context.Cause(runCtx), errReload) && err == nil {
+		for _, e := range configs.Problems(left) {
+			log.Error("closing for the reload", "err", e)
+		}
 		return next, errReload
 	}
-	return c, err
+	return c, errors.Join(err, left)
+}
+
+// watchLink says in the log when the interface goes down and comes back; the
+// rings wait for it by themselves.
+func watchLink(ctx context.Context, name string, srcs []sensor.Source, log *slog.Logger) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	down := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if s := linkState(srcs); s.Down != down {
+			if down = s.Down; down {
+				log.Warn("interface is down: waiting for it", "interface", name, "times", s.Flaps)
+			} else {
+				log.Info("interface is up again", "interface", name)
+			}
+		}
+	}
+}
+
+// linkState is what the first ring says of the interface that all rings share.
+func linkState(srcs []sensor.Source) (s capture.State) {
+	if len(srcs) > 0 {
+		if r, ok := srcs[0].(*capture.Ring); ok {
+			s = r.State()
+		}
+	}
+	return s
 }
 
 // reload answers SIGHUP. A configuration with mistakes changes nothing.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"kagami/configs"
@@ -21,19 +23,25 @@ import (
 
 // pipeline is everything between a source and the places records go to.
 type pipeline struct {
-	config  configs.Config
-	engine  *sensor.Engine
-	exports []exporters.Output
-	store   *evidence.Store
-	writers []*evidence.Writer
-	summary *summary
-	log     *slog.Logger
-	batches chan []records.Record // between the merger and the exports; nil with one worker
-	written chan struct{}         // closed when all batches are
+	config    configs.Config
+	engine    *sensor.Engine
+	exports   []exporters.Output
+	store     *evidence.Store
+	writers   []*evidence.Writer
+	summary   *summary
+	log       *slog.Logger
+	handed    int
+	detectors []sensor.Detector
+	counts    atomic.Pointer[[]detectorCount]
+	batches   chan []records.Record // between the merger and the exports; nil with one worker
+	written   chan struct{}         // closed when all batches are
 }
 
 // batchesAhead is how far the merger may run ahead of the exports, in batches.
 const batchesAhead = 16
+
+// countEvery is how many batches lie between two looks at the detectors' counters.
+const countEvery = 64
 
 // files are the exports of kagami read -o DIR: the command-line contract.
 func files(dir string) []exporters.Config {
@@ -90,11 +98,12 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 			return w
 		}
 	}
+	p.detectors = detectors.All(c.Detect)
 	p.engine = sensor.New(sensor.Options{
 		Config:    c.Sensor,
 		Networks:  networks,
 		Protocols: decoders.All(),
-		Detectors: detectors.All(c.Detect),
+		Detectors: p.detectors,
 		Output:    output,
 		Store:     store,
 		Progress:  progress,
@@ -136,7 +145,12 @@ func (p *pipeline) openExports(to []exporters.Config, live bool) error {
 
 // hand gives records to the goroutine that writes them, so that merging and
 // formatting share the work of two processors.
-func (p *pipeline) hand(rs []records.Record) { p.batches <- rs }
+func (p *pipeline) hand(rs []records.Record) {
+	if p.handed++; p.handed%countEvery == 0 {
+		p.countDetectors()
+	}
+	p.batches <- rs
+}
 
 func (p *pipeline) writeAll() {
 	for rs := range p.batches {
@@ -169,7 +183,7 @@ func (p *pipeline) write(rs []records.Record) {
 // limitMemory turns the sum of the limits into the runtime's soft memory limit,
 // so that garbage is collected before the box swaps, and says what the plan is.
 func (p *pipeline) limitMemory(exports int, live bool) {
-	const fixed = 20 << 20 // code, stacks, batches, and what is in flight
+	const fixed = 16 << 20 // code, stacks, batches, and what is in flight
 	c := &p.config
 	heap := c.Sensor.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
 	if c.Evidence.Enabled {
@@ -188,13 +202,18 @@ func (p *pipeline) limitMemory(exports int, live bool) {
 		"exports_mib", exports*c.Output.QueueBytes>>20, "rings_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
 }
 
-// close flushes every place, waiting a bounded time for each.
+// closeWait is how long each place may take to accept what is left.
+const closeWait = 10 * time.Second
+
+// close flushes every place, all at once: a dead one must not keep another from
+// getting its lines.
 func (p *pipeline) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
-	var errs []error
-	for _, x := range p.exports {
-		errs = append(errs, x.Close(ctx))
+	errs := make([]error, len(p.exports), len(p.exports)+1)
+	var wg sync.WaitGroup
+	for i, x := range p.exports {
+		wg.Go(func() { errs[i] = x.Close(ctx) })
 	}
 	for _, w := range p.writers {
 		w.Close()
@@ -202,5 +221,26 @@ func (p *pipeline) close() error {
 	if p.store != nil {
 		errs = append(errs, p.store.Close())
 	}
+	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// countDetectors keeps the detectors' counters for the metrics. The goroutine
+// that runs the detectors calls it.
+func (p *pipeline) countDetectors() {
+	var all []detectorCount
+	for _, d := range p.detectors {
+		if c, ok := d.(detectors.Counted); ok {
+			for _, n := range c.Counters() {
+				all = append(all, detectorCount{c.Name(), n})
+			}
+		}
+	}
+	p.counts.Store(&all)
+}
+
+// detectorCount is one counter of one detector.
+type detectorCount struct {
+	detector string
+	detectors.Counter
 }

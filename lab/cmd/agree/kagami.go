@@ -221,8 +221,8 @@ func (r *record) message() map[string]string {
 	if r.Kagami.DNS.Authority+r.Kagami.DNS.Additional > 0 {
 		end = more
 	}
-	return map[string]string{"id": d.ID, "sort": d.Type, "name": rawName(d.Question.Name), "type": d.Question.Type,
-		"rcode": d.RCode, "a": strings.Join(v4, ","), "aaaa": strings.Join(v6, ","),
+	return map[string]string{"id": d.ID, "sort": d.Type, "name": legible(rawName(d.Question.Name)), "type": d.Question.Type,
+		"rcode": d.RCode, "header rcode": headerRCode(d.RCode), "a": strings.Join(v4, ","), "aaaa": strings.Join(v6, ","),
 		"a of all sections": strings.Join(v4, ",") + end, "aaaa of all sections": strings.Join(v6, ",") + end}
 }
 
@@ -234,26 +234,4 @@ func (r *record) handshake() map[string]string {
 		"resumed": strconv.FormatBool(t.Resumed), "subject": t.Server.Subject, "issuer": t.Server.Issuer, "serial": t.Server.X509.Serial,
 		"sha1": t.Server.Hash.SHA1, "sha256": t.Server.Hash.SHA256,
 		"client hello": strconv.FormatBool(r.Kagami.TLS.Version != "")}
-}
-
-// rawName undoes the escapes of presentation format (RFC 1035 section 5.1), as
-// other programs write names raw.
-func rawName(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		if i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 10, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		i++
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

@@ -9,9 +9,9 @@ import (
 // where they cut it, so its parts are summed.
 type session struct {
 	flow   flow
-	where  string              // of its first part
+	where  string               // of its first part
 	counts map[string][2]uint64 // "packets", "bytes": sent by the lower endpoint and by the higher one
-	sets   map[string][]string // "ja3" ...: the values met
+	sets   map[string][]string  // "ja3" ...: the values met
 }
 
 // sessions are kept in the order of their first parts.

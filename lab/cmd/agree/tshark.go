@@ -107,12 +107,13 @@ func (f *frame) list(column string) []string {
 	return nil
 }
 
-// unescape undoes what tshark writes for characters that would break its lines.
+// unescape undoes what tshark writes for characters that would break its lines;
+// it leaves backslashes alone.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
-	return strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\t`, "\t", `\n`, "\n", `\r`, "\r").Replace(s)
+	return strings.NewReplacer(`\t`, "\t", `\n`, "\n", `\r`, "\r").Replace(s)
 }
 
 func (f *frame) items() []item {
@@ -123,15 +124,15 @@ func (f *frame) items() []item {
 	var items []item
 	udp := flows[0].transport == "udp"
 	if !udp { // HTTP over UDP is SSDP
-		items = append(items, f.messages(kindRequest, "http.request.method", requestColumns)...)
-		items = append(items, f.messages(kindResponse, "http.response.code", responseColumns)...)
+		items = append(items, f.requests()...)
+		items = append(items, f.responses()...)
 	}
 	items = append(items, f.dns()...)
 	hello := kindTLS
 	if udp {
 		hello = kindQUIC
 	}
-	items = append(items, f.messages(hello, "tls.handshake.ja3", helloColumns)...)
+	items = append(items, f.hellos(hello)...)
 	for i := range items {
 		items[i].flows, items[i].where = flows, "frame "+f.text("frame.number")
 	}
@@ -160,48 +161,81 @@ func (f *frame) flows() []flow {
 	return flows
 }
 
+// column says which field of an item a column of tshark's is.
+type column struct{ field, name string }
+
+func requestColumns() []column {
+	return []column{{"method", "http.request.method"}, {"host", "http.host"}, {"uri", "http.request.uri"}, {"user agent", "http.user_agent"}}
+}
+
+func responseColumns() []column {
+	return []column{{"status", "http.response.code"}, {"content type", "http.content_type"}}
+}
+
+func helloColumns() []column {
+	return []column{{"ja3", "tls.handshake.ja3"}, {"server name", "tls.handshake.extensions_server_name"},
+		{"offered protocols", "tls.handshake.extensions_alpn_str"}}
+}
+
+func dnsColumns() []column {
+	return []column{{"id", "dns.id"}, {"sort", "dns.flags.response"}, {"name", "dns.qry.name"}, {"type", "dns.qry.type"},
+		{"header rcode", "dns.flags.rcode"}, {"a of all sections", "dns.a"}, {"aaaa of all sections", "dns.aaaa"}}
+}
+
 // messages are those of one kind in the frame, one for each value of the first
 // column. A field whose values cannot be told apart is not compared.
-func (f *frame) messages(k kind, first string, columns map[string]string) []item {
-	items := make([]item, len(f.list(first)))
+func (f *frame) messages(k kind, columns []column) []item {
+	items := make([]item, len(f.list(columns[0].name)))
 	for i := range items {
 		items[i] = item{kind: k, fields: make(map[string]string)}
 	}
-	for name, column := range columns {
-		values := f.list(column)
+	for _, c := range columns {
+		values := f.list(c.name)
 		for i := range items {
 			switch {
 			case len(items) == 1:
-				items[i].fields[name] = strings.Join(values, ",")
+				items[i].fields[c.field] = strings.Join(values, ",")
 			case len(values) == len(items):
-				items[i].fields[name] = values[i]
+				items[i].fields[c.field] = values[i]
 			}
-		}
-	}
-	for i := range items {
-		if t, ok := items[i].fields["content type"]; ok {
-			items[i].fields["content type"] = mediaType(t)
-		}
-		if k == kindTLS {
-			items[i].fields["client hello"] = "true"
 		}
 	}
 	return items
 }
 
-var (
-	requestColumns = map[string]string{"method": "http.request.method", "host": "http.host", "uri": "http.request.uri",
-		"user agent": "http.user_agent"}
-	responseColumns = map[string]string{"status": "http.response.code", "content type": "http.content_type"}
-	helloColumns    = map[string]string{"server name": "tls.handshake.extensions_server_name", "ja3": "tls.handshake.ja3",
-		"offered protocols": "tls.handshake.extensions_alpn_str"}
-	dnsColumns = map[string]string{"id": "dns.id", "sort": "dns.flags.response", "name": "dns.qry.name", "type": "dns.qry.type",
-		"rcode": "dns.flags.rcode", "a of all sections": "dns.a", "aaaa of all sections": "dns.aaaa"}
-)
+func (f *frame) requests() []item {
+	items := f.messages(kindRequest, requestColumns())
+	for i := range items {
+		// tshark's host is the header's; where the target names one, that rules (RFC 9112 section 3.2.2).
+		if uri, ok := items[i].fields["uri"]; !ok || !strings.HasPrefix(uri, "/") {
+			delete(items[i].fields, "host")
+		}
+	}
+	return items
+}
+
+func (f *frame) responses() []item {
+	items := f.messages(kindResponse, responseColumns())
+	for i := range items {
+		if t, ok := items[i].fields["content type"]; ok {
+			items[i].fields["content type"] = mediaType(t)
+		}
+	}
+	return items
+}
+
+func (f *frame) hellos(k kind) []item {
+	items := f.messages(k, helloColumns())
+	for i := range items {
+		items[i].fields["client hello"] = "true"
+	}
+	return items
+}
 
 // dns are the frame's DNS messages, with the numbers turned into names.
 func (f *frame) dns() []item {
-	items := f.messages(kindDNS, "dns.id", dnsColumns)
+	items := f.messages(kindDNS, dnsColumns())
+	questions, types := f.list("dns.qry.name"), f.list("dns.qry.type")
 	for i := range items {
 		fields := items[i].fields
 		if id, err := strconv.ParseUint(fields["id"], 0, 16); err == nil {
@@ -212,31 +246,30 @@ func (f *frame) dns() []item {
 		if response {
 			fields["sort"] = "answer"
 		}
-		questions := f.list("dns.qry.name")
-		if response && len(questions) == 0 { // Kagami's record bears the query's
+		switch {
+		case response && len(questions) == 0: // Kagami's record bears the query's
 			delete(fields, "name")
 			delete(fields, "type")
-		} else if len(items) == 1 && len(questions) > 1 { // Kagami's record bears the first one
-			fields["name"], fields["type"] = questions[0], f.list("dns.qry.type")[0]
+		case len(items) == 1 && len(questions) > 1 && len(types) == len(questions): // and of several the first
+			fields["name"], fields["type"] = questions[0], types[0]
 		}
-		if t, ok := fields["type"]; ok {
-			fields["type"] = typeName(t)
-		}
-		fields["name"] = tsharkName(fields["name"])
-		if rcode, ok := fields["rcode"]; ok {
-			fields["rcode"] = rcodeName(rcode)
-		}
-		for _, name := range []string{"a of all sections", "aaaa of all sections"} {
-			fields[name] = canonicalAddresses(fields[name])
-		}
+		translate(fields, "name", tsharkName)
+		translate(fields, "type", typeName)
+		translate(fields, "header rcode", rcodeName)
+		translate(fields, "a of all sections", canonicalAddresses)
+		translate(fields, "aaaa of all sections", canonicalAddresses)
 	}
 	return items
 }
 
-func canonicalAddresses(list string) string {
-	if list == "" {
-		return ""
+func translate(fields map[string]string, name string, to func(string) string) {
+	if s := fields[name]; s != "" {
+		fields[name] = to(s)
 	}
+}
+
+// canonicalAddresses writes addresses as RFC 5952 asks.
+func canonicalAddresses(list string) string {
 	parts := strings.Split(list, ",")
 	for i, p := range parts {
 		if a, err := netip.ParseAddr(p); err == nil {

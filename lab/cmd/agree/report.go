@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// expectation is what a program says is in a capture.
+type expectation struct {
+	program  string
+	file     string // its result, "" for tshark
+	items    []item
+	complete bool // it names everything of the kinds that Kagami decodes: what else Kagami finds is extra
+}
+
+// row is a line of the table: a program and a kind of item.
+type row struct {
+	program string
+	kind    kind
+}
+
+// counts are what became of a row's items.
+type counts struct {
+	expected, agree, differ, missing, extra int
+	fields                                  map[string]*fieldCounts
+}
+
+type fieldCounts struct{ compared, agree int }
+
+type tally map[row]*counts
+
+func (t tally) of(r row) *counts {
+	if t[r] == nil {
+		t[r] = &counts{fields: make(map[string]*fieldCounts)}
+	}
+	return t[r]
+}
+
+// kinds are those that are compared, in the order of the table.
+func kinds() []kind {
+	return []kind{kindRequest, kindResponse, kindDNS, kindTLS, kindQUIC, kindFlow, kindSession}
+}
+
+func ofKind(items []item, k kind) []item {
+	var some []item
+	for _, it := range items {
+		if it.kind == k {
+			some = append(some, it)
+		}
+	}
+	return some
+}
+
+// compare counts what is expected of a capture, and writes the differences.
+func (t tally) compare(w io.Writer, capture string, e expectation, got []item) {
+	for _, k := range kinds() {
+		want, have := ofKind(e.items, k), ofKind(got, k)
+		if len(want) == 0 && (!e.complete || k == kindFlow || k == kindSession || len(have) == 0) {
+			continue
+		}
+		c := t.of(row{e.program, k})
+		for _, p := range match(want, have) {
+			if p.want != nil || e.complete {
+				c.add(&p)
+				p.write(w, capture, e, k)
+			}
+		}
+	}
+}
+
+func (c *counts) add(p *pairing) {
+	if p.want == nil {
+		c.extra++
+		return
+	}
+	c.expected++
+	switch {
+	case p.got == nil:
+		c.missing++
+		return
+	case len(p.differ) > 0:
+		c.differ++
+	default:
+		c.agree++
+	}
+	for name := range p.want.fields {
+		f := c.fields[name]
+		if f == nil {
+			f = new(fieldCounts)
+			c.fields[name] = f
+		}
+		f.compared++
+		f.agree++
+	}
+	for _, name := range p.differ {
+		c.fields[name].agree--
+	}
+}
+
+// write writes a line for a difference: program, kind, capture, place, flow,
+// what became of it, and the fields.
+func (p *pairing) write(w io.Writer, capture string, e expectation, k kind) {
+	var outcome, details string
+	it := p.want
+	switch {
+	case p.want == nil:
+		it, outcome, details = p.got, "extra", p.got.brief()
+	case p.got == nil:
+		outcome, details = "missing", p.want.brief()
+	case len(p.differ) == 0:
+		return
+	default:
+		outcome = "differ"
+		var parts []string
+		for _, name := range p.want.names() {
+			if want, got := p.want.fields[name], p.got.fields[name]; want != got && !begins(want, got) {
+				parts = append(parts, fmt.Sprintf("%s: %q, Kagami %q", name, want, strings.TrimSuffix(got, more)))
+			}
+		}
+		details = strings.Join(parts, "; ")
+	}
+	place := "any flow"
+	if len(it.flows) > 0 {
+		place = it.flows[0].String()
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.program, k, capture, strings.TrimSpace(e.file+" "+it.where), place, outcome, details)
+}
+
+// brief are the fields that have a value, in one line.
+func (it *item) brief() string {
+	var parts []string
+	for _, name := range it.names() {
+		if v := it.fields[name]; v != "" && v != more {
+			parts = append(parts, fmt.Sprintf("%s %.100q", name, strings.TrimSuffix(v, more)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// programs are the order of the tables.
+func (t tally) programs() []string {
+	seen := make(map[string]bool)
+	for r := range t {
+		seen[r.program] = true
+	}
+	return orderedKeys(seen)
+}
+
+func (t tally) print(out io.Writer, captures int, failed []string) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\n\nprogram\tkind\texpected\tagree\tdiffer\tmissing\textra\tshare\n", plural(captures, "capture"))
+	t.each(func(r row, c *counts) {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", r.program, r.kind, c.expected, c.agree, c.differ, c.missing, c.extra, share(c.agree, c.expected))
+	})
+	fmt.Fprint(w, "\nprogram\tkind\tfield\tcompared\tagree\tshare\n")
+	t.each(func(r row, c *counts) {
+		for _, name := range orderedKeys(c.fields) {
+			f := c.fields[name]
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", r.program, r.kind, name, f.compared, f.agree, share(f.agree, f.compared))
+		}
+	})
+	if len(failed) > 0 {
+		fmt.Fprintf(w, "\n%s not compared, or not with everything\n", plural(len(failed), "capture"))
+		for _, f := range failed {
+			fmt.Fprintf(w, "  %.300s\n", f)
+		}
+	}
+	return w.Flush()
+}
+
+func (t tally) each(do func(row, *counts)) {
+	for _, program := range t.programs() {
+		for _, k := range kinds() {
+			if c := t[row{program, k}]; c != nil {
+				do(row{program, k}, c)
+			}
+		}
+	}
+}
+
+// share is a part of a whole in percent, rounded down so that 100 means all.
+func share(part, whole int) string {
+	if whole == 0 {
+		return "-"
+	}
+	hundredths := part * 10000 / whole
+	return fmt.Sprintf("%d.%02d %%", hundredths/100, hundredths%100)
+}
