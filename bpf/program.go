@@ -24,7 +24,6 @@ func prologue(filter []bpf.RawInstruction, ethernet bool, snaplen uint32) (asm.I
 			return nil, err
 		}
 		out = append(out,
-			asm.Mov.Imm32(regA, 0).WithSymbol(labelRefused),
 			asm.JNE.Imm32(regA, 0, "some").WithSymbol(labelAccepted),
 			asm.Return(),
 			asm.JLE.Imm32(regA, int32(snaplen), "bounded").WithSymbol("some"),

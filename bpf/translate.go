@@ -63,23 +63,23 @@ const (
 // Labels within the program.
 const (
 	labelAccepted = "accepted"
-	labelRefused  = "refused"
 )
 
 // translator turns classic instructions into eBPF. All arithmetic has 32 bits
 // in both.
 type translator struct {
-	out   asm.Instructions
-	at    int // index of the classic instruction
-	label bool
+	out     asm.Instructions
+	at      int    // index of the classic instruction
+	reached []bool // the verifier refuses instructions that are not
+	targets []bool // of jumps
 }
 
 // translate makes of a filter instructions that end at labelAccepted with the
 // octets to keep in regA, or with a return of 0. The error names what it does
 // not know; filters from bpf/filter have nothing of the kind.
 func translate(filter []bpf.RawInstruction) (asm.Instructions, error) {
-	targets := make([]bool, len(filter)+1)
-	t := translator{}
+	t := translator{reached: make([]bool, len(filter)+1), targets: make([]bool, len(filter)+1)}
+	t.reached[0] = true
 	t.out = asm.Instructions{
 		asm.Mov.Reg(regContext, asm.R1),
 		asm.Mov.Imm32(regA, 0),
@@ -91,10 +91,15 @@ func translate(filter []bpf.RawInstruction) (asm.Instructions, error) {
 		}
 	}
 	for i, ins := range filter {
-		t.at, t.label = i, targets[i]
-		if err := t.instruction(ins, targets); err != nil {
+		if t.at = i; !t.reached[i] {
+			continue
+		}
+		if err := t.instruction(ins); err != nil {
 			return nil, fmt.Errorf("%w: instruction %d (%#04x %#x): %w", errUntranslated, i, ins.Op, ins.K, err)
 		}
+	}
+	if t.reached[len(filter)] {
+		return nil, fmt.Errorf("%w: it ends without a verdict", errUntranslated)
 	}
 	return t.out, nil
 }
@@ -111,19 +116,23 @@ func usesScratch(filter []bpf.RawInstruction) bool {
 // scratch is the place of M[k] on the stack.
 func scratch(k uint32) int16 { return -4 * int16(k+1) }
 
-// add appends eBPF; the first instruction bears the label that jumps look for.
+// add appends the eBPF of a classic instruction; the first bears the label that
+// jumps look for.
 func (t *translator) add(ins ...asm.Instruction) {
-	if t.label {
+	if t.targets[t.at] {
 		ins[0] = ins[0].WithSymbol(label(t.at))
-		t.label = false
 	}
 	t.out = append(t.out, ins...)
 }
 
 func label(i int) string { return fmt.Sprintf("filter%d", i) }
 
-func (t *translator) instruction(ins bpf.RawInstruction, targets []bool) error {
-	switch ins.Op & 7 {
+func (t *translator) instruction(ins bpf.RawInstruction) error {
+	class := ins.Op & 7
+	if class != classJMP && class != classRET {
+		t.reached[t.at+1] = true
+	}
+	switch class {
 	case classLD:
 		return t.load(ins)
 	case classLDX:
@@ -133,22 +142,23 @@ func (t *translator) instruction(ins bpf.RawInstruction, targets []bool) error {
 			return errUnknown
 		}
 		from := regA
-		if ins.Op&7 == classSTX {
+		if class == classSTX {
 			from = regX
 		}
 		t.add(asm.StoreMem(asm.RFP, scratch(ins.K), from, asm.Word))
 	case classALU:
 		return t.arithmetic(ins)
 	case classJMP:
-		return t.jump(ins, targets)
+		return t.jump(ins)
 	case classRET:
-		if ins.Op != classRET|retA {
-			if ins.Op != classRET {
-				return errUnknown
-			}
-			t.add(asm.Mov.Imm32(regA, int32(ins.K)))
+		switch ins.Op {
+		case classRET:
+			t.add(asm.Mov.Imm32(regA, int32(ins.K)), asm.Ja.Label(labelAccepted))
+		case classRET | retA:
+			t.add(asm.Ja.Label(labelAccepted))
+		default:
+			return errUnknown
 		}
-		t.add(asm.Ja.Label(labelAccepted))
 	case classMISC:
 		if ins.Op&miscTXA != 0 {
 			t.add(asm.Mov.Reg32(regA, regX))
@@ -251,10 +261,16 @@ func (t *translator) arithmetic(ins bpf.RawInstruction) error {
 	case op == asm.Neg:
 		t.add(asm.Neg.Imm32(regA, 0))
 	case ins.Op&sourceX != 0:
-		if divides { // by zero: classic BPF refuses the packet
-			t.add(asm.JEq.Imm32(regX, 0, labelRefused))
+		if !divides {
+			t.add(op.Reg32(regA, regX))
+			break
 		}
-		t.add(op.Reg32(regA, regX))
+		divide := fmt.Sprintf("divide%d", t.at)
+		t.add( // by zero: classic BPF refuses the packet
+			asm.JNE.Imm32(regX, 0, divide),
+			asm.Mov.Imm32(regA, 0),
+			asm.Return(),
+			op.Reg32(regA, regX).WithSymbol(divide))
 	case divides && ins.K == 0, (op == asm.LSh || op == asm.RSh) && ins.K > 31:
 		return errUnknown // the kernel does not take such filters either
 	default:
@@ -263,37 +279,38 @@ func (t *translator) arithmetic(ins bpf.RawInstruction) error {
 	return nil
 }
 
-func (t *translator) jump(ins bpf.RawInstruction, targets []bool) error {
-	to := func(skip uint32) (string, error) {
-		i := t.at + 1 + int(skip)
-		if skip >= uint32(len(targets)) || i >= len(targets)-1 {
-			return "", errors.New("jump out of the program")
-		}
-		targets[i] = true
-		return label(i), nil
+// target is the label of the instruction that a jump over so many others leads to.
+func (t *translator) target(skip uint32) (string, error) {
+	to := uint64(t.at) + 1 + uint64(skip)
+	if to >= uint64(len(t.targets)-1) {
+		return "", errors.New("jump out of the program")
 	}
+	t.reached[to], t.targets[to] = true, true
+	return label(int(to)), nil
+}
+
+func (t *translator) jump(ins bpf.RawInstruction) error {
 	if ins.Op&0xf0 == 0 {
-		l, err := to(ins.K)
-		t.add(asm.Ja.Label(l))
+		to, err := t.target(ins.K)
+		t.add(asm.Ja.Label(to))
 		return err
 	}
 	op, ok := map[uint16]asm.JumpOp{0x10: asm.JEq, 0x20: asm.JGT, 0x30: asm.JGE, 0x40: asm.JSet}[ins.Op&0xf0]
 	if !ok {
 		return errUnknown
 	}
-	yes, err := to(uint32(ins.Jt))
+	yes, err := t.target(uint32(ins.Jt))
 	if err != nil {
 		return err
 	}
+	no, err := t.target(uint32(ins.Jf))
+	if err != nil {
+		return err
+	}
+	test := op.Imm32(regA, int32(ins.K), yes)
 	if ins.Op&sourceX != 0 {
-		t.add(op.Reg32(regA, regX, yes))
-	} else {
-		t.add(op.Imm32(regA, int32(ins.K), yes))
+		test = op.Reg32(regA, regX, yes)
 	}
-	if ins.Jf == 0 {
-		return nil
-	}
-	no, err := to(uint32(ins.Jf))
-	t.add(asm.Ja.Label(no))
-	return err
+	t.add(test, asm.Ja.Label(no))
+	return nil
 }

@@ -112,7 +112,7 @@ func TestLiveTranslatedFilters(t *testing.T) {
 	}
 }
 
-// random makes programs of every instruction, which the compiler does not emit.
+// Programs of random instructions, also those that the filter compiler does not emit.
 func TestLiveTranslatedInstructions(t *testing.T) {
 	needRoot(t)
 	r := rand.New(rand.NewPCG(3, 4))
@@ -133,7 +133,7 @@ func TestLiveTranslatedInstructions(t *testing.T) {
 				bpf.LoadScratch{Dst: bpf.Register(r.IntN(2)), N: r.IntN(16)},
 				bpf.ALUOpConstant{Op: ops[r.IntN(len(ops))], Val: 1 + r.Uint32N(31)},
 				bpf.ALUOpX{Op: ops[r.IntN(6)]},
-				bpf.NegateA{}, bpf.TAX{}, bpf.TXA{},
+				bpf.TAX{}, bpf.TXA{},
 				bpf.Jump{Skip: uint32(r.IntN(int(left) + 1))},
 				bpf.JumpIf{Cond: bpf.JumpTest(r.IntN(8)), Val: r.Uint32() >> r.IntN(32), SkipTrue: uint8(r.IntN(int(left) + 1)), SkipFalse: uint8(r.IntN(int(left) + 1))},
 				bpf.JumpIfX{Cond: bpf.JumpTest(r.IntN(8)), SkipTrue: uint8(r.IntN(int(left) + 1)), SkipFalse: uint8(r.IntN(int(left) + 1))},

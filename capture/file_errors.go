@@ -51,5 +51,5 @@ func IsTorn(err error) bool {
 		return len(joined.Unwrap()) > 0
 	}
 	var bad *RecordError
-	return errors.As(err, &bad) && bad.Torn && bad.Offset > 0 // at 0 there is nothing before
+	return errors.As(err, &bad) && bad.Torn
 }

@@ -327,7 +327,7 @@ func (d *egress) alert(f *records.Flow, h *excursions, live []excursion, through
 	a.Title = fmt.Sprintf("%s goes around the proxy to %d destination(s)", a.Source, len(live)+h.beyond)
 	a.Evidence = []string{
 		fmt.Sprintf("%d connections of %s went through a proxy, %.1f %% of what counts; direct contacts are out of the ordinary by %.1f nats",
-			through, a.Source, 100*proxiedShare(through, h.distinct), surprise(through)),
+			through, a.Source, 100*proxiedShare(through, h.distinct), surprise(through)+laxity(d.leaky-1, d.site.users)),
 		fmt.Sprintf("%d direct connections were answered, %d were blocked or unanswered", opened, blocked),
 		listExcursions(live, h.beyond),
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -69,23 +70,19 @@ func (r *readCmd) Run(ctx context.Context) error {
 	return verdict(readErr, closeErr, p.summary.err)
 }
 
-// verdict is the exit status: a torn last packet is a warning, all else fails.
+// verdict is the exit status: a torn last packet is a warning, unless nothing
+// was read before it; all else fails.
 func verdict(read error, others ...error) error {
-	if read != nil && capture.IsTorn(read) {
-		for _, torn := range configs.Problems(read) {
-			fmt.Fprintln(os.Stderr, "kagami: warning:", strings.TrimPrefix(torn.Error(), "capture: ")+"; everything before it was read")
+	var errs []error
+	for _, err := range configs.Problems(read) {
+		var at *capture.RecordError
+		if !capture.IsTorn(err) || errors.As(err, &at) && at.Offset == 0 {
+			errs = append(errs, err)
+			continue
 		}
-		read = nil
+		fmt.Fprintln(os.Stderr, "kagami: warning:", strings.TrimPrefix(err.Error(), "capture: ")+"; everything before it was read")
 	}
-	if read != nil {
-		return read
-	}
-	for _, err := range others {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(append(errs, others...)...)
 }
 
 // splitArgs takes the capture files from the front; what is left is a filter.
