@@ -25,18 +25,19 @@ type goPackage struct {
 // below is the import rule: what of this module a package may import. Imports go
 // one way, and adapters never import each other.
 var below = map[string][]string{
-	"packet":     {},
-	"records":    {"packet"},
-	"sensor":     {"packet", "records"},
-	"decoders":   {"packet", "records", "sensor"},
-	"detectors":  {"packet", "records", "sensor"},
-	"exporters":  {"packet", "records", "sensor"},
-	"capture":    {"packet", "records", "sensor"},
-	"evidence":   {"packet", "records", "sensor"},
-	"bpf":        {"packet", "records", "sensor"},
-	"bpf/filter": {"packet"},
-	"configs":    {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence"},
-	"cmd/kagami": {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "bpf", "bpf/filter", "configs"},
+	"packet":         {},
+	"records":        {"packet"},
+	"sensor":         {"packet", "records"},
+	"decoders":       {"packet", "records", "sensor"},
+	"detectors":      {"packet", "records", "sensor"},
+	"exporters":      {"packet", "records", "sensor"},
+	"capture":        {"packet", "records", "sensor"},
+	"capture/doctor": {"packet", "records", "sensor"},
+	"evidence":       {"packet", "records", "sensor"},
+	"bpf":            {"packet", "records", "sensor"},
+	"bpf/filter":     {"packet"},
+	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence"},
+	"cmd/kagami":     {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "bpf", "bpf/filter", "configs"},
 
 	// The laboratory judges the sensor: it must not share its parser. Only what
 	// compares kagami with a bare reader of its rings opens them itself.

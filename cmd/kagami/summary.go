@@ -32,6 +32,7 @@ type summary struct {
 	oneSided    uint64
 	midstream   uint64
 	missed      uint64
+	losses      losses
 	ends        map[string]uint64
 	err         error // of the first export that failed
 	zone        *time.Location
@@ -58,6 +59,8 @@ func (s *summary) observe(r records.Record) {
 	switch r := r.(type) {
 	case *records.Flow:
 		s.flow(r, m)
+	case *records.Stats:
+		s.losses.stats(r)
 	case *records.Alert:
 		if len(s.alerts) < maxAlerts {
 			s.alerts = append(s.alerts, r)
@@ -75,6 +78,7 @@ func (s *summary) flow(r *records.Flow, m *records.Meta) {
 	bytes := r.Orig.Bytes + r.Resp.Bytes
 	s.talk(m.Client().Addr(), bytes, m.ClientInternal)
 	s.talk(m.Server().Addr(), bytes, m.ServerInternal)
+	s.losses.flow(r)
 	name := r.Service
 	if name == "" {
 		name = cmp.Or(records.Transport(m.Key.Proto), "other IP")
@@ -146,12 +150,16 @@ func (s *summary) print(w io.Writer, st sensor.WorkerStats, src sensor.SourceSta
 	fmt.Fprintln(w)
 	var parts []string
 	for k, n := range s.kinds {
+		if n == 0 && records.Kind(k) == records.KindStats {
+			continue // a file has none
+		}
 		parts = append(parts, fmt.Sprintf("%s %s", thousands(n), records.Kind(k)))
 	}
 	fmt.Fprintf(w, "Records: %s\n", strings.Join(parts, ", "))
 	s.printAlerts(w)
 	s.printTop(w)
 	s.printBlind(w, st, src)
+	s.losses.print(w, cmp.Or(s.zone, time.Local))
 }
 
 func (s *summary) printAlerts(w io.Writer) {
