@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED := 0
 BUILD := $(GO) build -trimpath -buildvcs=false -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: help build run test race bench fuzz generate check-generated lint live-test cross check corpus clean
+.PHONY: help build run test race bench bench-live fuzz generate check-generated lint live-test cross check corpus clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '%-16s %s\n' "$$t" "$$d"; done
@@ -59,6 +59,9 @@ bench: build $(if $(FILE),,out/bench.pcap) ## CPU and memory against tcpdump, th
 	$(GO) run ./lab/cmd/bench -kagami bin/kagami -file '$(BENCH_FILE)' -n $(RUNS)
 	KAGAMI_BENCH_FILE='$(abspath $(BENCH_FILE))' $(GO) test -run '^$$' -bench . -benchmem ./packet ./sensor
 	KAGAMI_BENCH_FILE='$(abspath $(BENCH_FILE))' $(GO) test -run '^$$' -bench . -benchtime 3s ./cmd/kagami
+
+bench-live: build ## CPU against a bare ring reader on a veth pair; root
+	$(GO) run ./lab/cmd/benchlive -kagami bin/kagami
 
 out/bench.pcap: lab/scenarios/office.toml
 	$(GO) run ./lab/cmd/bench -make $@

@@ -202,3 +202,21 @@ func TestClockStep(t *testing.T) {
 		t.Errorf("%d flows, want 1501", len(ends))
 	}
 }
+
+func TestFlowsOfOneMomentHaveDifferentIDs(t *testing.T) {
+	c := newTraffic(t).conn()
+	for range 3 {
+		c.seg('c', "S", 0, 0, "").seg('s', "R.", 0, 0, "")
+		c.cisn += 1000
+	}
+	for i := range c.frames {
+		c.frames[i].Time = start
+	}
+	seen := map[uint64]bool{}
+	for _, f := range run(t, c.frames) {
+		seen[f.Meta().UID] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d ids for 3 flows", len(seen))
+	}
+}

@@ -221,8 +221,12 @@ func (w *Worker) icmpError(p *packet.Packet) {
 // flow finds the packet's flow or makes it.
 func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 	h := p.Key.Hash()
+	seed := h
 	f := w.table.find(&p.Key, h)
 	if f != nil {
+		if f.start == fr.Time {
+			seed = f.uid // a coarse clock: another flow on these ports began at the very same time
+		}
 		if due := f.touched + w.config.timeouts[f.class]; due <= fr.Clock && !w.alive(f) {
 			w.end(f, due, EndTimeout)
 		} else if !reopens(f, p) {
@@ -239,7 +243,7 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 	f = w.table.insert(&p.Key, h)
 	f.worker = w
 	f.start, f.last, f.touched = fr.Time, fr.Time, fr.Clock
-	f.uid = mixUID(h, fr.Time)
+	f.uid = mixUID(seed, fr.Time)
 	f.Orig = originator(p)
 	f.flipped = f.Orig != p.Side
 	f.midstart = p.Key.Proto == packet.ProtoTCP && p.Flags&packet.SYN == 0

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -39,9 +38,11 @@ func serverTime(p *packet.Packet) (at uint64, ok bool) {
 // offset is the capture time less the server's. The timestamps wrap every 136
 // years, so the nearer of both readings counts.
 func offset(captured int64, server uint64) time.Duration {
-	sec, ns := uint64(captured/1e9), uint64(captured%1e9)
-	fraction, _ := bits.Div64(ns, 0, 1e9) // ns / 10^9 in units of 2^-64
-	diff := int64((sec+ntpEpoch)<<32 + fraction>>32 - server)
+	sec, ns := captured/1e9, captured%1e9
+	if ns < 0 { // before 1970
+		sec, ns = sec-1, ns+1e9
+	}
+	diff := int64(uint64(sec+ntpEpoch)<<32 + uint64(ns)<<32/1e9 - server)
 	return time.Duration(diff>>32)*time.Second + time.Duration((diff&0xffffffff)*1e9>>32)
 }
 

@@ -23,8 +23,8 @@ import (
 	"kagami/sensor"
 )
 
-// patience is how long a live test waits for anything.
-const patience = 10 * time.Second
+// waitLimit is how long a live test waits for anything.
+const waitLimit = 10 * time.Second
 
 // ownNetwork puts the test, and the children that it starts itself, in a new
 // network namespace with the veth pair k0 - k1. The namespace ends with them.
@@ -143,9 +143,9 @@ func (l *live) path(name string) string { return filepath.Join(l.dir, name) }
 // until waits for something to become true.
 func (l *live) until(what string, ok func() bool) {
 	l.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			l.t.Fatalf("not within %v: %s; the log: %s", patience, what, l.log.String())
+			l.t.Fatalf("not within %v: %s; the log: %s", waitLimit, what, l.log.String())
 		}
 	}
 }
@@ -183,7 +183,7 @@ func (l *live) ends() int {
 	l.t.Helper()
 	select {
 	case <-l.read:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		l.t.Fatalf("it does not end: %s", l.log.String())
 	}
 	l.cmd.Wait()

@@ -156,7 +156,7 @@ func TestLiveRotation(t *testing.T) {
 func TestLiveReload(t *testing.T) {
 	ownNetwork(t)
 	l := startLive(t, t.TempDir(), recordsOnly)
-	l.configure(recordsOnly + "[capture]\nwrokers = 3\n")
+	l.configure(strings.Replace(recordsOnly, "workers = 2", "wrokers = 2", 1))
 	l.signal(unix.SIGHUP)
 	l.logged("reload refused, the old configuration stays")
 	play(t, transaction(t, 54469), 0)
@@ -181,14 +181,14 @@ func TestLiveInterfaceFlaps(t *testing.T) {
 	}
 	step(54469)
 	ip(t, "link set k0 down")
-	l.logged("interface is down or gone")
+	l.logged("interface is down: waiting")
 	ip(t, "link set k0 up")
-	l.logged("interface is back")
+	l.logged("interface is up again")
 	step(60689)
 	ip(t, "link del k0")
-	l.until("second message", func() bool { return strings.Count(l.log.String(), "interface is down or gone") == 2 })
+	l.until("second message", func() bool { return strings.Count(l.log.String(), "interface is down: waiting") == 2 })
 	addPair(t)
-	l.until("second return", func() bool { return strings.Count(l.log.String(), "interface is back") == 2 })
+	l.until("second return", func() bool { return strings.Count(l.log.String(), "interface is up again") == 2 })
 	step(41858)
 	l.stop()
 }

@@ -1,0 +1,460 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/gopacket/pcapgo"
+	"github.com/klauspost/compress/zstd"
+
+	"kagami/packet"
+	"kagami/sensor"
+)
+
+func openShunt(t testing.TB, o Options) *Shunt {
+	t.Helper()
+	needRoot(t)
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// kernelProgram is the program without a filter.
+func kernelProgram(t testing.TB, s *Shunt, link packet.LinkType, snaplen uint32) *ebpf.Program {
+	t.Helper()
+	p, err := s.program(link, nil, snaplen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+const testSnap = 1 << 18
+
+// Frames by hand, so that each octet is chosen.
+
+func eth(proto uint16, rest ...byte) []byte {
+	return append(binary.BigEndian.AppendUint16([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1}, proto), rest...)
+}
+
+func tag(tpid uint16, frame []byte) []byte {
+	out := binary.BigEndian.AppendUint16(append([]byte{}, frame[:12]...), tpid)
+	return append(append(out, 0, 7), frame[12:]...)
+}
+
+func ip4(src, dst byte, proto byte, payload []byte) []byte {
+	h := binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+len(payload)))
+	h = append(h, 0, 0, 0x40, 0, 64, proto, 0, 0, 10, 0, 0, src, 10, 0, 0, dst)
+	return append(h, payload...)
+}
+
+func ip6(src, dst byte, next byte, payload []byte) []byte {
+	h := binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(len(payload)))
+	h = append(h, next, 64, 0x20, 1, 0xd, 0xb8, 11: 0)
+	h = append(append(h[:23:23], src, 0x20, 1, 0xd, 0xb8), make([]byte, 12)...)
+	h[39] = dst
+	return append(h, payload...)
+}
+
+func tcp(sport, dport uint16, flags packet.TCPFlags, payload string) []byte {
+	h := binary.BigEndian.AppendUint16(nil, sport)
+	h = binary.BigEndian.AppendUint16(h, dport)
+	h = append(h, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, byte(flags), 1, 0, 0, 0, 0, 0)
+	return append(h, payload...)
+}
+
+func udp(sport, dport uint16, payload string) []byte {
+	h := binary.BigEndian.AppendUint16(nil, sport)
+	h = binary.BigEndian.AppendUint16(h, dport)
+	h = binary.BigEndian.AppendUint16(h, uint16(8+len(payload)))
+	return append(append(h, 0, 0), payload...)
+}
+
+func parse(t testing.TB, frame []byte, link packet.LinkType) (packet.Packet, packet.Outcome) {
+	t.Helper()
+	var p packet.Packet
+	out := p.Parse(frame, uint32(len(frame)), link)
+	return p, out
+}
+
+// counted is what user space would have counted for one packet.
+func counted(p *packet.Packet) (out sensor.Shunted) {
+	out.Packets[p.Side] = 1
+	out.Bytes[p.Side] = uint64(p.WireLen)
+	out.IPBytes[p.Side] = uint64(p.IPLen)
+	out.Payload[p.Side] = uint64(p.PayloadLen())
+	return out
+}
+
+func withoutTime(s sensor.Shunted) sensor.Shunted {
+	s.Last = [2]int64{}
+	return s
+}
+
+func TestLiveShuntedPackets(t *testing.T) {
+	s := openShunt(t, Options{Flows: 16})
+	long := strings.Repeat("x", 700)
+	padded := append(eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, ""))...), make([]byte, 6)...)
+	offload := eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, long))...)
+	offload[16], offload[17] = 0, 0
+	options := eth(0x800, ip4(1, 2, 6, append([]byte{1, 1, 1, 1}, tcp(1000, 443, packet.ACK, long)...))...)
+	options[14] = 0x46
+	for name, frame := range map[string][]byte{
+		"IPv4 TCP":                  eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, long))...),
+		"the other direction":       eth(0x800, ip4(2, 1, 6, tcp(443, 1000, packet.ACK|packet.PSH, long))...),
+		"same address, both ports":  eth(0x800, ip4(1, 1, 6, tcp(1000, 443, packet.ACK, long))...),
+		"IPv4 UDP":                  eth(0x800, ip4(1, 2, 17, udp(1000, 443, long))...),
+		"IPv6 TCP":                  eth(0x86dd, ip6(9, 2, 6, tcp(1000, 443, packet.ACK, long))...),
+		"IPv6 UDP":                  eth(0x86dd, ip6(9, 2, 17, udp(1000, 443, long))...),
+		"VLAN":                      tag(0x8100, eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, long))...)),
+		"QinQ":                      tag(0x88a8, tag(0x8100, eth(0x86dd, ip6(9, 2, 6, tcp(1000, 443, packet.ACK, long))...))),
+		"padding after a bare ACK":  padded,
+		"length 0 of an offload":    offload,
+		"IPv4 options":              options,
+		"shorter UDP length":        eth(0x800, ip4(1, 2, 17, append(udp(1000, 443, "four"), "trailer"...))...),
+		"IP length beyond the wire": eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, long))...)[:600],
+	} {
+		p, out := parse(t, frame, packet.LinkEthernet)
+		if out != packet.OK {
+			t.Fatalf("%s: %v", name, out)
+		}
+		for link, data := range map[packet.LinkType][]byte{packet.LinkEthernet: frame, packet.LinkRaw: frame[p.L3:]} {
+			p, _ := parse(t, data, link)
+			prog := kernelProgram(t, s, link, testSnap)
+			if got := run(t, prog, data); got != testSnap {
+				t.Errorf("%s, not shunted: %d octets kept", name, got)
+			}
+			if !s.Shunt(p.Key) {
+				t.Fatalf("%s: refused", name)
+			}
+			if got := run(t, prog, data); got != 0 {
+				t.Errorf("%s, shunted: %d octets kept", name, got)
+			}
+			c, ok := s.Release(p.Key)
+			if want := counted(&p); !ok || withoutTime(c) != want || c.Last[p.Side] == 0 {
+				t.Errorf("%s over link %d:\ngot  %+v\nwant %+v", name, link, c, want)
+			}
+			if got := run(t, prog, data); got != testSnap {
+				t.Errorf("%s, released: %d octets kept", name, got)
+			}
+		}
+	}
+}
+
+func TestLiveWhatPassesAlways(t *testing.T) {
+	s := openShunt(t, Options{Flows: 16})
+	inner := ip4(7, 8, 6, tcp(5, 6, packet.ACK, "inner"))
+	fragment := eth(0x800, ip4(1, 2, 17, udp(1000, 443, "first"))...)
+	fragment[20] = 0x20
+	later := append([]byte{}, fragment...)
+	later[21] = 3
+	for name, frame := range map[string][]byte{
+		"SYN":            eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.SYN, ""))...),
+		"SYN-ACK":        eth(0x800, ip4(2, 1, 6, tcp(443, 1000, packet.SYN|packet.ACK, ""))...),
+		"FIN":            eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.FIN|packet.ACK, "last"))...),
+		"RST":            eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.RST, ""))...),
+		"first fragment": fragment,
+		"later fragment": later,
+		"VXLAN":          eth(0x800, ip4(1, 2, 17, udp(1000, 4789, "\x08\x00\x00\x00\x00\x00\x07\x00"+string(eth(0x800, inner...))))...),
+		"VXLAN anywhere": eth(0x800, ip4(1, 2, 17, udp(1000, 443, "\x08\x00\x00\x00\x00\x00\x07\x00"+string(eth(0x800, inner...))))...),
+		"GTP-U anywhere": eth(0x800, ip4(1, 2, 17, udp(1000, 443, "\x30\xff\x00\x2d\x00\x00\x00\x07"+string(inner)))...),
+		"short TCP":      eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, "")[:16])...),
+		"bad TCP offset": eth(0x800, ip4(1, 2, 6, append(tcp(1000, 443, packet.ACK, "")[:12], 0x40, 0x10, 0, 0, 0, 0, 0, 0))...),
+		"hop-by-hop":     eth(0x86dd, ip6(1, 2, 0, append([]byte{6, 0, 1, 4, 0, 0, 0, 0}, tcp(1000, 443, packet.ACK, "")...))...),
+		"ICMP":           eth(0x800, ip4(1, 2, 1, []byte("\x08\x00\x00\x00\x00\x01\x00\x01"))...),
+		"ARP":            eth(0x806, make([]byte, 28)...),
+		"a runt":         {1, 2, 3},
+	} {
+		for _, f := range []byte{6, 17} { // the outer flow is shunted
+			for _, b := range [][]byte{ip4(1, 2, 6, tcp(1000, 443, 0, "")), ip4(1, 2, 17, udp(1000, 443, "")), ip4(1, 2, 17, udp(1000, 4789, "")),
+				ip6(1, 2, f, tcp(1000, 443, 0, ""))} {
+				if p, out := parse(t, b, packet.LinkRaw); out == packet.OK {
+					s.Shunt(p.Key)
+				}
+			}
+		}
+		if got := run(t, kernelProgram(t, s, packet.LinkEthernet, 200), frame); got != 200 {
+			t.Errorf("%s: %d octets kept, want all 200", name, got)
+		}
+	}
+}
+
+func TestLiveHeadersOnly(t *testing.T) {
+	s := openShunt(t, Options{Flows: 2})
+	frame := eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, strings.Repeat("x", 700)))...)
+	p, _ := parse(t, frame, packet.LinkEthernet)
+	prog := kernelProgram(t, s, packet.LinkEthernet, testSnap)
+	if !s.Headers(p.Key, 128) || run(t, prog, frame) != 128 {
+		t.Fatalf("%d octets kept, want 128", run(t, prog, frame))
+	}
+	if c, ok := s.Shunted(p.Key); ok {
+		t.Errorf("counts %+v of a flow that comes", c)
+	}
+	if got := run(t, kernelProgram(t, s, packet.LinkEthernet, 100), frame); got != 100 {
+		t.Errorf("%d octets kept, want the snap length of 100", got)
+	}
+	if !s.Shunt(p.Key) || run(t, prog, frame) != 0 {
+		t.Error("from headers to nothing: refused")
+	}
+	if c, ok := s.Release(p.Key); !ok || c.Packets != [2]uint64{1, 0} {
+		t.Errorf("counts %+v, %t", c, ok)
+	}
+	fin := eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.FIN, strings.Repeat("x", 700)))...)
+	if s.Headers(p.Key, 128); run(t, prog, fin) != testSnap {
+		t.Error("FIN was cut")
+	}
+}
+
+func flowKey(i int) packet.Key {
+	k := packet.Key{APort: uint16(i), BPort: 443, Proto: packet.ProtoTCP}
+	k.A, k.B = [16]byte{10: 0xff, 11: 0xff, 12: 10, 15: 1}, [16]byte{10: 0xff, 11: 0xff, 12: 10, 15: 2}
+	return k
+}
+
+func flowFrame(i int) []byte { return eth(0x800, ip4(1, 2, 6, tcp(uint16(i), 443, packet.ACK, "data"))...) }
+
+// The kernel's table has room for a part of the flows: those it evicts pass
+// again, and whatever was counted before stays.
+func TestLiveEvictionKeepsCounts(t *testing.T) {
+	const flows = 1000
+	s := openShunt(t, Options{Flows: flows, table: 128})
+	prog := kernelProgram(t, s, packet.LinkEthernet, testSnap)
+	var dropped, passed [flows]uint64
+	send := func(i int) {
+		if run(t, prog, flowFrame(i)) == 0 {
+			dropped[i]++
+		} else {
+			passed[i]++
+		}
+	}
+	for i := range flows {
+		if !s.Shunt(flowKey(i)) {
+			t.Fatalf("flow %d refused", i)
+		}
+		send(i)
+		send(i)
+	}
+	for i := range flows {
+		send(i)
+	}
+	evicted := 0
+	for i := range flows {
+		if passed[i] > 0 {
+			evicted++
+		}
+		if i%3 == 0 { // an evicted flow may be put back
+			s.Shunt(flowKey(i))
+			send(i)
+		}
+	}
+	for i := range flows {
+		c, ok := s.Release(flowKey(i))
+		if !ok || c.Packets[0] != dropped[i] || c.Payload[0] != 4*dropped[i] {
+			t.Fatalf("flow %d: counts %+v, want %d packets (%d passed)", i, c, dropped[i], passed[i])
+		}
+	}
+	if evicted < flows-128 {
+		t.Errorf("%d flows were evicted, want at least %d", evicted, flows-128)
+	}
+	if got := s.Stats(); got.Held != 0 || got.Flows != flows+334 || got.Refused != 0 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
+func TestLiveFullTable(t *testing.T) {
+	s := openShunt(t, Options{Flows: 3})
+	for i := range 5 {
+		if got, want := s.Shunt(flowKey(i)), i < 3; got != want {
+			t.Errorf("flow %d: %t, want %t", i, got, want)
+		}
+	}
+	prog := kernelProgram(t, s, packet.LinkEthernet, testSnap)
+	run(t, prog, flowFrame(1))
+	if c, ok := s.Release(flowKey(1)); !ok || c.Packets[0] != 1 {
+		t.Errorf("counts %+v, %t", c, ok)
+	}
+	if _, ok := s.Release(flowKey(1)); ok {
+		t.Error("released twice")
+	}
+	if !s.Shunt(flowKey(4)) {
+		t.Error("a slot is free, but refused")
+	}
+	if c, ok := s.Shunted(flowKey(4)); !ok || c != (sensor.Shunted{}) {
+		t.Errorf("a new flow begins with %+v", c)
+	}
+	if got, want := s.Stats(), (ShuntStats{Flows: 4, Refused: 2, Held: 3, Packets: 1, Bytes: 58}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
+	icmp := flowKey(9)
+	icmp.Proto = packet.ProtoICMP
+	if s.Release(flowKey(0)); s.Shunt(icmp) {
+		t.Error("ICMP is not shunted in the kernel, but was granted")
+	}
+}
+
+func TestLiveMemoryEstimate(t *testing.T) {
+	s := openShunt(t, Options{})
+	var total uint64
+	for _, m := range []*ebpf.Map{s.flows, s.counters} {
+		info, err := m.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, ok := info.Memlock()
+		if !ok {
+			t.Skip("this kernel does not tell the memory of maps")
+		}
+		total += n
+	}
+	if estimate := MemoryBytes(0); int64(total) > estimate || int64(total) < estimate/2 {
+		t.Errorf("the kernel takes %d octets for %d flows, MemoryBytes says %d with user space", total, DefaultFlows, estimate)
+	}
+}
+
+// judge runs a frame with all flows it might be taken for shunted, and compares
+// with what packet.Parse says. It tells whether the kernel dropped the frame.
+func judge(t testing.TB, s *Shunt, link packet.LinkType, frame []byte) bool {
+	t.Helper()
+	p, out := parse(t, frame, link)
+	keys := map[packet.Key]bool{}
+	if out == packet.OK {
+		keys[p.Key] = true
+	}
+	for at := 0; at+40 <= len(frame) && at <= 22; at += 2 { // whatever may be an IP header near the front
+		if q, o := parse(t, frame[at:], packet.LinkRaw); o == packet.OK {
+			keys[q.Key] = true
+		}
+		keys[outer(frame[at:])] = true
+	}
+	for k := range keys {
+		s.Shunt(k)
+	}
+	dropped := run(t, kernelProgram(t, s, link, testSnap), frame) == 0
+	for k := range keys {
+		c, ok := s.Release(k)
+		switch {
+		case !ok || c.Packets == [2]uint64{}:
+		case !dropped:
+			t.Fatalf("counted and passed: %+v", c)
+		case out != packet.OK || k != p.Key:
+			t.Fatalf("dropped for flow %+v; user space says %v, %+v", k, out, p.Key)
+		case withoutTime(c) != counted(&p):
+			t.Fatalf("counted %+v, user space %+v", c, counted(&p))
+		case p.Key.Proto == packet.ProtoTCP && p.Flags&(packet.FIN|packet.SYN|packet.RST) != 0:
+			t.Fatalf("flags %x dropped", p.Flags)
+		case p.Tunnel.Kind != packet.NoTunnel:
+			t.Fatalf("dropped within %v", p.Tunnel.Kind)
+		}
+	}
+	return dropped
+}
+
+// outer is the key of the first datagram at the front of d, without a look into it.
+func outer(d []byte) (k packet.Key) {
+	h, proto := 40, d[6]
+	if d[0]>>4 == 4 {
+		h, proto = int(d[0]&15)*4, d[9]
+	}
+	if len(d) < h+4 || d[0]>>4 != 4 && d[0]>>4 != 6 || proto != 6 && proto != 17 {
+		return k
+	}
+	ports := tcp(binary.BigEndian.Uint16(d[h:]), binary.BigEndian.Uint16(d[h+2:]), 0, "")
+	flat := append(append([]byte{}, d[:h]...), ports...)
+	if d[0]>>4 == 4 {
+		flat[2], flat[3], flat[6], flat[7], flat[9] = 0, 0, 0, 0, 6
+	} else {
+		flat[4], flat[5], flat[6] = 0, 0, 6
+	}
+	var p packet.Packet
+	if p.Parse(flat, uint32(len(flat)), packet.LinkRaw) != packet.OK {
+		return k
+	}
+	k = p.Key
+	k.Proto = proto
+	return k
+}
+
+// FuzzShunt: the kernel never drops what user space would not have counted the
+// same way. It needs root.
+func FuzzShunt(f *testing.F) {
+	s := openShunt(f, Options{Flows: 64})
+	frame := eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, "payload"))...)
+	for _, seed := range [][]byte{frame, tag(0x8100, frame), eth(0x800, ip4(1, 2, 17, udp(1000, 443, "payload"))...),
+		eth(0x86dd, ip6(1, 2, 17, udp(1000, 4789, "\x08\x00\x00\x00\x00\x00\x07\x00"+string(frame)))...), eth(0x86dd, ip6(1, 2, 6, tcp(1, 2, packet.ACK, ""))...)} {
+		f.Add(seed, false)
+		f.Add(seed[14:], true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, raw bool) {
+		if len(data) == 0 || len(data) > 1500 {
+			return
+		}
+		link := packet.LinkEthernet
+		if raw {
+			link = packet.LinkRaw
+		}
+		judge(t, s, link, data)
+	})
+}
+
+// A capture of an office: the kernel counts what user space would have.
+func TestLiveShuntAgreesOnCapture(t *testing.T) {
+	s := openShunt(t, Options{Flows: 64})
+	file, err := os.Open("../testdata/office/in.pcap.zst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	z, err := zstd.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	r, err := pcapgo.NewReader(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames, dropped := 0, 0
+	for ; frames < 3000; frames++ {
+		data, info, err := r.ReadPacketData()
+		if err != nil {
+			break
+		}
+		if info.CaptureLength == info.Length && judge(t, s, packet.LinkEthernet, data) {
+			dropped++
+		}
+	}
+	if dropped < frames/2 {
+		t.Errorf("%d of %d frames dropped: the shunt has little effect", dropped, frames)
+	}
+	t.Logf("%d of %d frames dropped", dropped, frames)
+}
+
+func BenchmarkShuntNothing(b *testing.B) {
+	s := openShunt(b, Options{})
+	benchmarkProgram(b, kernelProgram(b, s, packet.LinkEthernet, testSnap))
+}
+
+func BenchmarkShuntDrops(b *testing.B) {
+	s := openShunt(b, Options{})
+	s.Shunt(flowKey(1))
+	benchmarkProgram(b, kernelProgram(b, s, packet.LinkEthernet, testSnap))
+}
+
+func benchmarkProgram(b *testing.B, p *ebpf.Program) {
+	data := append(make([]byte, 14), flowFrame(1)...)
+	_, d, err := p.Benchmark(data, max(b.N, 1000), b.ResetTimer)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(d.Nanoseconds()), "ns/packet")
+}
