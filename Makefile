@@ -79,7 +79,7 @@ check-generated: ## what is generated must be what is committed
 	done
 
 lint: ## gofmt, go vet, staticcheck, and the rules of imports
-	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l .) && [ -z "$$unformatted" ] || { echo "lint: not formatted: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	@if GOFLAGS= $(GO) run $(STATICCHECK) -version >/dev/null 2>&1; then \
 		echo '$(GO) run $(STATICCHECK) ./...'; GOFLAGS= $(GO) run $(STATICCHECK) ./...; \

@@ -1,5 +1,5 @@
 /* What the programs need of the kernel's interface (uapi/linux/bpf.h, in_ether
- * numbers), written out so that no kernel headers are needed to build them.
+ so that no kernel headers are needed to build them.
  * Only little-endian machines are built for, see doc.go. */
 #pragma once
 
@@ -38,17 +38,43 @@ static long (*bpf_skb_load_bytes_relative)(const void *skb, __u32 offset, void *
 #define __type(name, value) typeof(value) *name
 #define INLINE static __attribute__((always_inline)) inline
 
-/* Octets of a header to a number. */
-INLINE __u32 be16(const __u8 *p) { return (__u32)p[0] << 8 | p[1]; }
-INLINE __u32 be32(const __u8 *p) { return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3]; }
+/* Network order, for little-endian machines. */
+#define HTONS(x) ((__u16)((x) >> 8 & 0xff | ((x) & 0xff) << 8))
+INLINE __u32 ntohs(__u16 x) { return __builtin_bswap16(x); }
+INLINE __u32 ntohl(__u32 x) { return __builtin_bswap32(x); }
+INLINE __u64 ntohll(__u64 x) { return __builtin_bswap64(x); }
 INLINE __u32 smaller(__u32 a, __u32 b) { return a < b ? a : b; }
 
 enum {
 	ETHER_IPV4 = 0x0800,
 	ETHER_VLAN = 0x8100,
 	ETHER_IPV6 = 0x86dd,
+	ETHER_PPP = 0x880b,
+	ETHER_MPLS = 0x8847,
+	ETHER_MPLS_MULTI = 0x8848,
+	ETHER_PPPOE = 0x8864,
 	ETHER_QINQ = 0x88a8,
 	ETHER_OLD_QINQ = 0x9100,
 };
 
-INLINE int is_vlan(__u32 proto) { return proto == ETHER_VLAN || proto == ETHER_QINQ || proto == ETHER_OLD_QINQ; }
+/* Headers as they are on the wire, numbers in network order. */
+struct ipv4 {
+	__u8 version; /* and the header's length in words */
+	__u8 tos;
+	__u16 total;
+	__u16 id;
+	__u16 fragment;
+	__u8 ttl;
+	__u8 proto;
+	__u16 sum;
+	__u32 src, dst;
+};
+
+struct ipv6 {
+	__u8 version; /* and half of the traffic class */
+	__u8 flow[3];
+	__u16 payload;
+	__u8 next;
+	__u8 hops;
+	__u64 src[2], dst[2];
+};

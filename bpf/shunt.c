@@ -13,7 +13,7 @@
 
 /* packet.Key: a <= b by address, then port; IPv4 mapped; ports in host order. */
 struct key {
-	__u8 a[16], b[16];
+	__u64 a[2], b[2];
 	__u16 a_port, b_port;
 	__u8 proto;
 	__u8 zero[3];
@@ -54,104 +54,125 @@ struct {
 	__uint(max_entries, 1);
 } counters SEC(".maps");
 
+/* An address as one number; IPv4 mapped. */
+struct address {
+	__u64 high, low;
+};
+
 struct packet {
-	struct key key;
-	__u32 side;     /* 0: a sent it */
-	__u32 l4;       /* offset of the layer-4 header */
-	__u32 end;      /* of the datagram within the frame */
+	struct address src, dst;
+	__u32 sport, dport;
+	__u32 proto;
+	__u32 l4;  /* offset of the layer-4 header */
+	__u32 end; /* of the datagram within the frame */
 	__u32 ip_bytes;
 	__u32 payload;
 };
 
+/* TCP, or UDP with the start of its payload. */
+struct layer4 {
+	__u16 sport, dport;
+	union {
+		struct {
+			__u32 seq, ack;
+			__u8 offset;
+			__u8 flags;
+			__u16 window;
+			__u32 sum;
+		} tcp;
+		struct {
+			__u16 length;
+			__u16 sum;
+			__u8 payload[12];
+		} udp;
+	};
+};
+
+/* An EtherType and the headers that follow it, so placed that numbers are
+ * aligned. Each load of packet octets costs about as much as all the rest of the
+ * parsing, so one is to do for IPv4. */
+struct headers {
+	__u16 unused[3];
+	__u16 proto;
+	union {
+		struct {
+			struct ipv4 ip;
+			struct layer4 l4;
+		} v4;
+		struct {
+			struct ipv6 ip;
+			struct layer4 l4;
+		} v6;
+	};
+};
+
+INLINE int is_vlan(__u16 proto)
+{
+	return proto == HTONS(ETHER_VLAN) || proto == HTONS(ETHER_QINQ) || proto == HTONS(ETHER_OLD_QINQ);
+}
+
 enum { MAX_TAGS = 2, TCP = 6, UDP = 17, FIN = 1, SYN = 2, RST = 4 };
 
-/* The network layer's offset and EtherType, 0 when there is none to read. */
-INLINE __u32 link_layer(struct __sk_buff *skb, __u32 *l3)
+/* Loads the EtherType, IPv4 and layer 4, and tells where the network layer is.
+ * Frames without that many octets are no TCP, and too short to be worth it. */
+INLINE int link_layer(struct __sk_buff *skb, struct headers *h, __u32 *l3)
 {
-	__u8 h[4];
+	const __u32 size = sizeof(h->proto) + sizeof(h->v4);
 
 	if (!skb->cb[1]) { /* raw IP */
 		*l3 = 0;
-		if (bpf_skb_load_bytes(skb, 0, h, 1))
+		if (bpf_skb_load_bytes(skb, 0, &h->v4, sizeof(h->v4)))
 			return 0;
-		return h[0] >> 4 == 4 ? ETHER_IPV4 : h[0] >> 4 == 6 ? ETHER_IPV6 : 0;
+		h->proto = h->v4.ip.version >> 4 == 4 ? HTONS(ETHER_IPV4) : HTONS(ETHER_IPV6);
+		return 1;
 	}
-	if (bpf_skb_load_bytes(skb, 12, h, 2))
+	if (bpf_skb_load_bytes(skb, 12, &h->proto, size))
 		return 0;
-	__u32 proto = be16(h), at = 14;
+	__u32 at = 14;
 #pragma unroll
 	for (int i = 0; i < MAX_TAGS; i++) {
-		if (!is_vlan(proto))
+		if (!is_vlan(h->proto))
 			break;
-		if (bpf_skb_load_bytes(skb, at, h, 4))
+		if (bpf_skb_load_bytes(skb, at + 2, &h->proto, size))
 			return 0;
-		proto = be16(h + 2);
 		at += 4;
 	}
 	*l3 = at;
-	return proto;
+	return 1;
 }
 
-/* arrange puts the endpoints in canonical order. */
-INLINE void arrange(struct packet *p, const __u8 *src, const __u8 *dst, int order, __u32 sport, __u32 dport)
+/* Whether it is an IPv4 datagram without fragments. */
+INLINE int ipv4(struct __sk_buff *skb, struct packet *p, struct headers *h, __u32 l3)
 {
-	struct key *k = &p->key;
-	if (order < 0 || (order == 0 && sport <= dport)) {
-		__builtin_memcpy(k->a, src, 16);
-		__builtin_memcpy(k->b, dst, 16);
-		k->a_port = sport;
-		k->b_port = dport;
-		p->side = 0;
-		return;
-	}
-	__builtin_memcpy(k->a, dst, 16);
-	__builtin_memcpy(k->b, src, 16);
-	k->a_port = dport;
-	k->b_port = sport;
-	p->side = 1;
-}
-
-INLINE __u64 be64(const __u8 *p) { return (__u64)be32(p) << 32 | be32(p + 4); }
-
-INLINE int compare(const __u8 *a, const __u8 *b)
-{
-	__u64 x = be64(a), y = be64(b);
-	if (x == y) {
-		x = be64(a + 8);
-		y = be64(b + 8);
-	}
-	return x < y ? -1 : x > y;
-}
-
-/* The addresses of an IPv4 datagram without fragments; its protocol or 0. */
-INLINE __u32 ipv4(struct __sk_buff *skb, struct packet *p, __u32 l3, __u8 *src, __u8 *dst)
-{
-	__u8 h[20];
-	if (bpf_skb_load_bytes(skb, l3, h, sizeof(h)))
-		return 0;
-	__u32 header = (h[0] & 15) * 4, total = be16(h + 2);
+	const struct ipv4 *ip = &h->v4.ip;
+	__u32 header = (ip->version & 15) * 4, total = ntohs(ip->total);
 	if (!total) /* offload: the frame says */
 		total = skb->len - l3;
-	if (h[0] >> 4 != 4 || header < 20 || total < header || be16(h + 6) & 0x3fff)
+	if (ip->version >> 4 != 4 || header < 20 || total < header || ip->fragment & HTONS(0x3fff))
 		return 0;
-	src[10] = src[11] = dst[10] = dst[11] = 0xff;
-	__builtin_memcpy(src + 12, h + 12, 4);
-	__builtin_memcpy(dst + 12, h + 16, 4);
+	const __u64 prefix = 0xffffULL << 32;
+	p->proto = ip->proto;
+	p->src.high = p->dst.high = 0;
+	p->src.low = prefix | ntohl(ip->src);
+	p->dst.low = prefix | ntohl(ip->dst);
 	p->ip_bytes = total;
 	p->l4 = l3 + header;
-	return h[9];
+	return header == 20 || !bpf_skb_load_bytes(skb, p->l4, &h->v4.l4, sizeof(h->v4.l4));
 }
 
-INLINE __u32 ipv6(struct __sk_buff *skb, struct packet *p, __u32 l3, __u8 *src, __u8 *dst)
+INLINE int ipv6(struct __sk_buff *skb, struct packet *p, struct headers *h, __u32 l3)
 {
-	__u8 h[40];
-	if (bpf_skb_load_bytes(skb, l3, h, sizeof(h)) || h[0] >> 4 != 6)
+	const struct ipv6 *ip = &h->v6.ip;
+	if (ip->version >> 4 != 6 || bpf_skb_load_bytes(skb, l3, &h->v6, sizeof(h->v6)))
 		return 0;
-	p->ip_bytes = be16(h + 4) ? 40 + be16(h + 4) : skb->len - l3; /* jumbogram or offload */
-	__builtin_memcpy(src, h + 8, 16);
-	__builtin_memcpy(dst, h + 24, 16);
+	p->proto = ip->next;
+	p->src.high = ntohll(ip->src[0]);
+	p->src.low = ntohll(ip->src[1]);
+	p->dst.high = ntohll(ip->dst[0]);
+	p->dst.low = ntohll(ip->dst[1]);
+	p->ip_bytes = ip->payload ? 40 + ntohs(ip->payload) : skb->len - l3; /* jumbogram or offload */
 	p->l4 = l3 + 40;
-	return h[6];
+	return 1;
 }
 
 INLINE int tunnel_port(__u32 port)
@@ -175,77 +196,91 @@ INLINE int tunnel_port(__u32 port)
 
 /* Whether user space might find another packet inside: what packet/tunnel_udp.go
  * recognises on any port, less strictly. */
-INLINE int perhaps_tunnel(struct __sk_buff *skb, __u32 at, __u32 len)
+INLINE int perhaps_tunnel(const __u8 *d, __u32 len)
 {
-	__u8 d[8];
-	if (len < 8 || bpf_skb_load_bytes(skb, at, d, sizeof(d)))
+	if (len < 8)
 		return 0;
-	return (d[0] == 8 && !(d[1] | d[2] | d[3] | d[7])) ||            /* VXLAN */
-	       ((d[0] & 0xf8) == 0x30 && d[1] == 0xff) ||                /* GTP-U */
-	       (d[0] >> 6 == 0 && be16(d + 2) == 0x6558 && d[7] == 0) || /* GENEVE */
-	       (d[0] >> 4 == 6 && 40 + be16(d + 4) == len) ||            /* Teredo */
-	       (d[0] == 0 && d[1] <= 1);                                 /* Teredo with headers of its own */
+	return (d[0] == 8 && !(d[1] | d[2] | d[3] | d[7])) ||                     /* VXLAN */
+	       ((d[0] & 0xf8) == 0x30 && d[1] == 0xff) ||                         /* GTP-U */
+	       (d[0] >> 6 == 0 && d[2] == 0x65 && d[3] == 0x58 && d[7] == 0) ||   /* GENEVE */
+	       (d[0] >> 4 == 6 && 40 + ((__u32)d[4] << 8 | d[5]) == len) ||       /* Teredo */
+	       (d[0] == 0 && d[1] <= 1);                                          /* Teredo with headers of its own */
 }
 
 /* Whether the layer-4 header is whole and the packet is one that can be kept
- * back; sets payload. */
-INLINE int layer4(struct __sk_buff *skb, struct packet *p, __u32 *sport, __u32 *dport)
+ * back; sets ports and payload. */
+INLINE int layer4(struct packet *p, const struct layer4 *h)
 {
-	__u8 h[20];
 	__u32 header = 8;
-	if (p->key.proto == TCP) {
-		if (p->l4 + 20 > p->end || bpf_skb_load_bytes(skb, p->l4, h, 20))
+	p->sport = ntohs(h->sport);
+	p->dport = ntohs(h->dport);
+	if (p->proto == TCP) {
+		header = (h->tcp.offset >> 4) * 4;
+		if (header < 20 || p->l4 + header > p->end || h->tcp.flags & (FIN | SYN | RST))
 			return 0;
-		header = (h[12] >> 4) * 4;
-		if (header < 20 || p->l4 + header > p->end || h[13] & (FIN | SYN | RST))
-			return 0;
-	} else {
-		if (p->l4 + 8 > p->end || bpf_skb_load_bytes(skb, p->l4, h, 8))
-			return 0;
-		__u32 n = be16(h + 4);
-		if (n >= 8 && p->l4 + n < p->end)
-			p->end = p->l4 + n;
-	}
-	*sport = be16(h);
-	*dport = be16(h + 2);
-	p->payload = p->end - (p->l4 + header);
-	if (p->key.proto == TCP)
+		p->payload = p->end - (p->l4 + header);
 		return 1;
-	return !tunnel_port(*sport) && !tunnel_port(*dport) && !perhaps_tunnel(skb, p->l4 + 8, p->payload);
+	}
+	if (p->proto != UDP || p->l4 + header > p->end)
+		return 0;
+	__u32 n = ntohs(h->udp.length);
+	if (n >= 8 && p->l4 + n < p->end)
+		p->end = p->l4 + n;
+	p->payload = p->end - (p->l4 + header);
+	return !tunnel_port(p->sport) && !tunnel_port(p->dport) && !perhaps_tunnel(h->udp.payload, p->payload);
 }
 
 INLINE int parse(struct __sk_buff *skb, struct packet *p)
 {
-	__u8 src[16] = {}, dst[16] = {};
-	__u32 l3 = 0, sport, dport, proto;
-	switch (link_layer(skb, &l3)) {
-	case ETHER_IPV4:
-		proto = ipv4(skb, p, l3, src, dst);
-		break;
-	case ETHER_IPV6:
-		proto = ipv6(skb, p, l3, src, dst);
-		break;
-	default:
+	struct headers h;
+	__u32 l3 = 0;
+	const struct layer4 *l4 = &h.v4.l4;
+	if (!link_layer(skb, &h, &l3))
 		return 0;
+	if (h.proto == HTONS(ETHER_IPV4)) {
+		if (!ipv4(skb, p, &h, l3))
+			return 0;
+	} else {
+		if (h.proto != HTONS(ETHER_IPV6) || !ipv6(skb, p, &h, l3))
+			return 0;
+		l4 = &h.v6.l4;
 	}
-	if (proto != TCP && proto != UDP)
-		return 0;
-	p->key.proto = proto;
 	p->end = smaller(l3 + p->ip_bytes, skb->len);
-	if (!layer4(skb, p, &sport, &dport))
-		return 0;
-	arrange(p, src, dst, compare(src, dst), sport, dport);
-	return 1;
+	return layer4(p, l4);
+}
+
+/* from_b tells that the sender is the key's b. */
+INLINE int from_b(const struct packet *p)
+{
+	if (p->src.high != p->dst.high)
+		return p->src.high > p->dst.high;
+	if (p->src.low != p->dst.low)
+		return p->src.low > p->dst.low;
+	return p->sport > p->dport;
+}
+
+INLINE void set_key(struct key *k, const struct packet *p, int reverse)
+{
+	k->a[0] = ntohll(reverse ? p->dst.high : p->src.high);
+	k->a[1] = ntohll(reverse ? p->dst.low : p->src.low);
+	k->b[0] = ntohll(reverse ? p->src.high : p->dst.high);
+	k->b[1] = ntohll(reverse ? p->src.low : p->dst.low);
+	k->a_port = reverse ? p->dport : p->sport;
+	k->b_port = reverse ? p->sport : p->dport;
+	k->proto = p->proto;
 }
 
 SEC("socket")
 int shunt(struct __sk_buff *skb)
 {
 	__u32 accepted = skb->cb[0];
-	struct packet p = {};
+	struct packet p;
 	if (!parse(skb, &p))
 		return accepted;
-	struct flow *f = bpf_map_lookup_elem(&flows, &p.key);
+	struct key key = {};
+	int side = from_b(&p);
+	set_key(&key, &p, side);
+	struct flow *f = bpf_map_lookup_elem(&flows, &key);
 	if (!f)
 		return accepted;
 	if (f->keep)
@@ -254,7 +289,7 @@ int shunt(struct __sk_buff *skb)
 	struct counts *c = bpf_map_lookup_elem(&counters, &slot);
 	if (!c)
 		return accepted;
-	struct direction *d = &c->from[p.side & 1];
+	struct direction *d = side ? &c->from[1] : &c->from[0];
 	__sync_fetch_and_add(&d->packets, 1);
 	__sync_fetch_and_add(&d->bytes, skb->len);
 	__sync_fetch_and_add(&d->ip_bytes, p.ip_bytes);

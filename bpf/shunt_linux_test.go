@@ -60,9 +60,11 @@ func ip4(src, dst byte, proto byte, payload []byte) []byte {
 
 func ip6(src, dst byte, next byte, payload []byte) []byte {
 	h := binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(len(payload)))
-	h = append(h, next, 64, 0x20, 1, 0xd, 0xb8, 11: 0)
-	h = append(append(h[:23:23], src, 0x20, 1, 0xd, 0xb8), make([]byte, 12)...)
-	h[39] = dst
+	h = append(h, next, 64)
+	for _, last := range []byte{src, dst} {
+		h = append(append(h, 0x20, 1, 0xd, 0xb8), make([]byte, 11)...)
+		h = append(h, last)
+	}
 	return append(h, payload...)
 }
 
@@ -121,7 +123,7 @@ func TestLiveShuntedPackets(t *testing.T) {
 		"padding after a bare ACK":  padded,
 		"length 0 of an offload":    offload,
 		"IPv4 options":              options,
-		"shorter UDP length":        eth(0x800, ip4(1, 2, 17, append(udp(1000, 443, "four"), "trailer"...))...),
+		"shorter UDP length":        eth(0x800, ip4(1, 2, 17, append(udp(1000, 443, "four"), "a trailer beyond it"...))...),
 		"IP length beyond the wire": eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, long))...)[:600],
 	} {
 		p, out := parse(t, frame, packet.LinkEthernet)
@@ -221,7 +223,9 @@ func flowKey(i int) packet.Key {
 	return k
 }
 
-func flowFrame(i int) []byte { return eth(0x800, ip4(1, 2, 6, tcp(uint16(i), 443, packet.ACK, "data"))...) }
+func flowFrame(i int) []byte {
+	return eth(0x800, ip4(1, 2, 6, tcp(uint16(i), 443, packet.ACK, "data"))...)
+}
 
 // The kernel's table has room for a part of the flows: those it evicts pass
 // again, and whatever was counted before stays.

@@ -112,6 +112,8 @@ type LiveOptions struct {
 	// Filter makes the program that runs in the kernel, for the interface's link
 	// type; nil keeps all frames.
 	Filter func(packet.LinkType) ([]bpf.RawInstruction, error)
+	Shunt  ShuntProgram  // nil: no shunting
+	Fanout FanoutProgram // nil: PACKET_FANOUT_HASH
 }
 
 // Live makes the options of OpenRings. The filter text is compiled elsewhere.

@@ -247,7 +247,7 @@ func (r *Ring) reopen() bool {
 	if err != nil {
 		return false
 	}
-	if err := sock.arm(r.o); err != nil {
+	if err := sock.arm(r.o, r.group); err != nil {
 		sock.close()
 		return false
 	}

@@ -22,6 +22,9 @@ type fanout struct {
 	mu     sync.Mutex // rings reopen on their own goroutines
 	joined bool
 	id     int // chosen by the kernel for the first ring, then kept
+	kind   int // PACKET_FANOUT_HASH or PACKET_FANOUT_EBPF
+
+	programs Programs
 }
 
 // socket is one AF_PACKET socket and its mapped ring.
@@ -39,7 +42,7 @@ func (s *socket) block(i int) []byte { return s.mem[i*s.blockSize : (i+1)*s.bloc
 // OpenRings opens an interface with o.Rings rings; each flow's packets, both
 // directions, come through the same ring. The errors say what to do.
 func OpenRings(o LiveOptions) ([]*Ring, error) {
-	group := &fanout{}
+	group := newFanout(o)
 	var rings []*Ring
 	for range o.Rings {
 		sock, err := openSocket(o, group)
@@ -51,7 +54,7 @@ func OpenRings(o LiveOptions) ([]*Ring, error) {
 	// All rings have joined: only now let packets in, or the first ring would
 	// get the packets of the others too.
 	for _, r := range rings {
-		if err := r.sock.arm(o); err != nil {
+		if err := r.sock.arm(o, group); err != nil {
 			return nil, errors.Join(err, closeAll(rings))
 		}
 	}
@@ -116,7 +119,7 @@ func (s *socket) setUp(o LiveOptions, group *fanout) error {
 		}
 	}
 	if o.Rings > 1 {
-		if err := s.join(group); err != nil {
+		if err := s.join(o, group); err != nil {
 			return explain(o, "join fan-out", err)
 		}
 	}
@@ -142,14 +145,14 @@ func (s *socket) mapRing(o LiveOptions) error {
 
 // join makes the socket a member of the group. The kernel picks a free id for
 // the first one, so no other program's group is joined by chance.
-func (s *socket) join(group *fanout) error {
+func (s *socket) join(o LiveOptions, group *fanout) error {
 	group.mu.Lock()
 	defer group.mu.Unlock()
-	arg := group.id | unix.PACKET_FANOUT_HASH<<16
+	flags := 0
 	if !group.joined {
-		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
+		flags = unix.PACKET_FANOUT_FLAG_UNIQUEID
 	}
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, arg); err != nil {
+	if err := s.enter(o, group, flags); err != nil {
 		return err
 	}
 	got, err := unix.GetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
@@ -161,13 +164,16 @@ func (s *socket) join(group *fanout) error {
 }
 
 // arm replaces the filter that refuses everything with the one that was asked for.
-func (s *socket) arm(o LiveOptions) error {
+func (s *socket) arm(o LiveOptions, group *fanout) error {
 	var filter []bpf.RawInstruction
 	if o.Filter != nil {
 		var err error
 		if filter, err = o.Filter(s.link); err != nil {
 			return err
 		}
+	}
+	if s.attachShunt(o, group, filter) {
+		return nil
 	}
 	if err := s.attach(limitSnap(filter, o.Snaplen)); err != nil {
 		return explain(o, "attach filter", err)

@@ -30,6 +30,7 @@ type Config struct {
 	Evidence evidence.Config    `toml:"evidence"`
 	Log      Log                `toml:"log"`
 	Metrics  Metrics            `toml:"metrics"`
+	Security Security           `toml:"security"`
 	Output   Output             `toml:"output"`
 	Export   []exporters.Config `toml:"export"`
 }
@@ -49,6 +50,11 @@ type Log struct {
 // Metrics is the Prometheus endpoint of kagami run.
 type Metrics struct {
 	Listen string `toml:"listen"` // host:port, "" = none
+}
+
+// Security is what kagami run gives up once its packet sockets are open.
+type Security struct {
+	User string `toml:"user"` // that it becomes when started as root, "" = it stays who it is
 }
 
 // Output is what all formats share.

@@ -145,8 +145,10 @@ func (p *Packet) tag(tci uint16) {
 }
 
 // OuterTag puts a tag that the kernel took off, and handed over beside the
-// frame, in front of those in the frame. Call it after Parse.
+// frame, in front of those in the frame: it was on the wire. Call it after Parse.
 func (p *Packet) OuterTag(tci uint16) {
+	const tagLen = 4
+	p.WireLen += tagLen
 	p.VLAN[1] = p.VLAN[0]
 	p.VLAN[0] = tci & 0xfff
 	p.VLANs = min(p.VLANs+1, maxVLANs)

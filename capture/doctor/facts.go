@@ -99,6 +99,7 @@ type Source struct {
 // Machine is what the capturing machine says, while it was watched.
 type Machine struct {
 	Interface string    `json:"interface"`
+	State     string    `json:"state"`     // operstate of sysfs: up, down, unknown ...
 	MTU       int       `json:"mtu"`       // octets
 	RXQueues  int       `json:"rx_queues"` // receive queues of the network card
 	Offloads  []string  `json:"offloads"`  // of gro, lro, gso, tso: those that are on

@@ -36,7 +36,7 @@ type rule func(*Facts) (f Finding, ok bool)
 
 // Diagnose judges facts. Findings come by severity, the worst first.
 func Diagnose(f Facts) Report {
-	r := Report{Facts: f}
+	r := Report{Facts: f, Findings: []Finding{}}
 	first := []rule{nothingSeen, noMirror}
 	mirror := []rule{oneWay, missed, networksUnseen, loneHost, unreadable, cutByCapture, cutByMirror, merged, duplicates, reordered}
 	always := []rule{kernelDrops, cardDrops, cardErrors, unwanted, clockStep, clockFree, clockOffset,

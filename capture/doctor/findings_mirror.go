@@ -18,6 +18,9 @@ func nothingSeen(f *Facts) (Finding, bool) {
 	if n.Own > 0 {
 		found = fmt.Sprintf("only this machine's own traffic (%s)", count(n.Own, "frame", "frames"))
 	}
+	if m := f.Machine; m != nil && m.State == "down" {
+		found += fmt.Sprintf("; %s is down: no cable, or not set up (ip link set %s up)", m.Interface, m.Interface)
+	}
 	return number("nothing-seen", Bad, 0, "count", found), true
 }
 
@@ -25,7 +28,7 @@ func noMirror(f *Facts) (Finding, bool) {
 	n := &f.Frames
 	all := n.Unicast + n.Group
 	s := share(n.Unicast, all)
-	if all == 0 || s >= unicastLeast {
+	if all < groupFrames || s >= unicastLeast {
 		return Finding{}, false
 	}
 	return finding("no-mirror", Bad, s, fmt.Sprintf("%s of %s go from one host to another; the others are broadcast and multicast",
@@ -112,19 +115,17 @@ func pathHint(n *Flows) string {
 	switch {
 	case n.OtherPath == 0:
 		return "; they are alike, so the same place is mirrored twice"
-	case p.TTL > p.CopyTTL:
-		return fmt.Sprintf("; %s and %d hops later %s, so both sides of a router are mirrored", vlan("first", p.VLAN), p.TTL-p.CopyTTL, vlan("then", p.CopyVLAN))
-	case p.TTL < p.CopyTTL:
-		return fmt.Sprintf("; %s, %d hops behind the other %s, so both sides of a router are mirrored", vlan("first", p.VLAN), p.CopyTTL-p.TTL, vlan("then", p.CopyVLAN))
+	case p.TTL != p.CopyTTL:
+		return fmt.Sprintf("; seen %s with TTL %d and again %s with TTL %d: both sides of a router are mirrored", vlan(p.VLAN), p.TTL, vlan(p.CopyVLAN), p.CopyTTL)
 	}
-	return fmt.Sprintf("; %s and %s, with the same TTL, so two ports on the path are mirrored", vlan("first", p.VLAN), vlan("then", p.CopyVLAN))
+	return fmt.Sprintf("; seen %s and again %s with the same TTL: two ports on the path are mirrored", vlan(p.VLAN), vlan(p.CopyVLAN))
 }
 
-func vlan(when string, id uint16) string {
+func vlan(id uint16) string {
 	if id == 0 {
-		return when + " untagged"
+		return "untagged"
 	}
-	return fmt.Sprintf("%s on VLAN %d", when, id)
+	return fmt.Sprintf("on VLAN %d", id)
 }
 
 func remoteMirror(f *Facts) (Finding, bool) {
@@ -156,8 +157,8 @@ func vlansSeen(f *Facts) (Finding, bool) {
 
 func tunnelsSeen(f *Facts) (Finding, bool) {
 	n := &f.Frames
-	if len(n.Tunnels) == 0 {
-		return Finding{}, false
+	if len(n.Tunnels) == 0 || len(n.Tunnels) == 1 && share(n.Tunnels[0].Frames, n.All-n.Own) >= tunnelled {
+		return Finding{}, false // none, or remoteMirror has said it
 	}
 	return number("tunnels", OK, float64(len(n.Tunnels)), "count", list(n.Tunnels, func(t TunnelCount) string {
 		return fmt.Sprintf("%s (%s of frames)", t.Kind, percent(share(t.Frames, n.All-n.Own)))

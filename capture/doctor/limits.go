@@ -10,6 +10,8 @@ const (
 	// On an ordinary port, frames between other hosts are rare floods; a mirror
 	// port shows little else.
 	unicastLeast = 0.01
+	// A few broadcasts alone may be all that a capture file holds on purpose.
+	groupFrames = 10
 
 	// A host's own traffic is a few flows at least within a minute.
 	loneFlows = 20

@@ -35,6 +35,11 @@ func readInterface(root, iface string) (Machine, error) {
 		return m, fmt.Errorf("read statistics of %s: %w", iface, err)
 	}
 	m.MTU = int(mtu)
+	state, err := os.ReadFile(filepath.Join(dir, "operstate"))
+	if err != nil {
+		return m, fmt.Errorf("read statistics of %s: %w", iface, err)
+	}
+	m.State = strings.TrimSpace(string(state))
 	queues, err := filepath.Glob(filepath.Join(dir, "queues", "rx-*"))
 	m.RXQueues = len(queues)
 	errs := []error{err}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,6 +20,7 @@ import (
 type cli struct {
 	Run     runCmd     `cmd:"" help:"The sensor, live on an interface."`
 	Read    readCmd    `cmd:"" help:"The same pipeline over capture files (pcap, pcapng; plain, .gz, .zst)."`
+	Doctor  doctorCmd  `cmd:"" help:"Is this mirror port usable? A verdict in a minute, or on capture files; exit 0, 2 (no) or 3 (with gaps)."`
 	Check   checkCmd   `cmd:"" help:"Test the configuration; exit 0 or 1."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -48,6 +50,9 @@ func main() {
 	defer stop()
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
+		if status := exitStatus(0); errors.As(err, &status) {
+			os.Exit(int(status))
+		}
 		complain(err)
 		os.Exit(1)
 	}

@@ -16,6 +16,7 @@ import (
 	"kagami/bpf/filter"
 	"kagami/capture"
 	"kagami/configs"
+	"kagami/exporters"
 	"kagami/packet"
 	"kagami/sensor"
 )
@@ -45,15 +46,27 @@ func (r *runCmd) Run(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	s := &service{hup: hup}
+	if s.notify, err = newNotifier(); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, s.notify.stopping)()
 	for {
 		log := newLogger(c.Log, os.Stderr)
-		next, err := r.once(ctx, c, log, hup)
+		next, err := r.once(ctx, c, log, s)
 		if !errors.Is(err, errReload) {
 			return err
 		}
 		log.Info("configuration changed: starting anew")
 		c = next
 	}
+}
+
+// service is what outlives a pipeline.
+type service struct {
+	hup    <-chan os.Signal
+	guard  guard
+	notify *notifier
 }
 
 // configure loads the configuration and lays the command line over it.
@@ -76,18 +89,18 @@ func (r *runCmd) configure() (configs.Config, error) {
 
 // once runs one pipeline until ctx ends, the capture fails, or a changed
 // configuration, which it returns with errReload, takes its place.
-func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, hup <-chan os.Signal) (configs.Config, error) {
-	to := c.Export
-	if len(to) == 0 {
-		to = files(defaultLogs)
-	}
+func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s *service) (configs.Config, error) {
+	to := exportsOf(c)
 	srcs, err := openRings(c.Capture) // first, so that without the right to it nothing is left behind
 	if err != nil {
 		return c, err
 	}
+	if err := s.guard.enter(c, to, r.path(), log); err != nil {
+		return c, errors.Join(err, closeAll(srcs))
+	}
 	p, err := newPipeline(c, to, true, nil, log)
 	if err != nil {
-		return c, errors.Join(err, closeAll(srcs))
+		return c, errors.Join(s.guard.hint(err), closeAll(srcs))
 	}
 	stopMetrics, err := p.serveMetrics(srcs)
 	if err != nil {
@@ -105,15 +118,18 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, h
 			select {
 			case <-runCtx.Done():
 				return
-			case <-hup:
-				if n, changed := r.reload(c, p, log); changed {
+			case <-s.hup:
+				if n, changed := r.reload(c, p, s, log); changed {
 					next = n
 					cancel(errReload)
 				}
 			}
 		}
 	}()
-	err = p.engine.Live(runCtx, srcs)
+	beating, beats := pulses(srcs)
+	go s.notify.watchdog(watchCtx, beats)
+	s.notify.ready()
+	err = p.engine.Live(runCtx, beating)
 	p.drain()
 	stopMetrics()
 	left := errors.Join(closeAll(srcs), p.close())
@@ -159,9 +175,29 @@ func linkState(srcs []sensor.Source) (s capture.State) {
 	return s
 }
 
-// reload answers SIGHUP. A configuration with mistakes changes nothing.
-func (r *runCmd) reload(c configs.Config, p *pipeline, log *slog.Logger) (configs.Config, bool) {
+// exportsOf are the exports of a configuration, or the files of kagami read -o.
+func exportsOf(c configs.Config) []exporters.Config {
+	if len(c.Export) == 0 {
+		return files(defaultLogs)
+	}
+	return c.Export
+}
+
+// path is the configuration file, if there is one.
+func (r *runCmd) path() string {
+	if r.Config != "" {
+		return r.Config
+	}
+	return defaultConfig
+}
+
+// reload answers SIGHUP. A configuration with mistakes, or for which rights were
+// given up, changes nothing.
+func (r *runCmd) reload(c configs.Config, p *pipeline, s *service, log *slog.Logger) (configs.Config, bool) {
 	n, err := r.configure()
+	if err == nil {
+		err = s.guard.allows(n, exportsOf(n), r.path())
+	}
 	if err != nil {
 		for _, e := range configs.Problems(err) {
 			log.Error("reload refused, the old configuration stays", "err", e)

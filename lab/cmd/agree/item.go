@@ -18,7 +18,7 @@ const (
 	kindRequest  kind = "HTTP request"  // over TCP
 	kindResponse kind = "HTTP response" // a final or an informational one
 	kindTLS      kind = "TLS handshake"
-	kindQUIC     kind = "QUIC handshake" // a ClientHello carried over UDP
+	kindDatagram kind = "QUIC and DTLS handshake" // over UDP
 )
 
 // flow is two endpoints, the lower one first, so that it is the same for both

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -29,7 +30,10 @@ type record struct {
 	Source, Destination peer
 	DNS                 dnsPart
 	HTTP                struct {
-		Request  struct{ Method string }
+		Request struct {
+			Method, Referrer string
+			Body             struct{ Bytes int64 }
+		}
 		Response struct {
 			Status int    `json:"status_code"`
 			Type   string `json:"mime_type"`
@@ -93,6 +97,7 @@ type kagamiPart struct {
 		ALPN    []string `json:"client_alpn"`
 		Version string   `json:"client_version"`
 		JA4     string
+		Alert   string
 	}
 }
 
@@ -175,7 +180,9 @@ func (r *record) items() []item {
 		var items []item
 		if r.HTTP.Request.Method != "" {
 			items = append(items, make1(kindRequest, map[string]string{"method": r.HTTP.Request.Method,
-				"host": r.Kagami.HTTP.Host, "uri": r.URL.Original, "user agent": r.UserAgent.Original}))
+				"host": r.Kagami.HTTP.Host, "uri": r.URL.Original, "user agent": r.UserAgent.Original,
+				"host name": hostName(r.Kagami.HTTP.Host), "decoded uri": decoded(r.URL.Original), "referrer": r.HTTP.Request.Referrer,
+				"body": strconv.FormatInt(r.HTTP.Request.Body.Bytes, 10)}))
 		}
 		for _, status := range r.Kagami.HTTP.Informational {
 			items = append(items, make1(kindResponse, map[string]string{"status": status}))
@@ -217,11 +224,11 @@ func (r *record) message() map[string]string {
 			v6 = append(v6, a.Data)
 		}
 	}
-	end := ""
+	name, end := legible(rawName(d.Question.Name)), ""
 	if r.Kagami.DNS.Authority+r.Kagami.DNS.Additional > 0 {
 		end = more
 	}
-	return map[string]string{"id": d.ID, "sort": d.Type, "name": legible(rawName(d.Question.Name)), "type": d.Question.Type,
+	return map[string]string{"id": d.ID, "sort": d.Type, "name": name, "name in lower case": strings.ToLower(name), "type": d.Question.Type,
 		"rcode": d.RCode, "header rcode": headerRCode(d.RCode), "a": strings.Join(v4, ","), "aaaa": strings.Join(v6, ","),
 		"a of all sections": strings.Join(v4, ",") + end, "aaaa of all sections": strings.Join(v6, ",") + end}
 }
@@ -233,5 +240,30 @@ func (r *record) handshake() map[string]string {
 		"cipher": t.Cipher, "curve": t.Curve, "chosen protocol": t.NextProtocol, "established": strconv.FormatBool(t.Established),
 		"resumed": strconv.FormatBool(t.Resumed), "subject": t.Server.Subject, "issuer": t.Server.Issuer, "serial": t.Server.X509.Serial,
 		"sha1": t.Server.Hash.SHA1, "sha256": t.Server.Hash.SHA256,
-		"client hello": strconv.FormatBool(r.Kagami.TLS.Version != "")}
+		"alert": r.Kagami.TLS.Alert, "client hello": strconv.FormatBool(r.Kagami.TLS.Version != "")}
+}
+
+// hostName is a host without its port.
+func hostName(host string) string {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		return host
+	}
+	return name
+}
+
+// decoded is a target with its percent signs decoded, as Zeek logs it.
+func decoded(target string) string {
+	var b strings.Builder
+	for i := 0; i < len(target); i++ {
+		if target[i] == '%' && i+2 < len(target) {
+			if n, err := strconv.ParseUint(target[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(target[i])
+	}
+	return b.String()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // session is all that a program saw between two endpoints. Programs differ in
@@ -73,14 +74,17 @@ func (s *sessions) addRecord(r *record) {
 		one.add("queried", r.DNS.Question.Name)
 	case "kagami.tls":
 		t := &r.TLS
-		one.add("server name", t.Client.Name)
+		one.add("server name, folded", strings.ToLower(t.Client.Name))
+		one.add("names", t.Client.Name)
 		one.add("ja3", t.Client.JA3)
 		one.add("ja4", r.Kagami.TLS.JA4)
+		_, hashes, _ := strings.Cut(r.Kagami.TLS.JA4, "_")
+		one.add("ja4, its hashes", hashes)
 		one.add("ja3s", t.Server.JA3S)
 		one.add("cipher", t.Cipher)
 		one.add("sha1", t.Server.Hash.SHA1)
 	case "kagami.http":
-		one.add("host", r.Kagami.HTTP.Host)
+		one.add("names", hostName(r.Kagami.HTTP.Host))
 		one.add("method", r.HTTP.Request.Method)
 		one.add("user agent", r.UserAgent.Original)
 		if r.HTTP.Response.Status != 0 {

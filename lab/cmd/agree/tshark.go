@@ -130,7 +130,7 @@ func (f *frame) items() []item {
 	items = append(items, f.dns()...)
 	hello := kindTLS
 	if udp {
-		hello = kindQUIC
+		hello = kindDatagram
 	}
 	items = append(items, f.hellos(hello)...)
 	for i := range items {
