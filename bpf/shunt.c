@@ -20,7 +20,7 @@ struct key {
 };
 
 struct flow {
-	__u32 slot; /* index into counters */
+	__u32 slot; /* half an index into counters */
 	__u32 keep; /* 0: count and drop; else octets to keep of each packet */
 };
 
@@ -33,10 +33,6 @@ struct direction {
 	__u64 last; /* CLOCK_MONOTONIC, nanoseconds */
 };
 
-struct counts {
-	struct direction from[2];
-};
-
 /* The sizes are set when the maps are made. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -46,11 +42,12 @@ struct {
 } flows SEC(".maps");
 
 /* Apart from flows, so that counts outlive an eviction: user space owns the
- * slots. */
+ * slots, of one entry for each direction. (An array of two in one entry would
+ * need pointer arithmetic, which the verifier takes from CAP_PERFMON only.) */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct counts);
+	__type(value, struct direction);
 	__uint(max_entries, 1);
 } counters SEC(".maps");
 
@@ -278,18 +275,17 @@ int shunt(struct __sk_buff *skb)
 	if (!parse(skb, &p))
 		return accepted;
 	struct key key = {};
-	int side = from_b(&p);
+	__u32 side = from_b(&p);
 	set_key(&key, &p, side);
 	struct flow *f = bpf_map_lookup_elem(&flows, &key);
 	if (!f)
 		return accepted;
 	if (f->keep)
 		return smaller(accepted, f->keep);
-	__u32 slot = f->slot;
-	struct counts *c = bpf_map_lookup_elem(&counters, &slot);
-	if (!c)
+	__u32 index = f->slot * 2 + side;
+	struct direction *d = bpf_map_lookup_elem(&counters, &index);
+	if (!d)
 		return accepted;
-	struct direction *d = side ? &c->from[1] : &c->from[0];
 	__sync_fetch_and_add(&d->packets, 1);
 	__sync_fetch_and_add(&d->bytes, skb->len);
 	__sync_fetch_and_add(&d->ip_bytes, p.ip_bytes);

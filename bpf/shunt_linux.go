@@ -36,15 +36,14 @@ func MemoryBytes(flows int) int64 {
 	if flows == 0 {
 		flows = DefaultFlows
 	}
-	return int64(flows) * (keySize + flowSize + 48 + 16 + countsSize + 64)
+	return int64(flows) * (keySize + flowSize + 48 + 16 + 2*directionSize + 64)
 }
 
 // Sizes of the maps' keys and values, see shunt.c.
 const (
 	keySize       = 40
 	flowSize      = 8
-	directionSize = 40
-	countsSize    = 2 * directionSize
+	directionSize = 40 // two for each slot
 )
 
 // Shunt makes the kernel count and drop the packets of chosen flows before they
@@ -110,7 +109,7 @@ func Open(o Options) (*Shunt, error) {
 
 func (s *Shunt) makeMaps(o Options) error {
 	s.spec.Maps[shuntMapFlows].MaxEntries = uint32(o.table)
-	s.spec.Maps[shuntMapCounters].MaxEntries = uint32(o.Flows)
+	s.spec.Maps[shuntMapCounters].MaxEntries = 2 * uint32(o.Flows)
 	var err error
 	if s.flows, err = ebpf.NewMap(s.spec.Maps[shuntMapFlows]); err != nil {
 		return fmt.Errorf("make table of flows: %w", err)
@@ -179,7 +178,7 @@ func (s *Shunt) Shunt(k packet.Key) bool {
 		if slot, ok = s.free.take(); !ok {
 			return s.granted(false)
 		}
-		if s.closed || s.counters.Put(slot, make([]byte, countsSize)) != nil {
+		if s.closed || !s.zero(slot) {
 			s.free.give(slot)
 			return s.granted(false)
 		}
@@ -192,6 +191,12 @@ func (s *Shunt) Shunt(k packet.Key) bool {
 	}
 	s.held[k] = slot
 	return s.granted(true)
+}
+
+// zero makes a slot ready for a new flow.
+func (s *Shunt) zero(slot uint32) bool {
+	none := make([]byte, directionSize)
+	return s.counters.Put(2*slot, none) == nil && s.counters.Put(2*slot+1, none) == nil
 }
 
 // Headers makes the kernel keep at most so many octets of each further packet of
@@ -245,23 +250,25 @@ func (s *Shunt) counts(k packet.Key) (sensor.Shunted, bool) {
 	if !held || slot == noSlot || s.closed {
 		return sensor.Shunted{}, false
 	}
-	b, err := s.counters.LookupBytes(slot)
-	if err != nil || len(b) != countsSize {
-		return sensor.Shunted{}, false
+	var out sensor.Shunted
+	offset := clockOffset()
+	for side := range uint32(2) {
+		b, err := s.counters.LookupBytes(2*slot + side)
+		if err != nil || len(b) != directionSize {
+			return sensor.Shunted{}, false
+		}
+		decode(b, offset, &out, packet.Side(side))
 	}
-	return decode(b, clockOffset()), true
+	return out, true
 }
 
-// decode reads struct counts of shunt.c; offset makes wall clock of its times.
-func decode(b []byte, offset int64) (out sensor.Shunted) {
-	for i := range 2 {
-		at := func(field int) uint64 { return binary.NativeEndian.Uint64(b[i*directionSize+8*field:]) }
-		out.Packets[i], out.Bytes[i], out.IPBytes[i], out.Payload[i] = at(0), at(1), at(2), at(3)
-		if last := at(4); last != 0 {
-			out.Last[i] = int64(last) + offset
-		}
+// decode reads struct direction of shunt.c; offset makes wall clock of its time.
+func decode(b []byte, offset int64, out *sensor.Shunted, side packet.Side) {
+	at := func(field int) uint64 { return binary.NativeEndian.Uint64(b[8*field:]) }
+	out.Packets[side], out.Bytes[side], out.IPBytes[side], out.Payload[side] = at(0), at(1), at(2), at(3)
+	if last := at(4); last != 0 {
+		out.Last[side] = int64(last) + offset
 	}
-	return out
 }
 
 // clockOffset is the wall clock less CLOCK_MONOTONIC, in which the kernel's

@@ -90,6 +90,28 @@ func TestDNSNameText(t *testing.T) {
 	}
 }
 
+func TestDNSNamePointers(t *testing.T) {
+	for _, c := range []struct {
+		name, wire string
+		off        int
+		want       string
+		next       int
+	}{
+		{"back", "\x01b\x00\x01a\xc0\x00", 3, "a.b", 7},
+		{"back twice", "\x01c\x00\x01b\xc0\x00\x01a\xc0\x03", 7, "a.b.c", 11},
+		{"forward", "\xc0\x06\x00\x01\x00\x01\x01a\x01b\x00", 0, "a.b", 2},
+		{"forward after a label", "\x01a\xc0\x05\x00\x01b\x00", 0, "a.b", 4},
+		{"forward, and back before both", "\x01c\x00\xc0\x06\x00\x01b\xc0\x00", 3, "b.c", 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, next, ok := appendName(nil, []byte(c.wire), c.off)
+			if string(got) != c.want || next != c.next || !ok {
+				t.Errorf("got %q, next %d, ok %v; want %q, next %d", got, next, ok, c.want, c.next)
+			}
+		})
+	}
+}
+
 func TestDNSNameRefused(t *testing.T) {
 	label := "\x3f" + strings.Repeat("x", 63)
 	for _, c := range []struct {
@@ -100,8 +122,11 @@ func TestDNSNameRefused(t *testing.T) {
 		{"ends in a label", "\x05abc", 0, ""},
 		{"ends before the root", "\x03abc", 0, "abc"},
 		{"pointer to itself", "\xc0\x00", 0, ""},
-		{"pointer forward", "\x01a\xc0\x05\x00\x01b\x00", 0, "a"},
-		{"loop of two pointers", "\x01a\xc0\x00", 0, "a"},
+		{"pointer to its own name", "\x01a\xc0\x00", 0, "a"},
+		{"loop of two pointers", "\xc0\x02\xc0\x00", 0, ""},
+		{"pointer forward and back into what was read", "\x01a\xc0\x06\x00\x00\x01b\xc0\x02", 0, "a.b"},
+		{"pointer before the name, which runs into it again", "\x01a\x01b\xc0\x00", 2, "b.a.b"},
+		{"pointer beyond the message", "\x01a\xc0\x09", 0, "a"},
 		{"half a pointer", "\x01a\xc0", 0, "a"},
 		{"reserved label type", "\x41ab\x00", 0, ""},
 		{"longer than 255 octets", strings.Repeat(label, 4) + "\x00", 0, strings.Repeat("x", 63) + strings.Repeat("."+strings.Repeat("x", 63), 2)},

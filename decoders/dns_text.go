@@ -8,10 +8,13 @@ const maxNameOctets = 254
 
 // appendName appends the domain name at off in BIND's presentation format,
 // compression followed (RFC 1035 section 4.1.4). next is the offset behind the
-// name. A pointer must point before where its name began, so the walk ends. If
-// ok is false, what could be read is appended nevertheless.
+// name. A pointer must leave what was read, so the walk ends: to before its
+// beginning, as the RFC wants, or to behind its end, as resolvers accept too and
+// who hides names makes use of. If ok is false, what could be read is appended
+// nevertheless.
 func appendName(dst, msg []byte, off int) (out []byte, next int, ok bool) {
-	start, limit, octets := len(dst), off, 0
+	start, octets := len(dst), 0
+	low, high := off, off // what was read lies between
 	next = -1
 	for off < len(msg) {
 		c := int(msg[off])
@@ -43,10 +46,10 @@ func appendName(dst, msg []byte, off int) (out []byte, next int, ok bool) {
 			if next < 0 {
 				next = off + 2
 			}
-			if to >= limit {
+			if high = max(high, off+2); to >= low && to < high {
 				return dst, 0, false
 			}
-			off, limit = to, to
+			off, low = to, min(low, to)
 		default: // 0x40 and 0x80 are reserved
 			return dst, 0, false
 		}

@@ -31,6 +31,8 @@ const (
 	oddChunkSize       = "bad chunk size"
 	oddChunkEnd        = "chunk without line end"
 	oddPipeline        = "too many outstanding requests"
+	oddLowerCase       = "protocol name not in capitals"
+	oddAuthority       = "bad authority"
 )
 
 // httpHead is a parsed start line and header section. Its slices are borrowed
@@ -122,6 +124,9 @@ func (h *httpHead) parseResponse(section []byte) {
 	h.version, h.length = version(line[5:8]), -1
 	h.status = int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
 	h.reason = trimBlank(line[12:])
+	if !bytes.HasPrefix(line, []byte("HTTP")) {
+		h.note(oddLowerCase)
+	}
 	h.parseFields(rest)
 }
 

@@ -61,14 +61,18 @@ func matchRequest(b []byte) sensor.Match {
 	return sensor.No
 }
 
-// matchResponse says FromServer when b begins with "HTTP/d.d ddd".
+// matchResponse says FromServer when b begins with "HTTP/d.d ddd". RFC 9112 section
+// 2.3 wants capitals; clients accept small letters too.
 func matchResponse(b []byte) sensor.Match {
 	const shape = "HTTP/0.0 000"
 	b = skipEmptyLines(b)
 	for i := range min(len(b), len(shape)) {
 		c := b[i]
-		if isDigit(c) {
+		switch {
+		case isDigit(c):
 			c = '0'
+		case i < len("HTTP"):
+			c &^= 'a' - 'A'
 		}
 		if c != shape[i] {
 			return sensor.No

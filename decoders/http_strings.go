@@ -12,10 +12,13 @@ import (
 
 const oddHost = "bad host"
 
+// notInHost are characters that no authority without user information has.
+const notInHost = "/?#@ \t\\"
+
 // httpStrings fills in a record's strings. What rarely changes on a connection
 // is shared between its records.
 type httpStrings struct {
-	agent, server, contentType, reason, host string
+	agent, server, contentType, reason string
 }
 
 // share is b as a string, the last one if that is equal.
@@ -54,7 +57,7 @@ func (h *httpStrings) response(x *httpExchange, head *httpHead) {
 func (h *httpStrings) url(f *sensor.Flow, x *httpExchange, head *httpHead) {
 	target := head.target[:min(len(head.target), maxTarget)]
 	host := head.host
-	if bytes.ContainsAny(host, "/?#@ \t\\") {
+	if bytes.ContainsAny(host, notInHost) {
 		head.note(oddHost)
 		host = nil
 	}
@@ -62,6 +65,10 @@ func (h *httpStrings) url(f *sensor.Flow, x *httpExchange, head *httpHead) {
 	case x.Method == "CONNECT":
 		x.Target = string(target)
 		x.Proxied, x.Host, x.URL = true, x.Target, x.Target
+		if bytes.ContainsAny(target, notInHost) { // a path, as some tunnelling apps send
+			head.note(oddAuthority)
+			x.Host = string(host)
+		}
 	case isAbsolute(target):
 		x.Target, x.Proxied = string(target), true
 		x.Host, x.URL = withoutUser(x.Target)

@@ -316,6 +316,22 @@ func TestHTTPServerAddressIPv6(t *testing.T) {
 	}
 }
 
+func TestHTTPHost(t *testing.T) {
+	for _, c := range []struct{ request, want string }{
+		{get, "h"},
+		{"GET http://www.example:81/a HTTP/1.1\r\nHost: h\r\n\r\n", "www.example:81"},
+		{"CONNECT www.example:443 HTTP/1.1\r\nHost: h\r\n\r\n", "www.example:443"},
+		{"CONNECT / HTTP/1.1\r\nHost: h\r\n\r\n", "h"},
+		{"CONNECT / HTTP/1.1\r\n\r\n", ""},
+	} {
+		d := newTester(httpProtocol())
+		d.play([]octets{clientSays(c.request)}, uncut)
+		if len(d.records) != 1 || d.records[0].Host != c.want {
+			t.Errorf("%q: got %s, want host %q", c.request, lines(d.records), c.want)
+		}
+	}
+}
+
 func TestHTTPLabel(t *testing.T) {
 	for _, c := range []struct{ request, want string }{
 		{"GET / HTTP/1.1\r\nHost: www.example:8080\r\n\r\n", "www.example"},

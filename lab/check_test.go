@@ -12,17 +12,16 @@ import (
 // half is one direction of a TCP conversation as a reader of the capture sees
 // it.
 type half struct {
-	syn        bool
-	isn        uint32
-	next       uint32 // end of what arrived without a hole
-	sent       uint32 // end of the furthest byte sent
-	lastAck    uint32
-	holes      map[uint32][]byte // segments ahead of a hole
-	data       []byte
-	times      []time.Duration // of each segment with new data, with starts
-	starts     []int
-	fin        bool
-	finalAcked bool
+	syn     bool
+	isn     uint32
+	next    uint32 // end of what arrived without a hole
+	sent    uint32 // end of the furthest byte sent
+	lastAck uint32
+	holes   map[uint32][]byte // segments ahead of a hole
+	data    []byte
+	times   []time.Duration // of each segment with new data, with starts
+	starts  []int
+	fin     bool
 }
 
 // wireFlow is a conversation with what was wrong with it.

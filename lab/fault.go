@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -22,7 +23,9 @@ func Mirrors() []Mirror {
 		{"gro", "segments merged into frames beyond the MTU, as GRO and LRO do", merged},
 		{"erspan", "everything inside ERSPAN type II", erspan},
 		{"truncated", "frames cut after 128 octets", truncated},
+		{"shortened", "frames cut after 128 octets by the switch, which says nothing of it", shortened},
 		{"loss", "2 % of the frames are lost at random", lossy},
+		{"queues", "two receive queues: what clients send comes a millisecond late", queued},
 		{"clock-step", "the clock is set back by one hour half way", stepped},
 		{"broadcast", "no mirror port at all: broadcast and multicast only", groupOnly},
 	}
@@ -35,6 +38,7 @@ const (
 	lossPercent = 2         // of all frames
 	stepBack    = time.Hour // of the clock
 	copyDelay   = 30 * time.Microsecond
+	queueDelay  = time.Millisecond
 	faultSeed   = 1
 )
 
@@ -56,8 +60,24 @@ func twice(c *Capture) *Capture {
 		}
 		return []Frame{f, {Time: f.Time + copyDelay, Data: h.routed(copyVLAN)}}
 	})
-	slices.SortStableFunc(out.Frames, func(a, b Frame) int { return int(a.Time - b.Time) })
-	return out
+	return out.sorted()
+}
+
+// sorted puts frames whose times have changed in order.
+func (c *Capture) sorted() *Capture {
+	slices.SortStableFunc(c.Frames, func(a, b Frame) int { return cmp.Compare(a.Time, b.Time) })
+	return c
+}
+
+// queued delays one direction of every flow: the kernel stamps the time when it
+// comes to a queue, not when the frame came.
+func queued(c *Capture) *Capture {
+	return c.each(func(_ int, f Frame) []Frame {
+		if h, ok := readHeaders(f.Data); ok && h.fromClient() {
+			f.Time += queueDelay
+		}
+		return []Frame{f}
+	}).sorted()
 }
 
 // oneWay keeps what the client sends: the side with the higher port. Of equal
@@ -76,6 +96,15 @@ func truncated(c *Capture) *Capture {
 		if len(f.Data) > cutAt {
 			f.Wire, f.Data = len(f.Data), f.Data[:cutAt:cutAt]
 		}
+		return []Frame{f}
+	})
+}
+
+// shortened frames end where the switch cut them: their length on the wire is
+// that of the copy.
+func shortened(c *Capture) *Capture {
+	return c.each(func(_ int, f Frame) []Frame {
+		f.Data = f.Data[:min(len(f.Data), cutAt):min(len(f.Data), cutAt)]
 		return []Frame{f}
 	})
 }

@@ -124,6 +124,24 @@ func TestMirrors(t *testing.T) {
 			}
 			return len(c.Frames) == frames
 		},
+		"shortened": func(t *testing.T, c *lab.Capture) bool {
+			for i, f := range c.Frames {
+				if f.Wire != 0 || !bytes.Equal(f.Data, before.Frames[i].Data[:min(len(before.Frames[i].Data), 128)]) {
+					return false
+				}
+			}
+			return len(c.Frames) == frames
+		},
+		"queues": func(t *testing.T, c *lab.Capture) bool {
+			late := 0
+			for _, f := range c.Frames {
+				at := slices.IndexFunc(before.Frames, func(b lab.Frame) bool { return bytes.Equal(b.Data, f.Data) && b.Time != f.Time })
+				if at >= 0 && f.Time == before.Frames[at].Time+time.Millisecond {
+					late++
+				}
+			}
+			return same(c) && late > 5 && slices.IsSortedFunc(c.Frames, func(a, b lab.Frame) int { return int(a.Time - b.Time) })
+		},
 		"loss": func(t *testing.T, c *lab.Capture) bool { return len(c.Frames) < frames && len(c.Frames) > frames*8/10 },
 		"clock-step": func(t *testing.T, c *lab.Capture) bool {
 			back := 0

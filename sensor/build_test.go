@@ -110,10 +110,7 @@ func (c *conn) open() *conn {
 func (c *conn) pause(ns int64) *conn { c.wait(ns); return c }
 
 // transcript is a Decoder that writes down what it is given.
-type transcript struct {
-	log  *strings.Builder
-	side byte
-}
+type transcript struct{ log *strings.Builder }
 
 func (tr *transcript) Data(f *sensor.Flow, s packet.Side, b []byte, _ sensor.Emit) sensor.Verdict {
 	fmt.Fprintf(tr.log, "%s(%s) ", who(f, s), b)

@@ -71,7 +71,7 @@ func fragments(tr *traffic, src, dst string, id uint16) {
 }
 
 // talker writes a record for each piece of a stream, so that order shows.
-type talker struct{ log strings.Builder }
+type talker struct{}
 
 func (d *talker) Data(f *sensor.Flow, s packet.Side, b []byte, emit sensor.Emit) sensor.Verdict {
 	r := records.NewHTTP(f.Meta())

@@ -99,16 +99,16 @@ type Source struct {
 // Machine is what the capturing machine says, while it was watched.
 type Machine struct {
 	Interface string    `json:"interface"`
-	State     string    `json:"state"`     // operstate of sysfs: up, down, unknown ...
+	State     string    `json:"state"`     // up, down, unknown ... (RFC 2863)
 	MTU       int       `json:"mtu"`       // octets
-	RXQueues  int       `json:"rx_queues"` // receive queues of the network card
+	RXQueues  int       `json:"rx_queues"` // receive queues of the network card, 0 = not known
 	Offloads  []string  `json:"offloads"`  // of gro, lro, gso, tso: those that are on
 	NIC       NIC       `json:"nic"`
 	Driver    []Counter `json:"driver"` // the driver's own counters that tell of loss and grew
 	Clock     Clock     `json:"clock"`
 }
 
-// NIC are the interface's receive counters (Documentation/networking/statistics.rst, Linux 6.1).
+// NIC are the interface's receive counters (linux/if_link.h, rtnl_link_stats64, Linux 6.1).
 type NIC struct {
 	Packets uint64 `json:"packets"`
 	Dropped uint64 `json:"dropped"` // by the kernel, for want of a taker or of room

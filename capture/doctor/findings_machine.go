@@ -29,7 +29,9 @@ func reordered(f *Facts) (Finding, bool) {
 	s, sev := grade(n.Reordered, n.Segments, reorderedWarn, never)
 	x := finding("reordered", sev, s, fmt.Sprintf("%s of TCP segments came after a later one or after their own acknowledgement", percent(s)))
 	if m := f.Machine; m != nil {
-		x.Found += fmt.Sprintf("; %s has %s", m.Interface, count(uint64(m.RXQueues), "receive queue", "receive queues"))
+		if m.RXQueues > 0 {
+			x.Found += fmt.Sprintf("; %s has %s", m.Interface, count(uint64(m.RXQueues), "receive queue", "receive queues"))
+		}
 		x.Mend = onInterface(x.Mend, m.Interface)
 	}
 	return x, sev > OK
@@ -103,7 +105,7 @@ func clockStep(f *Facts) (Finding, bool) {
 		return Finding{}, false
 	}
 	by := time.Duration(n.BackBy)
-	found := fmt.Sprintf("%s bear a time up to %v before that of earlier ones", count(n.Backward, "frame", "frames"), by.Round(time.Second))
+	found := fmt.Sprintf("%s with a time up to %v before that of earlier ones", count(n.Backward, "frame", "frames"), by.Round(time.Second))
 	if n.Steps > 0 {
 		found = fmt.Sprintf("the capture's clock was set back %s, by up to %v", count(uint64(n.Steps), "time", "times"), by.Round(time.Second))
 	}

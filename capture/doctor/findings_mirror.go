@@ -18,7 +18,7 @@ func nothingSeen(f *Facts) (Finding, bool) {
 	if n.Own > 0 {
 		found = fmt.Sprintf("only this machine's own traffic (%s)", count(n.Own, "frame", "frames"))
 	}
-	if m := f.Machine; m != nil && m.State == "down" {
+	if m := f.Machine; m != nil && (m.State == "down" || m.State == "lower layer down") {
 		found += fmt.Sprintf("; %s is down: no cable, or not set up (ip link set %s up)", m.Interface, m.Interface)
 	}
 	return number("nothing-seen", Bad, 0, "count", found), true
@@ -44,6 +44,9 @@ func oneWay(f *Facts) (Finding, bool) {
 
 func missed(f *Facts) (Finding, bool) {
 	n := &f.Flows
+	if _, cut := cutByMirror(f); cut {
+		return Finding{}, false // what was cut off is what is missing
+	}
 	s, sev := grade(n.Missed, n.Payload, missedWarn, missedBad)
 	return finding("missed", sev, s, fmt.Sprintf("%s of TCP data was acknowledged or skipped but never seen (%s of %s)",
 		percent(s), octets(n.Missed), octets(n.Payload))), sev > OK

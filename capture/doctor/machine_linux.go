@@ -1,71 +1,92 @@
 package doctor
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// sysClassNet is where the kernel describes interfaces (sysfs).
+// sysClassNet is where the kernel lists receive queues (sysfs).
 const sysClassNet = "/sys/class/net"
 
 // ReadMachine asks the kernel about an interface and the clock. Offloads and
 // Driver are for the caller to fill in.
 func ReadMachine(iface string) (Machine, error) {
-	m, err := readInterface(sysClassNet, iface)
+	links, err := syscall.NetlinkRIB(unix.RTM_GETLINK, unix.AF_UNSPEC)
+	if err != nil {
+		return Machine{}, fmt.Errorf("list interfaces: %w", err)
+	}
+	m, err := findLink(links, iface)
 	if err != nil {
 		return m, err
 	}
+	queues, err := filepath.Glob(filepath.Join(sysClassNet, filepath.Base(iface), "queues", "rx-*"))
+	if err != nil {
+		return m, fmt.Errorf("list receive queues of %s: %w", iface, err)
+	}
+	m.RXQueues = len(queues)
 	m.Clock, err = readClock()
 	return m, err
 }
 
-// readInterface reads an interface's directory under root.
-func readInterface(root, iface string) (Machine, error) {
-	m := Machine{Interface: iface}
-	dir := filepath.Join(root, filepath.Base(iface))
-	mtu, err := readNumber(filepath.Join(dir, "mtu"))
+// findLink looks for an interface in the answer to RTM_GETLINK (rtnetlink(7)):
+// unlike sysfs, it is always about the network namespace of the asker.
+func findLink(links []byte, iface string) (Machine, error) {
+	messages, err := syscall.ParseNetlinkMessage(links)
 	if err != nil {
-		return m, fmt.Errorf("read statistics of %s: %w", iface, err)
+		return Machine{}, fmt.Errorf("read list of interfaces: %w", err)
 	}
-	m.MTU = int(mtu)
-	state, err := os.ReadFile(filepath.Join(dir, "operstate"))
-	if err != nil {
-		return m, fmt.Errorf("read statistics of %s: %w", iface, err)
+	for i := range messages {
+		if messages[i].Header.Type != unix.RTM_NEWLINK {
+			continue
+		}
+		attrs, err := syscall.ParseNetlinkRouteAttr(&messages[i])
+		if err != nil {
+			return Machine{}, fmt.Errorf("read list of interfaces: %w", err)
+		}
+		if m := readLink(attrs); m.Interface == iface {
+			return m, nil
+		}
 	}
-	m.State = strings.TrimSpace(string(state))
-	queues, err := filepath.Glob(filepath.Join(dir, "queues", "rx-*"))
-	m.RXQueues = len(queues)
-	errs := []error{err}
-	for _, c := range []struct {
-		to   *uint64
-		file string
-	}{
-		{&m.NIC.Packets, "rx_packets"}, {&m.NIC.Dropped, "rx_dropped"}, {&m.NIC.Missed, "rx_missed_errors"},
-		{&m.NIC.FIFO, "rx_fifo_errors"}, {&m.NIC.CRC, "rx_crc_errors"}, {&m.NIC.Frame, "rx_frame_errors"},
-		{&m.NIC.Length, "rx_length_errors"},
-	} {
-		*c.to, err = readNumber(filepath.Join(dir, "statistics", c.file))
-		errs = append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return m, fmt.Errorf("read statistics of %s: %w", iface, err)
-	}
-	return m, nil
+	return Machine{}, fmt.Errorf("read statistics of %s: %w", iface, unix.ENODEV)
 }
 
-func readNumber(path string) (uint64, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
+func readLink(attrs []syscall.NetlinkRouteAttr) (m Machine) {
+	for _, a := range attrs {
+		switch v := a.Value; a.Attr.Type {
+		case unix.IFLA_IFNAME:
+			m.Interface = unix.ByteSliceToString(v)
+		case unix.IFLA_MTU:
+			if len(v) >= 4 {
+				m.MTU = int(binary.NativeEndian.Uint32(v))
+			}
+		case unix.IFLA_OPERSTATE: // RFC 2863 section 3.1.14
+			if len(v) >= 1 {
+				m.State = [...]string{"unknown", "not present", "down", "lower layer down", "testing", "dormant", "up"}[min(v[0], 6)]
+			}
+		case unix.IFLA_STATS64:
+			m.NIC.read(v)
+		}
 	}
-	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return m
+}
+
+// read takes counters from struct rtnl_link_stats64 (linux/if_link.h): numbers
+// of 64 bits. Older kernels send fewer; those that are absent stay 0.
+func (n *NIC) read(v []byte) {
+	for _, c := range []struct {
+		to *uint64
+		at int
+	}{{&n.Packets, 0}, {&n.Dropped, 6}, {&n.Length, 10}, {&n.CRC, 12}, {&n.Frame, 13}, {&n.FIFO, 14}, {&n.Missed, 15}} {
+		if len(v) >= c.at*8+8 {
+			*c.to = binary.NativeEndian.Uint64(v[c.at*8:])
+		}
+	}
 }
 
 // readClock asks for the state of the kernel's clock and changes nothing.

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/netip"
@@ -96,6 +97,8 @@ func TestDoctoredMirrors(t *testing.T) {
 		"gro":        {"usable with gaps", []string{"merged"}, ""},
 		"erspan":     {"usable", nil, "remote-mirror"},
 		"truncated":  {"not usable", []string{"snap-length"}, ""},
+		"shortened":  {"not usable", []string{"mirror-truncation"}, ""},
+		"queues":     {"usable with gaps", []string{"reordered"}, ""},
 		"loss":       {"usable with gaps", []string{"missed"}, ""},
 		"clock-step": {"usable with gaps", []string{"clock-step"}, ""},
 		"broadcast":  {"not usable", []string{"no-mirror"}, ""},
@@ -112,10 +115,42 @@ func TestDoctoredMirrors(t *testing.T) {
 				t.Errorf("no finding %q", w.also)
 			}
 			for _, f := range r.Findings {
-				t.Log(f.Severity, f.ID, f.Value, f.Unit, f.Found)
+				t.Log(f.Severity, f.ID, f.Found)
 			}
-			t.Logf("%+v", r.Facts.Frames)
-			t.Logf("%+v", r.Facts.Flows)
+			if many := examine(t, m.Apply(clean), 3, doctor.Options{}); !slices.Equal(problems(many), w.problems) {
+				t.Errorf("with three workers: %v", problems(many))
+			}
 		})
+	}
+}
+
+// TestNetworkThatIsNotMirrored: the office has no 10.99.0.0/16.
+func TestNetworkThatIsNotMirrored(t *testing.T) {
+	clean, err := office()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := examine(t, clean, 1, doctor.Options{Internal: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("10.99.0.0/16")}})
+	if got := problems(r); !slices.Equal(got, []string{"networks-unseen"}) || r.Verdict.String() != "usable with gaps" {
+		t.Errorf("got %q with %v", r.Verdict, got)
+	}
+}
+
+// TestOneHostMirrored: a mirror session of one workstation's port shows its
+// unicast traffic only.
+func TestOneHostMirrored(t *testing.T) {
+	clean, err := office()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := []byte{2, 0x4b, 0, 0, 1, 1}
+	c := &lab.Capture{Start: clean.Start}
+	for _, f := range clean.Frames {
+		if f.Data[0]&1 == 1 || bytes.Equal(f.Data[:6], mac) || bytes.Equal(f.Data[6:12], mac) {
+			c.Frames = append(c.Frames, f)
+		}
+	}
+	if got := problems(examine(t, c, 1, doctor.Options{})); !slices.Equal(got, []string{"one-host"}) {
+		t.Errorf("got %v of %d frames", got, len(c.Frames))
 	}
 }

@@ -201,11 +201,15 @@ func ownNetworks(c *configs.Config) (out []netip.Prefix) {
 	return out
 }
 
-// hardwareAddrs are the interface's own, none if it has none.
+// hardwareAddrs are the interface's own, none if it has none. The loopback
+// interface's is all zeros and on every frame.
 func hardwareAddrs(iface string) [][6]byte {
 	dev, err := net.InterfaceByName(iface)
 	if err != nil || len(dev.HardwareAddr) != 6 {
 		return nil
 	}
-	return [][6]byte{[6]byte(dev.HardwareAddr)}
+	if a := [6]byte(dev.HardwareAddr); a != [6]byte{} {
+		return [][6]byte{a}
+	}
+	return nil
 }

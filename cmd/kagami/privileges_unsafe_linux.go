@@ -52,7 +52,7 @@ func confine(readable, writable []place) (abi int, err error) {
 	}
 	defer unix.Close(int(fd))
 	for _, p := range readable {
-		if err := allowBelow(int(fd), p.dir, landlockRead); err != nil && !os.IsNotExist(err) {
+		if err := allowBelow(int(fd), p.dir, landlockRead); err != nil && !os.IsNotExist(err) && !os.IsPermission(err) {
 			return 0, err
 		}
 	}

@@ -107,29 +107,32 @@ type sensor struct {
 	temp    string // directory for what it writes
 }
 
-// read is what Kagami sees in a capture.
-func (s *sensor) read(ctx context.Context, capture string) ([]item, error) {
+// read is what Kagami sees in a capture, nothing if it refuses it: refusal says
+// why. It counts every packet as others do, also those that came twice.
+func (s *sensor) read(ctx context.Context, capture string) (items []item, refusal string, err error) {
 	dir, err := os.MkdirTemp(s.temp, "read-")
 	if err != nil {
-		return nil, fmt.Errorf("make directory: %w", err)
+		return nil, "", fmt.Errorf("make directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, s.program, "read", "-q", "-o", dir, capture)
+	cmd := exec.CommandContext(ctx, s.program, "read", "-q", "-o", dir, "--set", "sensor.dedup=false", capture)
 	cmd.Stderr = &stderr
-	// A capture that it refuses has no items: that is a difference, not an error.
 	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-		return nil, fmt.Errorf("run %s on %q: %w: %s", s.program, capture, err, bytes.TrimSpace(stderr.Bytes()))
+	if err := cmd.Run(); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		refusal, _, _ = strings.Cut(stderr.String(), "\n")
+	} else if err != nil {
+		return nil, "", fmt.Errorf("run %s: %w: %s", s.program, err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	f, err := os.Open(filepath.Join(dir, "records.jsonl"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, refusal, nil
 	} else if err != nil {
-		return nil, fmt.Errorf("open records: %w", err)
+		return nil, refusal, fmt.Errorf("open records: %w", err)
 	}
 	defer f.Close()
-	return kagamiItems(f)
+	items, err = kagamiItems(f)
+	return items, refusal, err
 }
 
 // kagamiItems turns records into items of every kind that others may expect.

@@ -165,9 +165,13 @@ func (c *comparison) all(ctx context.Context, captures []string) {
 // one compares a capture with all that is expected of it.
 func (c *comparison) one(ctx context.Context, capture string) error {
 	path := filepath.Join(c.dir, capture)
-	got, err := c.kagami.read(ctx, path)
+	got, refusal, err := c.kagami.read(ctx, path)
 	if err != nil {
 		return err
+	}
+	var errs []string
+	if refusal != "" {
+		errs = append(errs, refusal)
 	}
 	var expectations []expectation
 	switch {
@@ -180,7 +184,6 @@ func (c *comparison) one(ctx context.Context, capture string) error {
 		}
 		expectations = append(expectations, expectation{program: "tshark", items: items, complete: true})
 	}
-	var errs []string
 	for _, file := range c.expected[capture] {
 		some, err := readResult(file)
 		if err != nil {

@@ -14,7 +14,8 @@ type pairing struct {
 
 // match pairs expected items with those that were found, flow by flow: first
 // those that agree, in order, then the ones that agree in at least half of
-// their fields. What remains is missing or extra.
+// their fields; a session, of which a flow has one, in any case. What remains is
+// missing or extra.
 func match(want, got []item) []pairing {
 	m := matcher{got: got, used: make([]bool, len(got)), byFlow: make(map[flow][]int), first: make(map[flow]int)}
 	for i := range got {
@@ -31,7 +32,11 @@ func match(want, got []item) []pairing {
 		if p.got != nil {
 			continue
 		}
-		if p.got = m.take(p.want, len(p.want.fields)/2); p.got != nil {
+		tolerated := len(p.want.fields) / 2
+		if p.want.kind == kindSession {
+			tolerated = len(p.want.fields)
+		}
+		if p.got = m.take(p.want, tolerated); p.got != nil {
 			p.differ = differing(p.want, p.got)
 		}
 	}

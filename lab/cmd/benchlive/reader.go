@@ -60,11 +60,13 @@ func makeReaders(o options, dir string) ([]reader, error) {
 	everything := filepath.Join(dir, "everything.toml")
 	nothing := filepath.Join(dir, "flows.toml")
 	common := fmt.Sprintf("[capture]\nworkers = %d\n[metrics]\nlisten = %q\n", o.workers, metricsAt)
+	// Without any export kagami would write its default files.
+	alerts := fmt.Sprintf("[[export]]\nformat = \"ecs\"\nrecords = [\"alert\"]\nto = \"file://%s/alerts.log\"\n", dir)
 	var exports strings.Builder
 	for _, format := range []string{"ecs", "squid", "netscreen", "bind"} {
 		fmt.Fprintf(&exports, "[[export]]\nformat = %q\nto = \"file://%s/%s.log\"\n", format, dir, format)
 	}
-	for path, text := range map[string]string{nothing: common + "[sensor]\ndecode = false\n", everything: common + exports.String()} {
+	for path, text := range map[string]string{nothing: common + "[sensor]\ndecode = false\n" + alerts, everything: common + exports.String()} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("write configuration: %w", err)
 		}
