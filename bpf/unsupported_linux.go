@@ -29,7 +29,11 @@ func (u unsupported) reason() string {
 	case errors.Is(u.cause, unix.ENOMEM):
 		return "not enough kernel memory for its tables"
 	case !refused && (errors.Is(u.cause, unix.EPERM) || errors.Is(u.cause, unix.EACCES)):
-		return "not permitted; run as root or: setcap cap_net_raw,cap_bpf+ep bin/kagami"
+		return "not permitted; run as root or: setcap cap_net_raw,cap_bpf,cap_perfmon+ep bin/kagami"
+	case errors.Is(u.cause, unix.EFAULT), refused && errors.Is(u.cause, unix.EACCES), refused && errors.Is(u.cause, unix.EPERM):
+		// Without CAP_PERFMON the verifier also follows what a processor may
+		// execute speculatively, and gives up on long programs.
+		return "the kernel's verifier gives up without CAP_PERFMON; run as root or: setcap cap_net_raw,cap_bpf,cap_perfmon+ep bin/kagami"
 	}
 	return "the kernel refuses it (Linux 5.4 or newer is needed): " + u.cause.Error()
 }

@@ -27,6 +27,13 @@ type Config struct {
 	// BatchFrames is the number of frames that workers get at a time from a
 	// capture file. Default 4096. Range 1..65536.
 	BatchFrames int `toml:"batch_frames"`
+	// ShuntFlows is for how many flows at a time the kernel counts and drops the
+	// packets once nothing more is to be decoded (eBPF; 256 octets of kernel
+	// memory each). 0 turns it off. Default 16384. Range 0..1048576.
+	ShuntFlows int `toml:"shunt_flows"`
+	// OffloadOff turns off the interface's receive and segmentation offloads,
+	// which merge packets before the sensor sees them. Default true.
+	OffloadOff bool `toml:"offload_off"`
 	// RetireMS is how long, in milliseconds, a block that is not full may wait.
 	// Default 100. Range 1..1000.
 	RetireMS int `toml:"retire_ms"`
@@ -64,6 +71,8 @@ func Default() Config {
 		BlockKiB:       256,
 		BatchFrames:    4096,
 		RetireMS:       100,
+		ShuntFlows:     16384,
+		OffloadOff:     true,
 		Snaplen:        65535,
 		Promiscuous:    true,
 		IgnoreOutgoing: true,
@@ -85,6 +94,7 @@ func (c Config) Validate() []error {
 	within("ring_mib", c.RingMiB, 1, maxRingMiB)
 	within("block_kib", c.BlockKiB, minBlockKiB, maxBlockKiB)
 	within("batch_frames", c.BatchFrames, 1, 1<<16)
+	within("shunt_flows", c.ShuntFlows, 0, 1<<20)
 	within("retire_ms", c.RetireMS, 1, maxRetireMS)
 	within("snaplen", c.Snaplen, minSnaplen, maxSnaplen)
 	if c.BlockKiB&(c.BlockKiB-1) != 0 {

@@ -78,7 +78,7 @@ func Default() Config {
 		Evidence: evidence.Default(),
 		Log:      Log{Level: "info", Format: "text"},
 		Output: Output{TimeZone: "Local", Device: "kagami", DirectTLS: true,
-			QueueLines: 8192, QueueBytes: 1 << 20},
+			QueueLines: 8192, QueueBytes: 2 << 20},
 	}
 }
 

@@ -22,7 +22,7 @@ type SiteConfig struct {
 	// ProxyClients is from how many machines a machine inside must serve proxy
 	// requests to be taken for a proxy; 20 served requests do as well. Default 3, 1 to 10.
 	ProxyClients int `toml:"proxy_clients"`
-	// Hosts is how many machines inside are remembered. Default 4096, 16 to 1000000.
+	// Hosts is how many machines inside are remembered. Default 2048, 16 to 1000000.
 	Hosts int `toml:"hosts"`
 	// Destinations is how many names and addresses outside are remembered. Default 32768, 16 to 10000000.
 	Destinations int `toml:"destinations"`
@@ -133,7 +133,7 @@ type DownloadConfig struct {
 func Default() Config {
 	const day = 24 * time.Hour
 	return Config{
-		Site: SiteConfig{ProxyClients: 3, Hosts: 4096, Destinations: 32768, Servers: 8192, Addresses: 32768},
+		Site: SiteConfig{ProxyClients: 3, Hosts: 2048, Destinations: 32768, Servers: 8192, Addresses: 32768},
 		Beacon: BeaconConfig{Enable: true, Threshold: alertScore, MinEvidence: 7, MinLasting: 10 * time.Minute,
 			Interactive: 6, OfficeHours: [2]int{0, 24}, Harmless: harmlessNames(),
 			Pairs: 32768, Probation: 131072, Watched: 1024},

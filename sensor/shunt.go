@@ -6,15 +6,21 @@ import "kagami/packet"
 // entry in the kernel's table: most flows end before.
 const shuntAfter = 32
 
+// againEvery is after how many packets of a shunted flow that still come up the
+// kernel is asked again: it may have put the flow out of its table. Those that
+// were in the ring already are no reason to hurry.
+const againEvery = 256
+
 // shunted is what the engine knows of a flow whose packets the kernel counts.
 type shunted struct {
 	counted Shunted // added to the flow so far
+	passed  uint64  // packets that came up all the same
 }
 
 // shuntable tells that no more octets of the flow are needed: its decoder is
 // done and no packets are kept on disk.
 func (w *Worker) shuntable(f *Flow) bool {
-	return w.shunter != nil && f.decoder == nil && f.shunt == nil && !f.unshuntable && w.store == nil &&
+	return w.shunter != nil && f.decoder == nil && f.shunt == nil && !f.unshuntable && w.store == nil && f.first.tunnel == nil &&
 		(f.class == tcpOpen || f.class == udp) && f.dir[0].packets+f.dir[1].packets >= shuntAfter
 }
 
@@ -26,6 +32,22 @@ func (w *Worker) shuntFlow(f *Flow) {
 	}
 	f.shunt = new(shunted)
 	w.stats.Shunted++
+}
+
+// passed looks at a packet of a shunted flow that came up: before its sequence
+// number is believed, what the kernel counted must be in.
+func (w *Worker) passed(f *Flow, p *packet.Packet) {
+	jump := false
+	if f.Key.Proto == packet.ProtoTCP {
+		t := &f.dir[p.Side].tcp
+		jump = p.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 || t.known && t.rel(p.Seq, t.top) > int64(t.top)
+	}
+	if jump {
+		w.catchUp(f)
+	}
+	if f.shunt.passed++; f.shunt.passed%againEvery == 0 {
+		w.shunter.Shunt(f.Key)
+	}
 }
 
 // catchUp adds what the kernel counted since the last time, and tells whether

@@ -139,7 +139,7 @@ func (w *Worker) frame(fr *Frame) {
 func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	f := w.flow(fr, p)
 	if f.shunt != nil {
-		w.catchUp(f)
+		w.passed(f, p)
 	}
 	if w.config.Dedup && f.duplicate(p, fr.Time) {
 		w.stats.Duplicates++

@@ -120,21 +120,22 @@ func (d *doctorCmd) live(ctx context.Context) (r doctor.Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	srcs, err := openRings(c.Capture)
+	c.Capture.ShuntFlows = 0 // every packet is looked at
+	port, err := openPort(c.Capture, log)
 	if err != nil {
 		return r, err
 	}
 	before := readMachine(c.Capture.Interface, log)
 	ctx, cancel := context.WithTimeout(ctx, d.For)
 	defer cancel()
-	go d.tell(ctx, joined(srcs))
-	err = errors.Join(engine.Live(ctx, srcs), closeAll(srcs))
+	go d.tell(ctx, port.joined)
+	err = errors.Join(engine.Live(ctx, port.joined), port.close())
 	machine := readMachine(c.Capture.Interface, log)
 	if machine != nil && before != nil {
 		m := machine.Since(*before)
 		machine = &m
 	}
-	return doctor.Diagnose(doc.Facts(joined(srcs).Stats(), machine)), err
+	return doctor.Diagnose(doc.Facts(port.Stats(), machine)), err
 }
 
 // tell says on a terminal how it goes, until ctx ends.

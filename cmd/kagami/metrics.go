@@ -66,7 +66,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	counter(f.Overlapped, fragments, "overlapped")
 	counter(f.Refused, fragments, "refused")
 	counter(st.Records, desc("records_total", "Records written by the workers."))
-	link := linkState(m.sources)
+	link := m.sources.state()
 	up := uint64(1)
 	if link.Down {
 		up = 0

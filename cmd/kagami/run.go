@@ -9,16 +9,9 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
-	"time"
 
-	"golang.org/x/net/bpf"
-
-	"kagami/bpf/filter"
-	"kagami/capture"
 	"kagami/configs"
 	"kagami/exporters"
-	"kagami/packet"
-	"kagami/sensor"
 )
 
 const (
@@ -91,25 +84,28 @@ func (r *runCmd) configure() (configs.Config, error) {
 // configuration, which it returns with errReload, takes its place.
 func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s *service) (configs.Config, error) {
 	to := exportsOf(c)
-	srcs, err := openRings(c.Capture) // first, so that without the right to it nothing is left behind
+	if c.Evidence.Enabled {
+		c.Capture.ShuntFlows = 0 // what is kept on disk must come up
+	}
+	port, err := openPort(c.Capture, log) // first, so that without the right to it nothing is left behind
 	if err != nil {
 		return c, err
 	}
 	if err := s.guard.enter(c, to, r.path(), log); err != nil {
-		return c, errors.Join(err, closeAll(srcs))
+		return c, errors.Join(err, port.close())
 	}
 	p, err := newPipeline(c, to, true, nil, log)
 	if err != nil {
-		return c, errors.Join(s.guard.hint(err), closeAll(srcs))
+		return c, errors.Join(s.guard.hint(err), port.close())
 	}
-	stopMetrics, err := p.serveMetrics(srcs)
+	stopMetrics, err := p.serveMetrics(port.joined)
 	if err != nil {
-		return c, errors.Join(err, closeAll(srcs), p.close())
+		return c, errors.Join(err, port.close(), p.close())
 	}
-	log.Info("capturing", "interface", c.Capture.Interface, "workers", len(srcs), "filter", c.Capture.Filter, "exports", len(to))
+	log.Info("capturing", "interface", c.Capture.Interface, "workers", len(port.joined), "filter", c.Capture.Filter, "exports", len(to))
 	watchCtx, unwatch := context.WithCancel(ctx)
 	defer unwatch()
-	go watchLink(watchCtx, c.Capture.Interface, srcs, log)
+	go port.watch(watchCtx, c.Capture.Interface, log)
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := c
@@ -126,14 +122,14 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s
 			}
 		}
 	}()
-	beating, beats := pulses(srcs)
+	beating, beats := pulses(port.joined)
 	go s.notify.watchdog(watchCtx, beats)
 	s.notify.ready()
 	err = p.engine.Live(runCtx, beating)
 	p.drain()
 	stopMetrics()
-	left := errors.Join(closeAll(srcs), p.close())
-	p.report(os.Stdout, joined(srcs), "")
+	left := errors.Join(port.close(), p.close())
+	p.report(os.Stdout, port, "")
 	if errors.Is(context.Cause(runCtx), errReload) && err == nil {
 		for _, e := range configs.Problems(left) {
 			log.Error("closing for the reload", "err", e)
@@ -141,38 +137,6 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s
 		return next, errReload
 	}
 	return c, errors.Join(err, left)
-}
-
-// watchLink says in the log when the interface goes down and comes back; the
-// rings wait for it by themselves.
-func watchLink(ctx context.Context, name string, srcs []sensor.Source, log *slog.Logger) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	down := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if s := linkState(srcs); s.Down != down {
-			if down = s.Down; down {
-				log.Warn("interface is down: waiting for it", "interface", name, "times", s.Flaps)
-			} else {
-				log.Info("interface is up again", "interface", name)
-			}
-		}
-	}
-}
-
-// linkState is what the first ring says of the interface that all rings share.
-func linkState(srcs []sensor.Source) (s capture.State) {
-	if len(srcs) > 0 {
-		if r, ok := srcs[0].(*capture.Ring); ok {
-			s = r.State()
-		}
-	}
-	return s
 }
 
 // exportsOf are the exports of a configuration, or the files of kagami read -o.
@@ -214,48 +178,4 @@ func (r *runCmd) reload(c configs.Config, p *pipeline, s *service, log *slog.Log
 	}
 	log.Info("files reopened, configuration unchanged")
 	return c, false
-}
-
-// openRings opens one ring a worker on the interface.
-func openRings(c capture.Config) ([]sensor.Source, error) {
-	var code func(packet.LinkType) ([]bpf.RawInstruction, error)
-	if c.Filter != "" {
-		code = func(link packet.LinkType) ([]bpf.RawInstruction, error) {
-			prog, err := filter.CompileLive(c.Filter, uint16(link))
-			if err != nil {
-				return nil, err
-			}
-			return prog.Raw()
-		}
-	}
-	rings, err := capture.OpenRings(c.Live(code))
-	if err != nil {
-		return nil, err
-	}
-	srcs := make([]sensor.Source, len(rings))
-	for i, r := range rings {
-		srcs[i] = r
-	}
-	return srcs, nil
-}
-
-func closeAll(srcs []sensor.Source) error {
-	var errs []error
-	for _, s := range srcs {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// joined sums the statistics of several sources.
-type joined []sensor.Source
-
-func (j joined) Stats() (t sensor.SourceStats) {
-	for _, src := range j {
-		s := src.Stats()
-		t.Received += s.Received
-		t.Dropped += s.Dropped
-		t.Freezes += s.Freezes
-	}
-	return t
 }

@@ -56,7 +56,7 @@ var results = []struct{ name, file, text, want string }{
 		"TLS handshake; tcp 192.0.2.1:999 192.0.2.2:443; ja4=t13_b_c; server name=h\nQUIC and DTLS handshake; udp 192.0.2.1:999 192.0.2.2:443; ja4=q13_b_c; server name="},
 	{"Suricata", "test.yaml", suricataTest,
 		"DNS message; udp 192.0.2.1:999 192.0.2.2:53; a=192.0.2.9; aaaa=; id=7; name=www.jp; sort=answer; type=A\n" +
-			"HTTP request; method=GET; uri=/a#b\nHTTP request; method=GET; uri=/a#b\n" +
+			"HTTP request; method=GET; uri=/a#b; user agent=a long one\nHTTP request; method=GET; uri=/a#b; user agent=a long one\n" +
 			"TLS handshake; serial=0A; server name=h; version=1.3\nflow; tcp 192.0.2.1:999 192.0.2.2:80; packets=3/2\nflow"},
 	{"what is not compared", "weird.log", "#path\tweird\n#fields\tname\nodd\n", ""},
 }
@@ -87,6 +87,8 @@ checks:
       event_type: http
       http.http_method: GET
       http.url: '/a#b'
+      http.http_user_agent: a long
+        one
 - filter:
     requires:
       lt-version: 7

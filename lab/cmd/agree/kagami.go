@@ -243,7 +243,7 @@ func (r *record) handshake() map[string]string {
 		"cipher": t.Cipher, "curve": t.Curve, "chosen protocol": t.NextProtocol, "established": strconv.FormatBool(t.Established),
 		"resumed": strconv.FormatBool(t.Resumed), "subject": t.Server.Subject, "issuer": t.Server.Issuer, "serial": t.Server.X509.Serial,
 		"sha1": t.Server.Hash.SHA1, "sha256": t.Server.Hash.SHA256,
-		"alert": r.Kagami.TLS.Alert, "client hello": strconv.FormatBool(r.Kagami.TLS.Version != "")}
+		"alert": r.Kagami.TLS.Alert, "client hello": strconv.FormatBool(t.Client.JA3 != "")}
 }
 
 // hostName is a host without its port.

@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("make directory: %w", err)
 	}
 	defer os.RemoveAll(c.kagami.temp)
-	c.all(ctx, captures)
+	c.all(ctx, captures, stderr)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -137,7 +137,8 @@ func isCapture(name string) bool {
 	return slices.Contains([]string{".pcap", ".pcapng", ".cap"}, filepath.Ext(name))
 }
 
-func (c *comparison) all(ctx context.Context, captures []string) {
+// all compares the captures, several at once.
+func (c *comparison) all(ctx context.Context, captures []string, progress io.Writer) {
 	next := make(chan string)
 	var wg sync.WaitGroup
 	for range max(c.jobs, 1) {
@@ -154,7 +155,10 @@ func (c *comparison) all(ctx context.Context, captures []string) {
 			}
 		})
 	}
-	for _, capture := range captures {
+	for i, capture := range captures {
+		if i%100 == 99 {
+			fmt.Fprintf(progress, "%d of %d captures\n", i+1, len(captures))
+		}
 		next <- capture
 	}
 	close(next)
@@ -180,7 +184,8 @@ func (c *comparison) one(ctx context.Context, capture string) error {
 	case c.tshark != "":
 		items, err := runTshark(ctx, c.tshark, path)
 		if err != nil {
-			return err
+			errs = append(errs, err.Error())
+			break
 		}
 		expectations = append(expectations, expectation{program: "tshark", items: items, complete: true})
 	}

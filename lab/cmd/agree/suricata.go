@@ -9,11 +9,14 @@ import (
 
 // check is a filter of a suricata-verify test: so many events match so much.
 type check struct {
-	count  int
-	line   int
-	match  map[string]string
-	old    bool // for versions before one: events had other fields then
-	indent int  // of the list item
+	count int
+	line  int
+	match map[string]string
+	old   bool // for versions before one: events had other fields then
+
+	// Where the reader is: the section and the key of match, and their columns.
+	section, key                     string
+	indent, sectionIndent, keyIndent int
 }
 
 // suricataChecks reads the checks of a test that count events of the kinds that
@@ -35,11 +38,12 @@ func suricataChecks(file string, text []byte) []expectation {
 }
 
 // readChecks reads the filters of a test.yaml: lists and maps by indentation,
-// plain and quoted scalars, which is all that these tests use there.
+// plain scalars, also folded ones, and quoted ones, which is all that these tests
+// use there.
 func readChecks(text []byte) []check {
 	var checks []check
 	var one *check
-	section, sectionIndent, number := "", 0, 0
+	number := 0
 	for line := range strings.Lines(string(text)) {
 		number++
 		trimmed := strings.TrimSpace(line)
@@ -47,37 +51,39 @@ func readChecks(text []byte) []check {
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
-		if strings.HasPrefix(trimmed, "- ") || (one != nil && indent <= one.indent) {
-			if one != nil && indent <= one.indent {
-				one = nil
-			}
-			if trimmed == "- filter:" && one == nil {
-				checks = append(checks, check{line: number, match: make(map[string]string), indent: indent})
-				one = &checks[len(checks)-1]
-				section = ""
-			}
-			continue
+		if one != nil && indent <= one.indent {
+			one = nil
 		}
-		if one == nil {
-			continue
-		}
-		if section != "" && indent <= sectionIndent {
-			section = ""
-		}
-		key, value, _ := strings.Cut(trimmed, ":")
-		value = scalar(value)
 		switch {
-		case section == "" && value == "":
-			section, sectionIndent = key, indent
-		case section == "" && key == "count":
-			one.count, _ = strconv.Atoi(value)
-		case section == "match":
-			one.match[key] = value
-		case section == "requires" && key == "lt-version":
-			one.old = true
+		case one != nil:
+			one.read(trimmed, indent)
+		case trimmed == "- filter:":
+			checks = append(checks, check{line: number, indent: indent, match: make(map[string]string)})
+			one = &checks[len(checks)-1]
 		}
 	}
 	return checks
+}
+
+// read reads a line of the check.
+func (c *check) read(line string, indent int) {
+	if c.section != "" && indent <= c.sectionIndent {
+		c.section, c.key = "", ""
+	}
+	key, value, _ := strings.Cut(line, ":")
+	value = scalar(value)
+	switch {
+	case c.key != "" && indent > c.keyIndent:
+		c.match[c.key] += " " + line
+	case c.section == "" && value == "":
+		c.section, c.sectionIndent = key, indent
+	case c.section == "" && key == "count":
+		c.count, _ = strconv.Atoi(value)
+	case c.section == "match":
+		c.key, c.keyIndent, c.match[key] = key, indent, value
+	case c.section == "requires" && key == "lt-version":
+		c.old = true
+	}
 }
 
 func scalar(s string) string {

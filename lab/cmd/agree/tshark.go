@@ -42,8 +42,9 @@ func runTshark(ctx context.Context, program, capture string) ([]item, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// It exits with 2 at a torn end, after what comes before it.
-	if err := cmd.Run(); err != nil && stdout.Len() == 0 && ctx.Err() != nil {
-		return nil, ctx.Err()
+	if err := cmd.Run(); err != nil && stdout.Len() == 0 {
+		message := strings.TrimSpace(stderr.String())
+		return nil, fmt.Errorf("run tshark: %w: %s", err, message[strings.LastIndexByte(message, '\n')+1:])
 	}
 	var items []item
 	for line := range strings.Lines(stdout.String()) {

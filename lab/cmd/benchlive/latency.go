@@ -28,6 +28,7 @@ func benchLatency(o options, r reader, w io.Writer) error {
 	config := r.args[len(r.args)-1]
 	records := filepath.Join(filepath.Dir(config), "ecs.log")
 	var dns, http []float64
+	var pause time.Duration
 	for i := range o.latency {
 		port := uint16(30000 + i)
 		for _, kind := range []struct {
@@ -43,7 +44,8 @@ func benchLatency(o options, r reader, w io.Writer) error {
 				return err
 			}
 			*kind.to = append(*kind.to, took.Seconds()*1000)
-			time.Sleep(137 * time.Millisecond) // so that it is not in step with any timer
+			pause += 137 * time.Millisecond // so that it is not in step with the flush of every second
+			time.Sleep(pause % time.Second)
 		}
 	}
 	fmt.Fprintf(w, "\nfrom the last frame of a transaction to its line in the file, ms, %d each: DNS %s, HTTP %s\n", o.latency, spread(dns), spread(http))

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	xbpf "golang.org/x/net/bpf"
+
+	"kagami/bpf"
+	"kagami/bpf/filter"
+	"kagami/capture"
+	"kagami/packet"
+	"kagami/sensor"
+)
+
+// port is the mirror port while it is captured: one ring a worker, and the
+// programs in the kernel.
+type port struct {
+	joined
+	programs []io.Closer
+}
+
+// openPort opens the interface. What the kernel or the user's rights do not
+// offer is left out, and said.
+func openPort(c capture.Config, log *slog.Logger) (*port, error) {
+	p := new(port)
+	if c.OffloadOff {
+		were, err := capture.TurnOffloadsOff(c.Interface)
+		switch {
+		case err != nil:
+			log.Debug("offloads stay as they are", "interface", c.Interface, "err", err)
+		case len(were) > 0:
+			log.Info("offloads turned off", "interface", c.Interface, "were", were)
+		}
+	}
+	o := c.Live(liveFilter(c.Filter))
+	p.load(c, &o, log)
+	rings, err := capture.OpenRings(o)
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	for _, r := range rings {
+		p.joined = append(p.joined, r)
+	}
+	on := rings[0].Programs()
+	for _, err := range []error{on.Shunt, on.Fanout} {
+		if err != nil && !errors.Is(err, capture.ErrNotAsked) {
+			log.Warn("without eBPF the records are the same, at more cost", "err", err)
+		}
+	}
+	log.Debug("programs in the kernel", "shunt", on.Shunt == nil, "fanout", on.Fanout == nil)
+	return p, nil
+}
+
+// load gets the programs that the options want and this machine allows.
+func (p *port) load(c capture.Config, o *capture.LiveOptions, log *slog.Logger) {
+	off := func(err error) {
+		log.Warn("without eBPF the records are the same, at more cost", "err", err)
+	}
+	if c.ShuntFlows > 0 {
+		if s, err := bpf.Open(bpf.Options{Flows: c.ShuntFlows}); err != nil {
+			off(err)
+		} else {
+			o.Shunt, p.programs = s, append(p.programs, s)
+		}
+	}
+	if c.Workers > 1 {
+		if f, err := bpf.OpenFanout(); err != nil {
+			off(err)
+		} else {
+			o.Fanout, p.programs = f, append(p.programs, f)
+		}
+	}
+}
+
+// liveFilter compiles the filter for the interface's link type.
+func liveFilter(expr string) func(packet.LinkType) ([]xbpf.RawInstruction, error) {
+	if expr == "" {
+		return nil
+	}
+	return func(link packet.LinkType) ([]xbpf.RawInstruction, error) {
+		prog, err := filter.CompileLive(expr, uint16(link))
+		if err != nil {
+			return nil, err
+		}
+		return prog.Raw()
+	}
+}
+
+// close closes the rings, then what ran behind them.
+func (p *port) close() error {
+	var errs []error
+	for _, s := range p.joined {
+		errs = append(errs, s.Close())
+	}
+	for _, c := range p.programs {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// watch says in the log when the interface goes down and comes back; the rings
+// wait for it by themselves.
+func (p *port) watch(ctx context.Context, name string, log *slog.Logger) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	down := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if s := p.state(); s.Down != down {
+			if down = s.Down; down {
+				log.Warn("interface is down: waiting for it", "interface", name, "times", s.Flaps)
+			} else {
+				log.Info("interface is up again", "interface", name)
+			}
+		}
+	}
+}
+
+// joined are several sources of one interface.
+type joined []sensor.Source
+
+// state is what the first ring says of the interface that all rings share.
+func (j joined) state() (s capture.State) {
+	if len(j) > 0 {
+		if r, ok := j[0].(*capture.Ring); ok {
+			s = r.State()
+		}
+	}
+	return s
+}
+
+// Stats are the sums.
+func (j joined) Stats() (t sensor.SourceStats) {
+	for _, src := range j {
+		s := src.Stats()
+		t.Received += s.Received
+		t.Dropped += s.Dropped
+		t.Freezes += s.Freezes
+	}
+	return t
+}
