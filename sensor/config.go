@@ -32,7 +32,7 @@ type Timeouts struct {
 // DefaultConfig suits a small office on a 1 GB box.
 func DefaultConfig() Config {
 	return Config{
-		MaxFlows: 32768, MaxHeld: 4 << 20, MaxHeldFlow: 1 << 20, Decode: true, Dedup: true,
+		MaxFlows: 30000, MaxHeld: 4 << 20, MaxHeldFlow: 1 << 20, Decode: true, Dedup: true,
 		Timeouts: Timeouts{
 			Established: 10 * time.Minute, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
 			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,
