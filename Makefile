@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED := 0
 BUILD := $(GO) build -trimpath -buildvcs=false -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: help build run test race bench bench-live fuzz generate check-generated lint live-test cross check corpus clean
+.PHONY: help build run test race bench bench-live fuzz generate check-generated lint live-test cross check corpus agree clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '%-16s %s\n' "$$t" "$$d"; done
@@ -69,7 +69,11 @@ out/bench.pcap: lab/scenarios/office.toml
 corpus: build ## read every capture under DIR, with several workers and batch sizes
 	$(GO) run ./lab/cmd/corpus -kagami bin/kagami -dir '$(DIR)'
 
-generate: ## make testdata/office again
+agree: build ## compare with tshark on every capture under DIR, field by field
+	$(GO) run ./lab/cmd/agree -kagami bin/kagami '$(DIR)'
+
+generate: ## make testdata/office, and the eBPF programs (clang-14, llvm-strip-14), again
+	$(GO) generate ./bpf/
 	$(GO) run ./lab/cmd/lab -o testdata/office
 
 check-generated: ## what is generated must be what is committed
@@ -77,6 +81,7 @@ check-generated: ## what is generated must be what is committed
 	for f in in.pcap.zst truth.json; do \
 		cmp "$$dir/$$f" testdata/office/$$f || { echo 'check-generated: run make generate and commit what it changes'; exit 1; }; \
 	done
+	$(GO) test -count=1 -v -run '^TestGenerated$$' ./bpf/
 
 lint: ## gofmt, go vet, staticcheck, and the rules of imports
 	@unformatted=$$(gofmt -l .) && [ -z "$$unformatted" ] || { echo "lint: not formatted: $$unformatted"; exit 1; }

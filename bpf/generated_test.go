@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestGenerated compiles the C programs again with the compiler that the
-// go:generate lines pin, and compares with the committed files, octet for octet.
+// TestGenerated compiles the C programs again, with the compiler that doc.go's
+// directives pin, and compares with the committed files, octet for octet.
 func TestGenerated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles C")
