@@ -69,8 +69,8 @@ out/bench.pcap: lab/scenarios/office.toml
 corpus: build ## read every capture under DIR, with several workers and batch sizes
 	$(GO) run ./lab/cmd/corpus -kagami bin/kagami -dir '$(DIR)'
 
-agree: build ## compare with tshark on every capture under DIR, field by field
-	$(GO) run ./lab/cmd/agree -kagami bin/kagami '$(DIR)'
+agree: build ## compare with tshark and others' results over the captures under DIR
+	$(GO) run ./lab/cmd/agree -kagami bin/kagami -dir '$(DIR)' $(if $(EXPECTED),-expected '$(EXPECTED)') $(if $(TSHARK),-tshark '$(TSHARK)')
 
 generate: ## make testdata/office, and the eBPF programs (clang-14, llvm-strip-14), again
 	$(GO) generate ./bpf/

@@ -13,8 +13,10 @@ type LinkType uint16
 const (
 	LinkNull     LinkType = 0   // BSD loopback, 4-byte family in the capturing host's order
 	LinkEthernet LinkType = 1   // IEEE 802.3
+	LinkPPP      LinkType = 9   // RFC 1661, with or without RFC 1662's address and control
 	LinkRaw12    LinkType = 12  // DLT_RAW of most systems
 	LinkRaw14    LinkType = 14  // DLT_RAW of OpenBSD
+	LinkPPPHDLC  LinkType = 50  // PPP in HDLC-like framing
 	LinkRaw      LinkType = 101 // raw IPv4 or IPv6
 	LinkLoop     LinkType = 108 // OpenBSD loopback, 4-byte family in network order
 	LinkSLL      LinkType = 113 // Linux cooked capture v1

@@ -74,6 +74,8 @@ func TestParse(t *testing.T) {
 		{"QinQ", LinkEthernet, frame(t, eth(0x88a8), &layers.Dot1Q{VLANIdentifier: 7, Type: 0x8100}, &layers.Dot1Q{VLANIdentifier: 8, Type: 0x800}, ip4("10.0.0.2", "10.0.0.1", 17), udp, pay), OK, "hello", 53, 40000, "10.0.0.2", 2},
 		{"raw ip", LinkRaw, frame(t, ip4("10.0.0.2", "10.0.0.1", 6), tcp(), pay), OK, "hello", 50000, 80, "10.0.0.2", 0},
 		{"null, little-endian family", LinkNull, append([]byte{2, 0, 0, 0}, frame(t, ip4("127.0.0.1", "127.0.0.1", 6), tcp(), pay)...), OK, "hello", 50000, 80, "127.0.0.1", 0},
+		{"PPP", LinkPPP, append([]byte{0xff, 3, 0, 0x21}, frame(t, ip4("10.0.0.2", "10.0.0.1", 6), tcp(), pay)...), OK, "hello", 50000, 80, "10.0.0.2", 0},
+		{"PPP, compressed fields", LinkPPPHDLC, append([]byte{0x21}, frame(t, ip4("10.0.0.2", "10.0.0.1", 6), tcp(), pay)...), OK, "hello", 50000, 80, "10.0.0.2", 0},
 		{"cooked v1", LinkSLL, append([]byte{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0}, frame(t, ip4("10.0.0.2", "10.0.0.1", 6), tcp(), pay)...), OK, "hello", 50000, 80, "10.0.0.2", 0},
 		{"cooked v2", LinkSLL2, append([]byte{8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}, frame(t, ip4("10.0.0.2", "10.0.0.1", 6), tcp(), pay)...), OK, "hello", 50000, 80, "10.0.0.2", 0},
 		{"ipv4 options", LinkEthernet, frame(t, eth(0x800), withOptions(ip4("10.0.0.2", "10.0.0.1", 6)), tcp(), pay), OK, "hello", 50000, 80, "10.0.0.2", 0},

@@ -74,6 +74,13 @@ func (p *Packet) link(link LinkType) (uint16, Outcome) {
 	switch link {
 	case LinkEthernet:
 		return p.etherAt(0)
+	case LinkPPP, LinkPPPHDLC:
+		proto, n := pppProtocol(p.Data)
+		if n == 0 {
+			return 0, Truncated
+		}
+		p.L3 = n
+		return proto, OK
 	case LinkRaw, LinkRaw12, LinkRaw14, LinkIPv4, LinkIPv6:
 		return p.byVersion(0)
 	case LinkNull, LinkLoop:

@@ -188,31 +188,42 @@ func (p *Packet) greContent(t Tunnel, at int, proto, flags uint16) (Outcome, boo
 	return p.inside(t, at, proto, false)
 }
 
-// ppp reads the protocol field (RFC 1661, with RFC 1662's address and control
-// octets and compressed fields).
+// ppp reads what a PPP frame at an offset carries.
 func (p *Packet) ppp(t Tunnel, at int) (Outcome, bool) {
-	d := p.Data[min(at, p.End):p.End]
-	n := 0
+	proto, n := pppProtocol(p.Data[min(at, p.End):p.End])
+	switch proto {
+	case etherIPv4, etherIPv6:
+		return p.inside(t, at+n, proto, false)
+	case etherMPLS:
+		return p.mpls(t, at+n)
+	}
+	return 0, false
+}
+
+// pppProtocol reads the protocol field (RFC 1661, with RFC 1662's address and
+// control octets and compressed fields): its EtherType, 0 for none, and where
+// what it carries begins, 0 when the frame ends before.
+func pppProtocol(d []byte) (proto uint16, n int) {
 	if len(d) >= 2 && d[0] == 0xff && d[1] == 3 {
 		n = 2
 	}
 	if len(d) < n+2 {
-		return 0, false
+		return 0, 0
 	}
-	proto := uint16(d[n])
-	if n++; proto&1 == 0 {
-		proto = proto<<8 | uint16(d[n])
+	id := uint16(d[n])
+	if n++; id&1 == 0 {
+		id = id<<8 | uint16(d[n])
 		n++
 	}
-	switch proto {
+	switch id {
 	case 0x21:
-		return p.inside(t, at+n, etherIPv4, false)
+		return etherIPv4, n
 	case 0x57:
-		return p.inside(t, at+n, etherIPv6, false)
-	case 0x281, 0x283: // MPLS
-		return p.mpls(t, at+n)
+		return etherIPv6, n
+	case 0x281, 0x283:
+		return etherMPLS, n
 	}
-	return 0, false
+	return 0, n
 }
 
 // pppoe reads a session frame (RFC 2516) at an offset.

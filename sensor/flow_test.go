@@ -220,3 +220,24 @@ func TestFlowsOfOneMomentHaveDifferentIDs(t *testing.T) {
 		t.Errorf("%d ids for 3 flows", len(seen))
 	}
 }
+
+func TestLastOfferedSequenceNumberCounts(t *testing.T) {
+	c := newTraffic(t).conn()
+	c.seg('c', "S", 0, 0, "").seg('s', "S.", 0, 0, "")
+	c.sisn += 5000
+	c.seg('s', "S.", 0, 0, "").seg('c', ".", 0, 0, "hello").seg('s', ".", 0, 5, "answer")
+	f := run(t, c.frames)[0]
+	if f.Resp.Payload != 6 || f.Resp.Missed != 0 {
+		t.Errorf("responder %+v", f.Resp)
+	}
+}
+
+func TestKeepAliveProbeIsNoStart(t *testing.T) {
+	var log strings.Builder
+	c := newTraffic(t).conn()
+	c.seg('c', ".", 99, 0, "x").seg('s', ".", 0, 100, "").seg('c', ".", 100, 0, "request")
+	run(t, c.frames, script(&log, packet.ProtoTCP))
+	if log.String() != "c(request) close" {
+		t.Errorf("got %s", log.String())
+	}
+}

@@ -110,6 +110,9 @@ func (f *Flow) tcp(p *packet.Packet) (pos int64, ok bool) {
 	n := p.PayloadLen()
 	again := me.again
 	if p.Flags&packet.SYN != 0 {
+		if me.known && me.top == 0 && f.dir[side].stream.next == 0 && p.Seq+1 != me.base && p.Flags&packet.ACK != 0 {
+			me.base, me.acked = p.Seq+1, 0 // several numbers offered before any octet: the last counts
+		}
 		me.start(p.Seq + 1)
 		if p.Flags&packet.ACK != 0 && peer.state == synSent && peer.top == 0 {
 			peer.base = p.Ack // of several SYNs from one port, this is the one that counts
@@ -118,6 +121,8 @@ func (f *Flow) tcp(p *packet.Packet) (pos int64, ok bool) {
 	switch {
 	case p.Flags&packet.SYN != 0 && n > 0: // TCP Fast Open: data follow the SYN's number
 		pos, ok = me.segment(p.Seq+1, n)
+	case n == 1 && !me.known && p.Flags&packet.PSH == 0:
+		me.start(p.Seq + 1) // a keep-alive probe repeats the octet before the stream goes on (RFC 9293 section 3.8.4)
 	case n > 0:
 		pos, ok = me.segment(p.Seq, n)
 	case p.Flags&packet.RST == 0:

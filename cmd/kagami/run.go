@@ -84,10 +84,11 @@ func (r *runCmd) configure() (configs.Config, error) {
 // configuration, which it returns with errReload, takes its place.
 func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s *service) (configs.Config, error) {
 	to := exportsOf(c)
+	capture := c.Capture // c itself stays as it was read, for reload to compare
 	if c.Evidence.Enabled {
-		c.Capture.ShuntFlows = 0 // what is kept on disk must come up
+		capture.ShuntFlows = 0 // what is kept on disk must come up
 	}
-	port, err := openPort(c.Capture, log) // first, so that without the right to it nothing is left behind
+	port, err := openPort(capture, log) // first, so that without the right to it nothing is left behind
 	if err != nil {
 		return c, err
 	}

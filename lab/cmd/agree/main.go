@@ -12,7 +12,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -36,10 +35,10 @@ type comparison struct {
 	prepared map[string][]item   // tshark's items by capture, nil = not prepared
 	expected map[string][]string // other programs' results by capture
 	jobs     int
-	verbose  io.Writer // nil = no differences are printed
 
 	mu     sync.Mutex
 	tally  tally
+	lines  []string // the differences
 	failed []string // captures that could not be compared, and why
 }
 
@@ -65,9 +64,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *verbose {
-		c.verbose = stdout
-	}
 	if err := c.inputs(*tshark, *expected, stderr); err != nil {
 		return err
 	}
@@ -82,6 +78,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c.all(ctx, captures, stderr)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if *verbose {
+		slices.Sort(c.lines)
+		if _, err := io.WriteString(stdout, strings.Join(c.lines, "")); err != nil {
+			return err
+		}
 	}
 	return c.tally.print(stdout, len(captures), c.failed)
 }
@@ -196,14 +198,10 @@ func (c *comparison) one(ctx context.Context, capture string) error {
 		}
 		expectations = append(expectations, some...)
 	}
-	var lines bytes.Buffer
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range expectations {
-		c.tally.compare(&lines, capture, e, got)
-	}
-	if c.verbose != nil {
-		c.verbose.Write(lines.Bytes())
+		c.lines = append(c.lines, c.tally.compare(capture, e, got)...)
 	}
 	if errs != nil {
 		return fmt.Errorf("%s", strings.Join(errs, "; "))

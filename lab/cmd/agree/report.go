@@ -79,8 +79,8 @@ func ofKind(items []item, k kind) []item {
 	return some
 }
 
-// compare counts what is expected of a capture, and writes the differences.
-func (t tally) compare(w io.Writer, capture string, e expectation, got []item) {
+// compare counts what is expected of a capture, and returns a line for each difference.
+func (t tally) compare(capture string, e expectation, got []item) (lines []string) {
 	if e.several {
 		e.items = here(e.items, got)
 	}
@@ -93,10 +93,13 @@ func (t tally) compare(w io.Writer, capture string, e expectation, got []item) {
 		for _, p := range match(want, have) {
 			if p.want != nil || e.complete && p.got.fields["client hello"] != "false" {
 				c.add(&p)
-				p.write(w, capture, e, k)
+				if p.got == nil || p.want == nil || len(p.differ) > 0 {
+					lines = append(lines, p.line(capture, e, k))
+				}
 			}
 		}
 	}
+	return lines
 }
 
 func (c *counts) add(p *pairing) {
@@ -128,33 +131,34 @@ func (c *counts) add(p *pairing) {
 	}
 }
 
-// write writes a line for a difference: program, kind, capture, place, flow,
-// what became of it, and the fields.
-func (p *pairing) write(w io.Writer, capture string, e expectation, k kind) {
-	var outcome, details string
-	it := p.want
+// line tells of a difference: program, kind, capture, place, flow, what became
+// of it, and the fields.
+func (p *pairing) line(capture string, e expectation, k kind) string {
+	outcome, it := "differ", p.want
 	switch {
 	case p.want == nil:
-		it, outcome, details = p.got, "extra", p.got.brief()
+		outcome, it = "extra", p.got
 	case p.got == nil:
-		outcome, details = "missing", p.want.brief()
-	case len(p.differ) == 0:
-		return
-	default:
-		outcome = "differ"
-		var parts []string
-		for _, name := range p.want.names() {
-			if want, got := p.want.fields[name], p.got.fields[name]; want != got && !begins(want, got) {
-				parts = append(parts, fmt.Sprintf("%s: %q, Kagami %q", name, want, strings.TrimSuffix(got, more)))
-			}
-		}
-		details = strings.Join(parts, "; ")
+		outcome = "missing"
+	}
+	details := it.brief()
+	if outcome == "differ" {
+		details = p.differences()
 	}
 	place := "any flow"
 	if len(it.flows) > 0 {
 		place = it.flows[0].String()
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.program, k, capture, strings.TrimSpace(e.file+" "+it.where), place, outcome, details)
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.program, k, capture, strings.TrimSpace(e.file+" "+it.where), place, outcome, details)
+}
+
+func (p *pairing) differences() string {
+	slices.Sort(p.differ)
+	var parts []string
+	for _, name := range p.differ {
+		parts = append(parts, fmt.Sprintf("%s: %q, Kagami %q", name, p.want.fields[name], strings.TrimSuffix(p.got.fields[name], more)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // brief are the fields that have a value, in one line.

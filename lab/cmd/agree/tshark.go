@@ -74,7 +74,7 @@ func readPrepared(path string) (map[string][]item, error) {
 	}
 	columns := strings.Split(lines.Text(), "\t")
 	if columns[0] != "capture" || !slices.Contains(columns, "frame.number") {
-		return nil, fmt.Errorf("read %q: the first line is %.40q, want the columns capture, frame.number ...", path, lines.Text())
+		return nil, fmt.Errorf("read %q: the first line is %.40q, want the columns capture, frame.number and so on", path, lines.Text())
 	}
 	items := make(map[string][]item)
 	for lines.Scan() {
