@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"sync"
+	"syscall"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -30,6 +32,8 @@ type fanout struct {
 // socket is one AF_PACKET socket and its mapped ring.
 type socket struct {
 	fd        int
+	file      *os.File        // owns fd; with the runtime's poller, see Ring.wait
+	conn      syscall.RawConn // of file
 	ifindex   int
 	link      packet.LinkType
 	mem       []byte
@@ -77,11 +81,15 @@ func openSocket(o LiveOptions, group *fanout) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, explain(o, "open packet socket", err)
 	}
-	s := &socket{fd: fd, ifindex: dev.Index}
+	s := &socket{fd: fd, ifindex: dev.Index, file: os.NewFile(uintptr(fd), o.Interface)}
+	if s.conn, err = s.file.SyscallConn(); err != nil {
+		s.file.Close()
+		return nil, explain(o, "open packet socket", err)
+	}
 	if err := s.setUp(o, group); err != nil {
 		s.close()
 		return nil, err
@@ -251,7 +259,7 @@ func (s *socket) close() error {
 	if s.mem != nil {
 		errs = append(errs, unix.Munmap(s.mem))
 	}
-	return errors.Join(append(errs, unix.Close(s.fd))...)
+	return errors.Join(append(errs, s.file.Close())...)
 }
 
 // networkOrder is htons.

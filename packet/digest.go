@@ -2,23 +2,19 @@ package packet
 
 import "encoding/binary"
 
-const (
-	digestHead = 128 // octets of layer 4 that Digest reads at the front
-	digestTail = 32  // and at the end
-)
+// digestLen is how many octets from layer 4 on Digest reads: the header with its
+// sequence numbers and checksum, and the payload's beginning. More would cost a
+// cache miss a packet.
+const digestLen = 64
 
 // Digest hashes what stays the same when a switch mirrors a packet twice, before
-// and behind a router or a VLAN: all from layer 4 on (its first and last octets
-// when it is long), the IPv4 identification and the lengths; not the link
-// header, VLAN tags, TTL and IP checksum.
+// and behind a router or a VLAN: the first octets from layer 4 on, the IPv4
+// identification and the lengths; not the link header, VLAN tags, TTL and IP
+// checksum.
 func (p *Packet) Digest() uint64 {
 	d := p.Data[p.L4:p.End]
 	h := uint64(p.ID)<<48 ^ uint64(p.IPLen)<<16 ^ uint64(p.Key.Proto) ^ uint64(p.Side)<<8
-	if len(d) > digestHead+digestTail {
-		h = fold64(h, d[len(d)-digestTail:])
-		d = d[:digestHead]
-	}
-	return mix(fold64(h, d))
+	return mix(fold64(h, d[:min(len(d), digestLen)]))
 }
 
 // fold64 folds octets into h, eight at a time.

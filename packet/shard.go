@@ -1,5 +1,7 @@
 package packet
 
+import "math/bits"
+
 // Shard hashes the two addresses of a frame, the innermost ones when it is
 // encapsulated, so that both directions of all flows between two hosts get the
 // same value, whatever their ports: workers share no state. It parses the frame
@@ -44,9 +46,6 @@ func mix(h uint64) uint64 {
 // Hash is a hash of the key for tables and flow ids. It is the same on every
 // machine and run.
 func (k *Key) Hash() uint64 {
-	h := be.Uint64(k.A[:8])*0x9e3779b97f4a7c15 ^ be.Uint64(k.A[8:])
-	h = mix(h) ^ be.Uint64(k.B[:8])*0x9e3779b97f4a7c15
-	h = h*0xc2b2ae3d27d4eb4f ^ be.Uint64(k.B[8:])
-	h = mix(h) ^ uint64(k.APort)<<40 ^ uint64(k.BPort)<<16 ^ uint64(k.Proto)
-	return mix(h)
+	h := fold(k.A[:]) + bits.RotateLeft64(fold(k.B[:]), 31)
+	return mix(h ^ (uint64(k.APort)<<40^uint64(k.BPort)<<16^uint64(k.Proto))*0xc2b2ae3d27d4eb4f)
 }

@@ -27,6 +27,7 @@ func TestDuplicates(t *testing.T) {
 		{"without numbers, at once", false, 10 * us, nil, 1},
 		{"without numbers, after a round trip: a retransmission", false, 2000 * us, nil, 0},
 		{"other payload", true, 10 * us, func(f *sensor.Frame) { f.Data[len(f.Data)-1]++ }, 0},
+		{"other checksum, as far-off payload would have", true, 10 * us, func(f *sensor.Frame) { f.Data[14+20+16]++ }, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,6 +38,8 @@ type reader struct {
 	name  string
 	args  []string
 	ready string // in what it prints when it captures
+
+	shunts bool // the kernel keeps packets back, so that fewer than were sent are received
 }
 
 // running is a started reader.
@@ -59,23 +61,30 @@ func makeReaders(o options, dir string) ([]reader, error) {
 	}
 	everything := filepath.Join(dir, "everything.toml")
 	nothing := filepath.Join(dir, "flows.toml")
-	common := fmt.Sprintf("[capture]\nworkers = %d\n[metrics]\nlisten = %q\n", o.workers, metricsAt)
+	shunting := filepath.Join(dir, "shunting.toml")
+	shunted := fmt.Sprintf("[metrics]\nlisten = %q\n[capture]\nworkers = %d\n", metricsAt, o.workers)
+	common := shunted + "shunt_flows = 0\n"
 	// Without any export kagami would write its default files.
 	alerts := fmt.Sprintf("[[export]]\nformat = \"ecs\"\nrecords = [\"alert\"]\nto = \"file://%s/alerts.log\"\n", dir)
 	var exports strings.Builder
 	for _, format := range []string{"ecs", "squid", "netscreen", "bind"} {
 		fmt.Fprintf(&exports, "[[export]]\nformat = %q\nto = \"file://%s/%s.log\"\n", format, dir, format)
 	}
-	for path, text := range map[string]string{nothing: common + "[sensor]\ndecode = false\n" + alerts, everything: common + exports.String()} {
+	for path, text := range map[string]string{
+		nothing:    common + "[sensor]\ndecode = false\n" + alerts,
+		everything: common + exports.String(),
+		shunting:   shunted + exports.String(),
+	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("write configuration: %w", err)
 		}
 	}
 	kagami := func(config string) []string { return []string{o.kagami, "run", "-i", readerEnd, "-c", config} }
 	return []reader{
-		{"bare ring reader", []string{self, "read", "-rings", strconv.Itoa(o.workers)}, "ready"},
-		{"kagami, decoders off, no files", kagami(nothing), "msg=capturing"},
-		{"kagami, everything on, 4 files", kagami(everything), "msg=capturing"},
+		{name: "bare ring reader", args: []string{self, "read", "-rings", strconv.Itoa(o.workers)}, ready: "ready"},
+		{name: "kagami, decoders off, no files", args: kagami(nothing), ready: "msg=capturing"},
+		{name: "kagami, everything on, 4 files", args: kagami(everything), ready: "msg=capturing"},
+		{name: "the same, with shunting", args: kagami(shunting), ready: "msg=capturing", shunts: true},
 	}, nil
 }
 
