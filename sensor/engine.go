@@ -200,8 +200,9 @@ func (e *Engine) live(ctx context.Context, i int, src Source, results chan<- res
 	w := e.workers[i]
 	w.joins = true
 	w.shunter, _ = src.(Shunter)
-	for ctx.Err() == nil {
-		err := src.Next(&b)
+	var err error
+	for ctx.Err() == nil && err == nil {
+		err = src.Next(&b)
 		for j := range b.Frames {
 			clock.Stamp(&b.Frames[j])
 			w.frame(&b.Frames[j])
@@ -209,17 +210,11 @@ func (e *Engine) live(ctx context.Context, i int, src Source, results chan<- res
 		now, epoch := clock.Tick(b.Now)
 		rs, to := e.take(i, now, epoch)
 		results <- result{i, rs, to}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
 	}
 	w.endAll(EndCapture)
 	rs, to := e.take(i, w.clock, w.epoch)
 	results <- result{i, rs, to}
-	return nil
+	return ended(err)
 }
 
 func (e *Engine) fail(err error) {

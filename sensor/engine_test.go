@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -204,6 +205,27 @@ func TestErrorOfTheSourceComesAfterAllRecords(t *testing.T) {
 			t.Errorf("%d workers: error %v, %d records", workers, err, n)
 		}
 	}
+}
+
+// A capture that dies ends a live run with its error, and what was seen is
+// written: the program fails, so that it is started anew.
+func TestDeadSourceEndsALiveRun(t *testing.T) {
+	tr := newTraffic(t).udp("10.0.0.2", "192.0.2.1", 5000, 53, "x")
+	n := 0
+	e := newEngine(2, func(rs []records.Record) { n += len(rs) }, nil)
+	err := e.Live(context.Background(), []sensor.Source{&failing{memory{frames: tr.frames, size: 1}}, &idle{}})
+	if err == nil || err.Error() != "torn at byte 99" || n != 1 {
+		t.Errorf("error %v, %d records", err, n)
+	}
+}
+
+// idle is a live source without traffic.
+type idle struct{ memory }
+
+func (*idle) Next(b *sensor.Batch) error {
+	time.Sleep(time.Millisecond)
+	b.Frames, b.Now = b.Frames[:0], start
+	return nil
 }
 
 func TestEveryFrameIsCountedOnce(t *testing.T) {

@@ -255,25 +255,6 @@ func TestLiveStartFails(t *testing.T) {
 	}
 }
 
-// TestLiveDeadCapture: when the ring cannot be read any more, kagami writes what
-// it has and fails, so that it is started anew. With no descriptors allowed,
-// poll(2) refuses to wait for even one.
-func TestLiveDeadCapture(t *testing.T) {
-	ownNetwork(t)
-	l := startLive(t, t.TempDir(), recordsOnly)
-	play(t, transaction(t, 54469), 0)
-	time.Sleep(300 * time.Millisecond) // the ring hands over the block
-	if err := unix.Prlimit(l.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if code := l.ends(); code != 1 || !strings.Contains(l.log.String(), "kagami: capture k0: wait for packets") {
-		t.Errorf("exit status %d, want 1 and why: %s", code, l.log.String())
-	}
-	if !strings.Contains(l.file("records.jsonl"), transactionMark(54469)) {
-		t.Errorf("the records so far were lost: %s", l.file("records.jsonl"))
-	}
-}
-
 // evidenceToo keeps packets as well.
 const evidenceToo = recordsOnly + `
 [evidence]
