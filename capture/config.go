@@ -19,7 +19,7 @@ type Config struct {
 	// spread over them by hash. Default: the number of CPUs, at most 4. Range 1..64.
 	Workers int `toml:"workers"`
 	// RingMiB is the size of each worker's ring in MiB of kernel memory: it holds
-	// the packets while the worker is busy. Default 16. Range 1..1024.
+	// the packets while the worker is busy. Default 8. Range 1..1024.
 	RingMiB int `toml:"ring_mib"`
 	// BlockKiB is the size of a ring's blocks in KiB, a power of two; packets
 	// reach the worker a block at a time. Default 256. Range 64..4096.

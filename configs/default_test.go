@@ -112,7 +112,7 @@ func TestUnitFile(t *testing.T) {
 		"ExecStart=/usr/local/bin/kagami run",
 		"ExecStartPre=/usr/local/bin/kagami check",
 		"ExecReload=/bin/kill -HUP $MAINPID",
-		"AmbientCapabilities=CAP_NET_RAW",
+		"AmbientCapabilities=CAP_NET_RAW CAP_BPF CAP_PERFMON CAP_NET_ADMIN",
 		"LogsDirectory=kagami",
 		"StateDirectory=kagami",
 	} {

@@ -120,7 +120,7 @@ func (d *doctorCmd) live(ctx context.Context) (r doctor.Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	c.Capture.ShuntFlows = 0 // every packet is looked at
+	c.Capture.ShuntFlows, c.Capture.OffloadOff = 0, false // every packet is looked at, and nothing changed
 	port, err := openPort(c.Capture, log)
 	if err != nil {
 		return r, err

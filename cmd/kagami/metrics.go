@@ -54,6 +54,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		counter(n, ended, sensor.Ends()[i])
 	}
 	counter(st.Duplicates, desc("duplicates_total", "Packets that the mirror port delivered before."))
+	counter(st.Shunted, desc("shunted_flows_total", "Flows handed to the kernel, which counts and drops their packets."))
 	counter(st.Gaps, desc("stream_gaps_total", "Holes in TCP streams given up while decoding."))
 	counter(st.GapBytes, desc("stream_gap_octets_total", "Octets in those holes."))
 	counter(st.HeldOverflow, desc("stream_held_overflow_total", "Times a hole was given up because too much was held back."))

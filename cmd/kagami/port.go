@@ -48,7 +48,7 @@ func openPort(c capture.Config, log *slog.Logger) (*port, error) {
 	on := rings[0].Programs()
 	for _, err := range []error{on.Shunt, on.Fanout} {
 		if err != nil && !errors.Is(err, capture.ErrNotAsked) {
-			log.Warn("without eBPF the records are the same, at more cost", "err", err)
+			log.Warn("eBPF is off: more cost, and with several workers the directions of a tunnel's flows may part", "err", err)
 		}
 	}
 	log.Debug("programs in the kernel", "shunt", on.Shunt == nil, "fanout", on.Fanout == nil)
@@ -58,7 +58,7 @@ func openPort(c capture.Config, log *slog.Logger) (*port, error) {
 // load gets the programs that the options want and this machine allows.
 func (p *port) load(c capture.Config, o *capture.LiveOptions, log *slog.Logger) {
 	off := func(err error) {
-		log.Warn("without eBPF the records are the same, at more cost", "err", err)
+		log.Warn("eBPF is off: more cost, and with several workers the directions of a tunnel's flows may part", "err", err)
 	}
 	if c.ShuntFlows > 0 {
 		if s, err := bpf.Open(bpf.Options{Flows: c.ShuntFlows}); err != nil {

@@ -79,7 +79,7 @@ func (g *guard) enter(c configs.Config, to []exporters.Config, config string, lo
 		g.readable, g.writable = readable, writable
 		attrs = append(attrs, "landlock_abi", abi, "writes_to", strings.Join(dirs(writable), " "))
 	}
-	log.Info("privileges given up", attrs...)
+	log.Info("rights kept", attrs...)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kagami/bpf"
 	"kagami/configs"
 	"kagami/decoders"
 	"kagami/detectors"
@@ -203,9 +204,12 @@ func (p *pipeline) limitMemory(exports int, live bool) {
 	level, rings := slog.LevelDebug, int64(0)
 	if live {
 		level, rings = slog.LevelInfo, c.Capture.MemoryBytes()
+		if c.Capture.ShuntFlows > 0 {
+			rings += bpf.MemoryBytes(c.Capture.ShuntFlows)
+		}
 	}
 	p.log.Log(context.Background(), level, "memory plan", "flows_mib", c.Sensor.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
-		"exports_mib", exports*c.Output.QueueBytes>>20, "rings_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
+		"exports_mib", exports*c.Output.QueueBytes>>20, "kernel_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
 }
 
 // closeWait is how long each place may take to accept what is left.
