@@ -34,25 +34,6 @@ func (m *memory) Next(b *sensor.Batch) error {
 func (m *memory) Stats() sensor.SourceStats { return sensor.SourceStats{} }
 func (m *memory) Close() error              { return nil }
 
-// load reads a whole capture file into memory.
-func load(t testing.TB, path string) []sensor.Frame {
-	t.Helper()
-	f, err := capture.Open(path, capture.FileOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var frames []sensor.Frame
-	for {
-		var b sensor.Batch
-		err := f.Next(&b)
-		frames = append(frames, b.Frames...)
-		if err != nil {
-			return frames
-		}
-	}
-}
-
 func newEngine(workers int, output func([]records.Record), ps []sensor.Protocol) *sensor.Engine {
 	c := sensor.DefaultConfig()
 	c.Workers = workers
