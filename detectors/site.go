@@ -346,8 +346,11 @@ func (h *host) mark(t int64) {
 	switch {
 	case t <= 0 || n <= h.slot-activitySlots:
 		return
+	case n-h.slot >= activitySlots: // new, or away for longer than is remembered
+		clear(h.active[:])
+		h.slot = n
 	case n > h.slot:
-		for i := max(h.slot+1, n-activitySlots+1); i <= n; i++ {
+		for i := h.slot + 1; i <= n; i++ {
 			k := i % activitySlots
 			h.active[k/8] &^= 1 << (k % 8)
 		}
