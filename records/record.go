@@ -46,7 +46,7 @@ type Meta struct {
 	Epoch uint32 // counts backward steps of the capture's clock
 	Seq   uint32 // order among the records of one flow
 	Sub   uint32 // alerts: order among those that one record raised, from 1
-	UID   uint64 // the flow's id: a hash of its key and first packet's time
+	UID   uint64 // the flow's id: a hash of its key and its first packet's capture and logical time
 	Kind  Kind
 
 	Key         packet.Key

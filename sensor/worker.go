@@ -224,8 +224,8 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 	seed := h
 	f := w.table.find(&p.Key, h)
 	if f != nil {
-		if f.start == fr.Time {
-			seed = f.uid // a coarse clock: another flow on these ports began at the very same time
+		if f.start == fr.Time && f.touched == fr.Clock {
+			seed = f.uid // a coarse clock: another flow on these ports began at the very same moment
 		}
 		if due := f.touched + w.config.timeouts[f.class]; due <= fr.Clock && !w.alive(f) {
 			w.end(f, due, EndTimeout)
@@ -243,7 +243,7 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 	f = w.table.insert(&p.Key, h)
 	f.worker = w
 	f.start, f.last, f.touched = fr.Time, fr.Time, fr.Clock
-	f.uid = mixUID(seed, fr.Time)
+	f.uid = mixUID(seed, fr)
 	f.Orig = originator(p)
 	f.flipped = f.Orig != p.Side
 	f.midstart = p.Key.Proto == packet.ProtoTCP && p.Flags&packet.SYN == 0
@@ -285,8 +285,10 @@ func reopens(f *Flow, p *packet.Packet) bool {
 		f.class == tcpClosed && p.Seq+1 != f.dir[p.Side].tcp.base
 }
 
-func mixUID(h uint64, start int64) uint64 {
-	h ^= uint64(start) * 0x9e3779b97f4a7c15
+// mixUID makes a flow's id of its key's hash and its first packet's time. Where
+// capture times go back, the logical time tells two flows of one time apart.
+func mixUID(h uint64, fr *Frame) uint64 {
+	h ^= uint64(fr.Time)*0x9e3779b97f4a7c15 ^ uint64(fr.Clock-fr.Time)*0xc2b2ae3d27d4eb4f
 	h ^= h >> 29
 	h *= 0xbf58476d1ce4e5b9
 	h ^= h >> 32
