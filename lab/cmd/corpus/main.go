@@ -29,7 +29,7 @@ import (
 // variant is one way to read a file. All must write the same.
 type variant struct{ workers, frames int }
 
-func variants() []variant { return []variant{{1, 4096}, {3, 4096}, {3, 61}} }
+func variants() []variant { return []variant{{1, 4096}, {1, 1}, {2, 100}, {3, 61}, {8, 7}} }
 
 func main() {
 	r := runner{}
