@@ -177,12 +177,24 @@ func (s *summary) printAlerts(w io.Writer) {
 		if a.Benign != "" {
 			fmt.Fprintf(w, "          May be benign: %s\n", printable(a.Benign))
 		}
-		fmt.Fprintf(w, "          Seen in that time: %s flows, %d one-sided, %s of TCP missed, %d frames dropped\n",
-			thousands(a.Window.Flows), a.Window.OneSided, octets(a.Window.Missed), a.Window.Dropped)
+		fmt.Fprintf(w, "          Seen in that time: %s\n", seen(&a.Window))
 	}
 	if s.moreAlerts > 0 {
 		fmt.Fprintf(w, "\n  and %d more in alerts.jsonl\n", s.moreAlerts)
 	}
+}
+
+// seen says what an alert's window is worth.
+func seen(win *records.Window) string {
+	text := fmt.Sprintf("%s flows, %d one-sided, %s of TCP missed, %d frames dropped",
+		thousands(win.Flows), win.OneSided, octets(win.Missed), win.Dropped)
+	if win.Duplicates > 0 {
+		text += fmt.Sprintf(", %s packets mirrored twice", thousands(win.Duplicates))
+	}
+	if win.ClockSteps > 0 {
+		text += fmt.Sprintf(", the clock set back %d times", win.ClockSteps)
+	}
+	return text
 }
 
 func (s *summary) printTop(w io.Writer) {
