@@ -103,11 +103,19 @@ type formatEntry struct {
 
 // formats are all formats, in the order in which messages list them.
 var formats = []formatEntry{
-	{"ecs", []records.Kind{records.KindFlow, records.KindDNS, records.KindHTTP, records.KindTLS, records.KindAlert, records.KindStats}, newECS},
+	{"ecs", allKinds(), newECS},
 	{"squid", []records.Kind{records.KindHTTP, records.KindFlow}, newSquid},
 	{"squid-combined", []records.Kind{records.KindHTTP, records.KindFlow}, newSquidCombined},
 	{"netscreen", []records.Kind{records.KindFlow}, newNetScreen},
 	{"bind", []records.Kind{records.KindDNS}, newBIND},
+}
+
+func allKinds() []records.Kind {
+	all := make([]records.Kind, records.NumKinds)
+	for k := range all {
+		all[k] = records.Kind(k)
+	}
+	return all
 }
 
 type sinkEntry struct {

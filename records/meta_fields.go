@@ -50,7 +50,12 @@ func (m *Meta) event(f *Fields, e Event) {
 	f.Str("observer.ingress.zone", m.ClientZone)
 }
 
-var datasets = [NumKinds]string{"kagami.flow", "kagami.dns", "kagami.http", "kagami.tls", "kagami.alert", "kagami.stats"}
+var datasets = func() (d [NumKinds]string) {
+	for k, name := range kindNames {
+		d[k] = "kagami." + name
+	}
+	return
+}()
 
 // ID is the record's id: the flow's id and the record's number within it; for
 // an alert, those of the record that raised it and the alert's own number.

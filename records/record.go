@@ -19,13 +19,24 @@ const (
 	KindFlow Kind = iota
 	KindDNS
 	KindHTTP
+	KindWebSocket
 	KindTLS
+	KindQUIC
+	KindSOCKS
+	KindMail
+	KindAuth
+	KindFTP
+	KindFile
+	KindDHCP
+	KindNTP
+	KindSSDP
+	KindIdentity
 	KindAlert
 	KindStats
 	NumKinds
 )
 
-var kindNames = [NumKinds]string{"flow", "dns", "http", "tls", "alert", "stats"}
+var kindNames = [NumKinds]string{"flow", "dns", "http", "websocket", "tls", "quic", "socks", "mail", "auth", "ftp", "file", "dhcp", "ntp", "ssdp", "identity", "alert", "stats"}
 
 func (k Kind) String() string { return kindNames[k] }
 

@@ -22,6 +22,7 @@ type Worker struct {
 	table     table
 	fragments packet.Reassembler
 	segments  segments
+	expected  expected
 	emit      Emit
 	out       []records.Record // written since the last take
 	stats     WorkerStats
@@ -252,6 +253,9 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 	}
 	w.stats.Flows++
 	f.remember(fr, p)
+	if f.decoder = w.expected.take(&p.Key, fr.Clock); f.decoder != nil {
+		return f
+	}
 	if ps := w.protocols(p.Key.Proto); len(ps) > 0 {
 		f.recognizer.protocols = ps
 		f.decoder = &f.recognizer

@@ -150,7 +150,7 @@ func (s *summary) print(w io.Writer, st sensor.WorkerStats, src sensor.SourceSta
 	fmt.Fprintln(w)
 	var parts []string
 	for k, n := range s.kinds {
-		if n == 0 && records.Kind(k) == records.KindStats {
+		if n == 0 && records.Kind(k) != records.KindFlow && records.Kind(k) != records.KindAlert {
 			continue // a file has none
 		}
 		parts = append(parts, fmt.Sprintf("%s %s", thousands(n), records.Kind(k)))
