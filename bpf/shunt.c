@@ -51,6 +51,19 @@ struct {
 	__uint(max_entries, 1);
 } counters SEC(".maps");
 
+/* All that was ever counted and dropped, by CPU. */
+struct totals {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct totals);
+	__uint(max_entries, 1);
+} totals SEC(".maps");
+
 /* An address as one number; IPv4 mapped. */
 struct address {
 	__u64 high, low;
@@ -108,7 +121,7 @@ INLINE int is_vlan(__u16 proto)
 	return proto == HTONS(ETHER_VLAN) || proto == HTONS(ETHER_QINQ) || proto == HTONS(ETHER_OLD_QINQ);
 }
 
-enum { MAX_TAGS = 2, TCP = 6, UDP = 17, FIN = 1, SYN = 2, RST = 4 };
+enum { MAX_TAGS = 2, TAG_LEN = 4, TCP = 6, UDP = 17, FIN = 1, SYN = 2, RST = 4 };
 
 /* Loads the EtherType, IPv4 and layer 4, and tells where the network layer is.
  * Frames without that many octets are no TCP, and too short to be worth it. */
@@ -282,12 +295,16 @@ int shunt(struct __sk_buff *skb)
 		return accepted;
 	if (f->keep)
 		return smaller(accepted, f->keep);
-	__u32 index = f->slot * 2 + side;
+	__u32 index = f->slot * 2 + side, all = 0;
 	struct direction *d = bpf_map_lookup_elem(&counters, &index);
-	if (!d)
+	struct totals *sum = bpf_map_lookup_elem(&totals, &all);
+	if (!d || !sum)
 		return accepted;
+	__u32 wire = skb->len + (skb->vlan_present ? TAG_LEN : 0); /* the tag was taken off */
+	sum->packets++;
+	sum->bytes += wire;
 	__sync_fetch_and_add(&d->packets, 1);
-	__sync_fetch_and_add(&d->bytes, skb->len);
+	__sync_fetch_and_add(&d->bytes, wire);
 	__sync_fetch_and_add(&d->ip_bytes, p.ip_bytes);
 	__sync_fetch_and_add(&d->payload, p.payload);
 	d->last = bpf_ktime_get_ns();

@@ -18,6 +18,7 @@ import (
 const (
 	shuntMapCounters = "counters"
 	shuntMapFlows    = "flows"
+	shuntMapTotals   = "totals"
 	shuntProgShunt   = "shunt"
 )
 
@@ -72,6 +73,7 @@ type shuntProgramSpecs struct {
 type shuntMapSpecs struct {
 	Counters *ebpf.MapSpec `ebpf:"counters"`
 	Flows    *ebpf.MapSpec `ebpf:"flows"`
+	Totals   *ebpf.MapSpec `ebpf:"totals"`
 }
 
 // shuntVariableSpecs contains global variables before they are loaded into the kernel.
@@ -102,12 +104,14 @@ func (o *shuntObjects) Close() error {
 type shuntMaps struct {
 	Counters *ebpf.Map `ebpf:"counters"`
 	Flows    *ebpf.Map `ebpf:"flows"`
+	Totals   *ebpf.Map `ebpf:"totals"`
 }
 
 func (m *shuntMaps) Close() error {
 	return _ShuntClose(
 		m.Counters,
 		m.Flows,
+		m.Totals,
 	)
 }
 

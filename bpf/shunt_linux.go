@@ -60,6 +60,7 @@ type Shunt struct {
 	spec     *ebpf.CollectionSpec
 	flows    *ebpf.Map // packet.Key to slot: the kernel may evict
 	counters *ebpf.Map // twice the slot plus side to counts: only this side gives slots
+	totals   *ebpf.Map // one entry: all that was ever dropped, by CPU
 
 	mu       sync.Mutex
 	programs map[string]*ebpf.Program
@@ -76,7 +77,7 @@ type ShuntStats struct {
 	Flows   uint64 // calls of Shunt and Headers that were granted
 	Refused uint64 // and those that were not, for want of room or by the kernel
 	Held    int    // flows held now
-	Packets uint64 // counted and dropped in the kernel, of released flows
+	Packets uint64 // counted and dropped in the kernel
 	Bytes   uint64 // the same in octets on the wire
 }
 
@@ -113,14 +114,17 @@ func Open(o Options) (*Shunt, error) {
 func (s *Shunt) makeMaps(o Options) error {
 	s.spec.Maps[shuntMapFlows].MaxEntries = uint32(o.table)
 	s.spec.Maps[shuntMapCounters].MaxEntries = 2 * uint32(o.Flows)
-	var err error
-	if s.flows, err = ebpf.NewMap(s.spec.Maps[shuntMapFlows]); err != nil {
-		return fmt.Errorf("make table of flows: %w", err)
-	}
-	if s.counters, err = ebpf.NewMap(s.spec.Maps[shuntMapCounters]); err != nil {
-		return fmt.Errorf("make counters: %w", err)
+	for name, m := range s.maps() {
+		var err error
+		if *m, err = ebpf.NewMap(s.spec.Maps[name]); err != nil {
+			return fmt.Errorf("make table %q: %w", name, err)
+		}
 	}
 	return nil
+}
+
+func (s *Shunt) maps() map[string]**ebpf.Map {
+	return map[string]**ebpf.Map{shuntMapFlows: &s.flows, shuntMapCounters: &s.counters, shuntMapTotals: &s.totals}
 }
 
 // Attach makes a packet socket drop what is shunted and, before that, what the
@@ -159,9 +163,11 @@ func (s *Shunt) program(link packet.LinkType, filter []bpf.RawInstruction, snapl
 	var out struct {
 		Shunt *ebpf.Program `ebpf:"shunt"`
 	}
-	err = spec.LoadAndAssign(&out, &ebpf.CollectionOptions{
-		MapReplacements: map[string]*ebpf.Map{shuntMapFlows: s.flows, shuntMapCounters: s.counters},
-	})
+	replace := map[string]*ebpf.Map{}
+	for name, m := range s.maps() {
+		replace[name] = *m
+	}
+	err = spec.LoadAndAssign(&out, &ebpf.CollectionOptions{MapReplacements: replace})
 	if err != nil {
 		return nil, fmt.Errorf("load program: %w", err)
 	}
@@ -202,12 +208,14 @@ func (s *Shunt) zero(slot uint32) bool {
 	return s.counters.Put(2*slot, none) == nil && s.counters.Put(2*slot+1, none) == nil
 }
 
-// Headers makes the kernel keep at most so many octets of each further packet of
-// a flow, SYN, FIN and RST excepted. They are not counted here: they come.
+// Headers implements sensor.Shunter: the kernel keeps at most so many octets of
+// each further packet of a flow, SYN, FIN and RST excepted. They are not counted
+// here: they come. Asking again for a flow that the kernel evicted puts it back.
 func (s *Shunt) Headers(k packet.Key, octets uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, held := s.held[k]; held || octets == 0 || len(s.held) >= int(s.free.limit) || !s.put(k, noSlot, octets) {
+	slot, held := s.held[k]
+	if held && slot != noSlot || !held && len(s.held) >= int(s.free.limit) || octets == 0 || !s.put(k, noSlot, octets) {
 		return s.granted(false)
 	}
 	s.held[k] = noSlot
@@ -300,8 +308,6 @@ func (s *Shunt) Release(k packet.Key) (sensor.Shunted, bool) {
 	if slot != noSlot {
 		s.free.give(slot)
 	}
-	s.stats.Packets += c.Packets[0] + c.Packets[1]
-	s.stats.Bytes += c.Bytes[0] + c.Bytes[1]
 	return c, ok
 }
 
@@ -311,25 +317,51 @@ func (s *Shunt) Stats() ShuntStats {
 	defer s.mu.Unlock()
 	out := s.stats
 	out.Held = len(s.held)
+	out.Packets, out.Bytes = s.dropped()
 	return out
+}
+
+// Totals implements sensor.Shunter.
+func (s *Shunt) Totals() (packets, octets uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dropped()
+}
+
+func (s *Shunt) dropped() (packets, octets uint64) {
+	if s.closed {
+		return s.stats.Packets, s.stats.Bytes
+	}
+	var cpus []struct{ Packets, Bytes uint64 }
+	if err := s.totals.Lookup(uint32(0), &cpus); err != nil {
+		return 0, 0
+	}
+	for _, c := range cpus {
+		packets += c.Packets
+		octets += c.Bytes
+	}
+	return packets, octets
 }
 
 // Close gives the tables and programs back. Sockets keep theirs until closed.
 func (s *Shunt) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.totals != nil && !s.closed {
+		s.stats.Packets, s.stats.Bytes = s.dropped()
+	}
 	s.closed = true
 	var errs []error
 	for _, p := range s.programs {
 		errs = append(errs, p.Close())
 	}
 	clear(s.programs)
-	for _, m := range []*ebpf.Map{s.flows, s.counters} {
-		if m != nil {
-			errs = append(errs, m.Close())
+	for _, m := range s.maps() {
+		if *m != nil {
+			errs = append(errs, (*m).Close())
 		}
+		*m = nil
 	}
-	s.flows, s.counters = nil, nil
 	return errors.Join(errs...)
 }
 

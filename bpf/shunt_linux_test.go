@@ -196,6 +196,12 @@ func TestLiveHeadersOnly(t *testing.T) {
 	if !s.Headers(p.Key, 128) || run(t, prog, frame) != 128 {
 		t.Fatalf("%d octets kept, want 128", run(t, prog, frame))
 	}
+	if err := s.flows.Delete(encode(p.Key)); err != nil || run(t, prog, frame) != testSnap { // as an eviction does
+		t.Fatalf("%d octets kept of a flow that was forgotten, %v", run(t, prog, frame), err)
+	}
+	if !s.Headers(p.Key, 128) || run(t, prog, frame) != 128 {
+		t.Error("asking again: refused")
+	}
 	if c, ok := s.Shunted(p.Key); ok {
 		t.Errorf("counts %+v of a flow that comes", c)
 	}

@@ -270,7 +270,7 @@ func (r *Ring) collect() {
 }
 
 // Stats are totals. Received counts the dropped frames too, as the kernel does;
-// frames that the filter refused are not counted at all.
+// frames that the filter refused are not counted at all, nor are shunted ones.
 func (r *Ring) Stats() sensor.SourceStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()

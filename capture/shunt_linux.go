@@ -63,6 +63,19 @@ func (r *Ring) Release(k packet.Key) (sensor.Shunted, bool) {
 	return r.o.Shunt.Release(k)
 }
 
+// Headers implements sensor.Shunter.
+func (r *Ring) Headers(k packet.Key, octets uint32) bool {
+	return r.o.Shunt != nil && r.Programs().Shunt == nil && r.o.Shunt.Headers(k, octets)
+}
+
+// Totals implements sensor.Shunter.
+func (r *Ring) Totals() (packets, octets uint64) {
+	if r.o.Shunt == nil {
+		return 0, 0
+	}
+	return r.o.Shunt.Totals()
+}
+
 var _ sensor.Shunter = (*Ring)(nil)
 
 // newFanout is the group before its first ring.

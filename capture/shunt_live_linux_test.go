@@ -47,8 +47,11 @@ func tally(t *testing.T, into map[packet.Key]*sensor.Shunted, frames ...sensor.F
 			c = &sensor.Shunted{}
 			into[p.Key] = c
 		}
+		if f.TPID != 0 {
+			p.OuterTag(f.VLAN)
+		}
 		c.Packets[p.Side]++
-		c.Bytes[p.Side] += uint64(f.WireLen)
+		c.Bytes[p.Side] += uint64(p.WireLen)
 		c.IPBytes[p.Side] += uint64(p.IPLen)
 		c.Payload[p.Side] += uint64(p.PayloadLen())
 	}
@@ -132,8 +135,11 @@ func TestLiveShuntTotals(t *testing.T) {
 	}
 	tally(t, got, late...)
 	tally(t, want, drain(t, plain)...)
+	var packets, octets uint64
 	for k, w := range want {
 		c, ok := rings[0].Release(k)
+		packets += c.Packets[0] + c.Packets[1]
+		octets += c.Bytes[0] + c.Bytes[1]
 		if !ok || c.Last[1] < begin || c.Last[1] > time.Now().UnixNano() {
 			t.Errorf("flow %+v: %t, counts %+v", k, ok, c)
 		}
@@ -147,6 +153,9 @@ func TestLiveShuntTotals(t *testing.T) {
 		if c != *w {
 			t.Errorf("flow %+v:\nwith shunting    %+v\nwithout shunting %+v", k, c, *w)
 		}
+	}
+	if p, o := rings[1].Totals(); p != packets || o != octets || packets == 0 {
+		t.Errorf("totals %d packets, %d octets; all flows together have %d and %d", p, o, packets, octets)
 	}
 	if len(want) != flows || len(got) != flows {
 		t.Errorf("%d and %d flows, want %d", len(want), len(got), flows)

@@ -15,17 +15,21 @@ import (
 	"time"
 
 	"kagami/capture"
+	"kagami/decoders"
 	"kagami/detectors"
 	"kagami/evidence"
 	"kagami/exporters"
 	"kagami/sensor"
+	"kagami/site"
 )
 
 // Config is the whole configuration; configs/default.toml shows every setting.
 type Config struct {
 	Capture  capture.Config     `toml:"capture"`
 	Sensor   sensor.Config      `toml:"sensor"`
+	Decode   decoders.Config    `toml:"decode"`
 	Network  Network            `toml:"network"`
+	Site     site.Config        `toml:"site"`
 	Detect   detectors.Config   `toml:"detect"`
 	Evidence evidence.Config    `toml:"evidence"`
 	Log      Log                `toml:"log"`
@@ -62,6 +66,7 @@ type Output struct {
 	TimeZone   string `toml:"time_zone"`  // of formats that write local time: Local, UTC, Asia/Tokyo ...
 	Device     string `toml:"device"`     // device name in NetScreen lines: letters, digits, "_"
 	DirectTLS  bool   `toml:"direct_tls"` // HTTPS that goes straight out appears in access logs as a CONNECT
+	ProxyLegs  bool   `toml:"proxy_legs"` // what a proxy fetches for a workstation has a line of its own in access logs
 	QueueLines int    `toml:"queue_lines"`
 	QueueBytes int    `toml:"queue_bytes"` // per export
 	MemoryMiB  int    `toml:"memory_mib"`  // soft limit for the whole program (GOMEMLIMIT), 0 = from the memory plan
@@ -73,7 +78,9 @@ func Default() Config {
 	return Config{
 		Capture:  capture.Default(),
 		Sensor:   sensor.DefaultConfig(),
+		Decode:   decoders.Default(),
 		Network:  Network{Zones: sensor.DefaultZones(), Outside: "Untrust"},
+		Site:     site.Default(),
 		Detect:   detectors.Default(),
 		Evidence: evidence.Default(),
 		Log:      Log{Level: "info", Format: "text"},
@@ -89,7 +96,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	errs = append(errs, c.Capture.Validate()...)
 	errs = append(errs, c.Sensor.Validate()...)
+	errs = append(errs, c.Decode.Validate()...)
 	errs = append(errs, c.Network.validate()...)
+	errs = append(errs, c.Site.Validate()...)
 	errs = append(errs, c.Detect.Validate()...)
 	errs = append(errs, c.Evidence.Validate()...)
 	errs = append(errs, oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")...)

@@ -104,8 +104,8 @@ func TestProblems(t *testing.T) {
 			[]string{`line 2: detect.scan.allow: got ["10.0.0.0/8", 7], want a list [...], each of it a network such as "192.0.2.0/24"`}},
 		{"three office hours", "[detect.beacon]\noffice_hours = [8, 12, 19]\n",
 			[]string{"line 2: detect.beacon.office_hours: got [8, 12, 19], want a list [...] of 2, each of it a whole number"}},
-		{"bad address", "[detect.site]\nproxies = [\"10.0.0.256\"]\n",
-			[]string{`line 2: detect.site.proxies: got ["10.0.0.256"], want a list [...], each of it an address such as "192.0.2.1"`}},
+		{"bad address", "[site]\nproxies = [\"10.0.0.256\"]\n",
+			[]string{`line 2: site.proxies: got ["10.0.0.256"], want a list [...], each of it an address such as "192.0.2.1"`}},
 		{"time without a unit", "[sensor.timeouts]\nudp = 60\n",
 			[]string{`line 2: sensor.timeouts.udp: got 60, want a time with its unit such as "90s" or "10m"`}},
 		{"time with a bad unit", "[sensor.timeouts]\nudp = \"2 days\"\n",
@@ -214,7 +214,7 @@ func TestOverrideBeatsFileInMessages(t *testing.T) {
 // TestKeys names settings of every depth and kind.
 func TestKeys(t *testing.T) {
 	keys := strings.Join(Keys(), " ")
-	for _, want := range []string{"capture.workers", "sensor.timeouts.udp", "network.zones.networks", "detect.site.proxies",
+	for _, want := range []string{"capture.workers", "sensor.timeouts.udp", "network.zones.networks", "site.proxies",
 		"detect.scan.allow", "detect.beacon.office_hours", "export.to"} {
 		if !strings.Contains(" "+keys+" ", " "+want+" ") {
 			t.Errorf("%s is missing", want)

@@ -14,11 +14,22 @@ import "kagami/sensor"
 
 // All is every protocol that the sensor decodes, in the order in which a flow's
 // first octets are offered to them.
-func All() []sensor.Protocol {
+func All(c Config) []sensor.Protocol {
+	files := newFiles(c.Files)
 	return []sensor.Protocol{
-		httpProtocol(),
+		httpProtocol(files),
+		http2Protocol(files),
 		tlsProtocol(),
+		smtpProtocol(files),
+		socksProtocol(),
 		dnsTCP(),
+		nbnsUDP(),
 		dnsUDP(),
+		dtlsProtocol(),
+		quicProtocol(),
+		dhcpProtocol(),
+		dhcpv6Protocol(),
+		ssdpProtocol(),
+		ntpProtocol(),
 	}
 }

@@ -2,6 +2,7 @@ package decoders
 
 import (
 	"encoding/binary"
+	"math"
 
 	"kagami/packet"
 	"kagami/records"
@@ -17,7 +18,6 @@ const (
 	dnsPort   = 53
 	mdnsPort  = 5353 // RFC 6762
 	llmnrPort = 5355 // RFC 4795
-	nbnsPort  = 137  // NetBIOS name service: the same header, other names; not read
 )
 
 // maxDatagram is the longest UDP payload.
@@ -139,7 +139,7 @@ func strictQuestion(msg []byte, length int) sensor.Match {
 type dnsDecoder struct {
 	pending   []dnsPending // grows to dnsMaxPending, then a ring
 	next      int          // the ring's oldest entry
-	forgotten int
+	forgotten uint32
 	last      *records.DNS // TCP: the newest query lends its question to responses without one
 }
 
@@ -156,7 +156,7 @@ type dnsPending struct {
 // Data implements sensor.Decoder: one datagram.
 func (d *dnsDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit sensor.Emit) sensor.Verdict {
 	if plausibleDatagram(f, data, len(data)+f.Cut) {
-		d.message(f, side, data, f.Now, f.Cut > 0, emit)
+		d.message(f, dnsFlavourName(f), side, data, f.Now, f.Cut > 0, emit)
 	}
 	return sensor.More
 }
@@ -167,12 +167,16 @@ func (d *dnsDecoder) Gap(*sensor.Flow, packet.Side, int) sensor.Verdict { return
 // Close implements sensor.Decoder.
 func (d *dnsDecoder) Close(*sensor.Flow, sensor.Emit) {}
 
-// message writes one record. cut says that the message's end is missing.
-func (d *dnsDecoder) message(f *sensor.Flow, side packet.Side, msg []byte, at int64, cut bool, emit sensor.Emit) {
-	protocol := dnsProtocol(&f.Key)
-	if protocol == "" {
-		protocol = "dns"
+// dnsFlavourName is the protocol that the flow's records name.
+func dnsFlavourName(f *sensor.Flow) string {
+	if p := dnsProtocol(&f.Key); p != "" {
+		return p
 	}
+	return "dns"
+}
+
+// message writes one record. cut says that the message's end is missing.
+func (d *dnsDecoder) message(f *sensor.Flow, protocol string, side packet.Side, msg []byte, at int64, cut bool, emit sensor.Emit) {
 	f.Label(protocol, "")
 	r := records.NewDNS(f.Meta())
 	r.Protocol, r.TCP, r.Time, r.Malformed = protocol, f.Key.Proto == packet.ProtoTCP, at, cut
@@ -182,7 +186,7 @@ func (d *dnsDecoder) message(f *sensor.Flow, side packet.Side, msg []byte, at in
 	} else {
 		d.ask(side, r)
 	}
-	r.Forgotten = d.forgotten
+	r.Forgotten = uint16(min(d.forgotten, math.MaxUint16))
 	emit(r)
 }
 
@@ -215,6 +219,7 @@ func (d *dnsDecoder) answer(side packet.Side, r *records.DNS) {
 	if r.Questions == 0 && d.last != nil && d.last.ID == r.ID {
 		q := d.last
 		r.Name, r.Type, r.Class = q.Name, q.Type, q.Class
+		r.TypeNo, r.ClassNo = q.TypeNo, q.ClassNo
 		r.Subdomain, r.RegisteredDomain, r.TopLevelDomain = q.Subdomain, q.RegisteredDomain, q.TopLevelDomain
 	}
 	if p := d.find(side.Other(), r.ID, questionHash(r)); p != nil && r.Time >= p.at {

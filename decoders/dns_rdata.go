@@ -160,7 +160,11 @@ func libraryText(msg []byte, rr *dnsRR) (string, bool) {
 	if _, unknown := lib.(*dns.RFC3597); unknown {
 		return unknownText(rr), true
 	}
-	return strings.TrimPrefix(lib.String(), lib.Header().String()), true
+	text := lib.String()
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 { // OPT and TSIG begin with a comment
+		text = strings.TrimPrefix(text[i+1:], "; ")
+	}
+	return strings.TrimSpace(strings.TrimPrefix(text, lib.Header().String())), true
 }
 
 // unpack reads rr with miekg/dns.

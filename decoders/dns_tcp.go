@@ -124,7 +124,7 @@ func (d *dnsStream) framed(f *sensor.Flow, side packet.Side, msg []byte, emit se
 		d.sides[side].lost = true
 		return
 	}
-	d.message(f, side, msg, f.Now, false, emit)
+	d.message(f, dnsFlavourName(f), side, msg, f.Now, false, emit)
 }
 
 // Gap implements sensor.Decoder: lengths count octets, so what follows is
@@ -149,7 +149,7 @@ func (d *dnsStream) Close(f *sensor.Flow, emit sensor.Emit) {
 			continue
 		}
 		if msg := s.buf[2:]; strictDNS(msg, int(binary.BigEndian.Uint16(s.buf))) != sensor.No {
-			d.message(f, side, msg, s.at, true, emit)
+			d.message(f, dnsFlavourName(f), side, msg, s.at, true, emit)
 		}
 		s.buf = nil
 	}

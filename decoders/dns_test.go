@@ -189,17 +189,18 @@ func TestDNSMessage(t *testing.T) {
 		msg  *dns.Msg
 		want records.DNS
 	}{
-		{"query with EDNS", edns, records.DNS{ID: 7, Opcode: "QUERY", Flags: []string{"RD", "CD"}, Name: "apt.example.com", Type: "MX",
+		{"query with EDNS", edns, records.DNS{ID: 7, Header: 0x0110, Opcode: "QUERY", Flags: []string{"RD", "CD"}, Name: "apt.example.com", Type: "MX", TypeNo: 15, ClassNo: 1,
 			Class: "IN", Questions: 1, RegisteredDomain: "example.com", Subdomain: "apt", TopLevelDomain: "com",
 			EDNS: true, UDPSize: 1232, DO: true, ECS: "10.1.2.0/24/0", Cookie: 8}},
-		{"response with an extended code", badvers, records.DNS{ID: 7, Response: true, Opcode: "QUERY", RCode: "BADVERS",
+		{"response with an extended code", badvers, records.DNS{ID: 7, Header: 0x8580, Response: true, Opcode: "QUERY", RCode: "BADVERS", RCodeNo: 16, TypeNo: 1, ClassNo: 1,
 			Flags: []string{"AA", "RD", "RA"}, Name: "a.jp", Type: "A", Class: "IN", Questions: 1,
 			RegisteredDomain: "a.jp", TopLevelDomain: "jp", EDNS: true, UDPSize: 4096}},
-		{"class CH", chaos, records.DNS{ID: 7, Opcode: "QUERY", Flags: []string{"RD"}, Name: "version.bind", Type: "TXT", Class: "CH",
+		{"class CH", chaos, records.DNS{ID: 7, Header: 0x0100, Opcode: "QUERY", Flags: []string{"RD"}, Name: "version.bind", Type: "TXT", Class: "CH", TypeNo: 16, ClassNo: 3,
 			Questions: 1, RegisteredDomain: "version.bind", TopLevelDomain: "bind"}},
-		{"TSIG, unknown type", signed, records.DNS{ID: 7, Opcode: "NOTIFY", Name: "www.a.co.jp", Type: "TYPE65280", Class: "IN",
-			Questions: 1, Additional: 1, Signed: true, RegisteredDomain: "a.co.jp", Subdomain: "www", TopLevelDomain: "co.jp"}},
-		{"root", query(".", dns.TypeNS), records.DNS{ID: 7, Opcode: "QUERY", Flags: []string{"RD"}, Name: ".", Type: "NS", Class: "IN", Questions: 1}},
+		{"TSIG, unknown type", signed, records.DNS{ID: 7, Header: 0x2000, Opcode: "NOTIFY", Name: "www.a.co.jp", Type: "TYPE65280", Class: "IN", TypeNo: 65280, ClassNo: 1,
+			Additionals: []records.Answer{{Name: "key", Type: "TSIG", Class: "ANY", Data: "hmac-sha256. 19700101000000 300 0  7 0 0"}},
+			Questions:   1, Additional: 1, Signed: true, RegisteredDomain: "a.co.jp", Subdomain: "www", TopLevelDomain: "co.jp"}},
+		{"root", query(".", dns.TypeNS), records.DNS{ID: 7, Header: 0x0100, Opcode: "QUERY", Flags: []string{"RD"}, Name: ".", Type: "NS", Class: "IN", TypeNo: 2, ClassNo: 1, Questions: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.want.Protocol = "dns"
@@ -340,7 +341,7 @@ func FuzzDNSMessage(f *testing.F) {
 		if got, want := r.Type, dnsTypeName(m.Question[0].Qtype); got != want {
 			t.Errorf("type %q, want %q", got, want)
 		}
-		if len(r.Answers)+r.Dropped != len(m.Answer) || r.Authority != len(m.Ns) {
+		if len(r.Answers)+int(r.Dropped) != len(m.Answer) || int(r.Authority) != len(m.Ns) {
 			t.Errorf("%d answers, %d authority; want %d, %d", len(r.Answers), r.Authority, len(m.Answer), len(m.Ns))
 		}
 	})

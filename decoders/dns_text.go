@@ -1,6 +1,11 @@
 package decoders
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+)
 
 // maxNameOctets is the longest domain name on the wire without the root's
 // length octet (RFC 1035 section 3.1).
@@ -84,6 +89,63 @@ func appendText(dst, s []byte) []byte {
 		default:
 			dst = append(dst, c)
 		}
+	}
+	return dst
+}
+
+// readable takes the escapes from blanks and from UTF-8 that can be shown; what
+// cannot keeps them. It is for protocols whose names are UTF-8.
+func readable(text []byte) string {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return string(text)
+	}
+	out := make([]byte, 0, len(text))
+	var run []byte // octets that stand escaped in a row
+	for i := 0; i < len(text); {
+		if c, ok := decimalEscape(text[i:]); ok {
+			run = append(run, c)
+			i += 4
+			continue
+		}
+		out, run = appendReadable(out, run), run[:0]
+		n := 1
+		if text[i] == '\\' && i+1 < len(text) {
+			n = 2
+		}
+		if n == 2 && text[i+1] != '.' && text[i+1] != '\\' { // special in zone files only
+			i, n = i+1, 1
+		}
+		out = append(out, text[i:i+n]...)
+		i += n
+	}
+	return string(appendReadable(out, run))
+}
+
+// decimalEscape reads \DDD.
+func decimalEscape(b []byte) (c byte, ok bool) {
+	if len(b) < 4 || b[0] != '\\' {
+		return 0, false
+	}
+	n := 0
+	for _, d := range b[1:4] {
+		if d < '0' || d > '9' {
+			return 0, false
+		}
+		n = 10*n + int(d-'0')
+	}
+	return byte(n), n <= 255
+}
+
+func appendReadable(dst, run []byte) []byte {
+	for len(run) > 0 {
+		r, n := utf8.DecodeRune(run)
+		if r == utf8.RuneError && n < 2 || !unicode.IsPrint(r) {
+			dst = appendText(dst, run[:1])
+			run = run[1:]
+			continue
+		}
+		dst = append(dst, run[:n]...)
+		run = run[n:]
 	}
 	return dst
 }

@@ -15,13 +15,12 @@ const (
 )
 
 // httpProtocol is HTTP/1.0 and 1.1 (RFC 9112) and HTTP/0.9 over TCP on any port.
-func httpProtocol() sensor.Protocol {
-	inflaters := newInflaters()
+func httpProtocol(files *files) sensor.Protocol {
 	return sensor.Protocol{
 		Name:      "http",
 		Transport: packet.ProtoTCP,
 		Match:     matchHTTP,
-		New:       func() sensor.Decoder { return &httpDecoder{inflaters: inflaters} },
+		New:       func() sensor.Decoder { return &httpDecoder{files: files} },
 	}
 }
 
@@ -45,9 +44,8 @@ type httpDecoder struct {
 	opaque bool           // nothing more can be learnt from the tunnel's octets
 	left   bool           // said Enough: the rest is counted by the engine
 
-	strings   httpStrings
-	sniffed   []byte // first octets of a response's content that came in pieces
-	inflaters *inflaters
+	strings httpStrings
+	files   *files
 }
 
 // Data implements sensor.Decoder.

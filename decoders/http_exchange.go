@@ -1,6 +1,8 @@
 package decoders
 
 import (
+	"strings"
+
 	"kagami/records"
 	"kagami/sensor"
 )
@@ -12,12 +14,15 @@ const maxInfo = 16
 // asked and answered are set, and not touched any more.
 type httpExchange struct {
 	records.HTTP
-	asked    bool // nothing more will come of the request
-	begun    bool // a response was assigned to it
-	answered bool // nothing more will come of the final response
-	simple   bool // an HTTP/0.9 request: the response has no header section
-	sniffed  bool // Magic is settled
-	kept     int  // octets of strings
+	asked    bool               // nothing more will come of the request
+	begun    bool               // a response was assigned to it
+	answered bool               // nothing more will come of the final response
+	simple   bool               // an HTTP/0.9 request: the response has no header section
+	kept     int                // octets of strings
+	offer    *webSocketOffer    // what the request asks of an upgrade to WebSocket, nil if it does not
+	file     [1]records.FileRef // room for ResponseFiles
+	sent     httpContent        // of the request
+	got      httpContent        // of the final response
 }
 
 func (x *httpExchange) note(odd string) {
@@ -74,11 +79,18 @@ func (h *httpDecoder) flush(f *sensor.Flow, emit sensor.Emit) {
 			continue
 		}
 		h.kept -= x.kept
-		x.Stamp(f.Meta())
-		emit(&x.HTTP)
+		x.write(f, emit)
 	}
 	clear(h.queue[len(left):])
 	h.queue = left
+}
+
+// write writes the records of the transaction's files and its own.
+func (x *httpExchange) write(f *sensor.Flow, emit sensor.Emit) {
+	x.sent.close(f, x, emit)
+	x.got.close(f, x, emit)
+	x.Stamp(f.Meta())
+	emit(&x.HTTP)
 }
 
 // request takes a complete request header section.
@@ -102,6 +114,10 @@ func (h *httpDecoder) request(f *sensor.Flow, s *httpStream, section []byte) {
 		s.state, s.remain = httpBody, head.length
 	default:
 		h.endMessage(s)
+		return
+	}
+	if s.x != nil {
+		x.sent.openRequest(h.files, f, s.side, x, &head)
 	}
 }
 
@@ -109,7 +125,10 @@ func (h *httpDecoder) request(f *sensor.Flow, s *httpStream, section []byte) {
 func (h *httpDecoder) ask(f *sensor.Flow, s *httpStream, head *httpHead, n int) *httpExchange {
 	x := &httpExchange{}
 	x.RequestSeen, x.Start, x.End, x.RequestHeaders = true, s.since, s.now, int64(n)
-	h.strings.request(f, x, head)
+	h.strings.request(x, head)
+	h.strings.url(f, x, head)
+	x.offer = newOffer(head)
+	x.weigh()
 	x.Odd = head.odd
 	if len(h.queue) > 0 {
 		last := h.queue[len(h.queue)-1]
@@ -156,6 +175,9 @@ func (h *httpDecoder) response(f *sensor.Flow, s *httpStream, section []byte, em
 	default:
 		h.endMessage(s)
 	}
+	if s.x != nil {
+		x.got.openResponse(h.files, f, s.side, x, &head)
+	}
 	if method == "CONNECT" {
 		h.refuseTunnel(f, emit)
 	}
@@ -175,20 +197,32 @@ func (h *httpDecoder) answer(f *sensor.Flow, s *httpStream, head *httpHead, n in
 		x.note(head.odd)
 	}
 	if head.status/100 == 1 && head.status != 101 {
-		if len(x.Info) < maxInfo {
-			x.Info = append(x.Info, head.status)
-		}
+		x.inform(head.status, head.reason)
 		return x
 	}
 	x.begun, x.ResponseSeen, x.Status, x.ResponseFrom = true, true, head.status, s.since
 	x.ResponseHeaders, x.ResponseWire = int64(n), int64(n)
 	h.strings.response(x, head)
-	h.sniffed = h.sniffed[:0]
 	if !h.labelled {
 		h.labelled = true
 		f.Label("http", "")
 	}
 	return x
+}
+
+// inform notes an informational response.
+func (x *httpExchange) inform(status int, reason []byte) {
+	if len(x.Info) < maxInfo {
+		x.Info = append(x.Info, status)
+	}
+	x.InfoReason = string(reason[:min(len(reason), maxValue)])
+}
+
+// trailer notes the name of a field in a trailer section.
+func (x *httpExchange) trailer(name string) {
+	if len(x.Trailers) < maxTrailers {
+		x.Trailers = append(x.Trailers, strings.Clone(name[:min(len(name), maxTrailerName)]))
+	}
 }
 
 // asker is the transaction that the next response belongs to, nil when its
@@ -227,7 +261,6 @@ func (h *httpDecoder) endMessage(s *httpStream) {
 			s.state, s.x, s.remain = httpAwait, x, 0
 		}
 	} else {
-		h.recognise(x, h.sniffed)
 		x.ResponseComplete, x.answered = true, true
 	}
 	h.ready = h.ready || x.asked && x.answered
@@ -238,7 +271,6 @@ func (h *httpDecoder) abandon(s *httpStream) {
 	if x := s.x; s == &h.up {
 		x.asked = true
 	} else {
-		h.recognise(x, h.sniffed)
 		x.begun, x.answered = true, true
 		if h.up.x == x && h.up.state == httpAwait {
 			h.up.x = nil
@@ -271,20 +303,16 @@ func (h *httpDecoder) closeStream(f *sensor.Flow, s *httpStream) {
 }
 
 // content takes octets of a body, transfer coding removed.
-func (h *httpDecoder) content(s *httpStream, b []byte) {
+func (h *httpDecoder) content(f *sensor.Flow, s *httpStream, b []byte, emit sensor.Emit) {
 	h.count(s, int64(len(b)), int64(len(b)))
-	if x := s.x; s == &h.down && !x.sniffed {
-		whole := s.state == httpBody && int64(len(b)) == s.remain
-		switch {
-		case len(h.sniffed) == 0 && (whole || len(b) >= sniffLen):
-			h.recognise(x, b[:min(len(b), sniffLen)])
-		default:
-			h.sniffed = append(h.sniffed, b[:min(len(b), sniffLen-len(h.sniffed))]...)
-			if len(h.sniffed) == sniffLen {
-				h.recognise(x, h.sniffed)
-			}
-		}
+	h.contentOf(s).write(f, s.now, b, emit)
+}
+
+func (h *httpDecoder) contentOf(s *httpStream) *httpContent {
+	if s == &h.up {
+		return &s.x.sent
 	}
+	return &s.x.got
 }
 
 // count adds octets of content, and of the message as it is on the wire.
@@ -296,13 +324,5 @@ func (h *httpDecoder) count(s *httpStream, content, wire int64) {
 	} else {
 		x.ResponseBody += content
 		x.ResponseWire += wire
-	}
-}
-
-// recognise settles what the first octets of a response's content are.
-func (h *httpDecoder) recognise(x *httpExchange, first []byte) {
-	if !x.sniffed {
-		x.sniffed = true
-		x.Magic = h.inflaters.magic(x.ContentEncoding, first)
 	}
 }

@@ -1,9 +1,6 @@
 package decoders
 
-import (
-	"bytes"
-	"encoding/base64"
-)
+import "bytes"
 
 // Limits of what is read of one message's header section.
 const (
@@ -11,7 +8,6 @@ const (
 	maxHeadFields = 256      // fields before the section is called odd; all are read, maxHead bounds them
 	maxValue      = 2 << 10  // octets kept of a field value
 	maxTarget     = 8 << 10  // octets kept of a request target (Squid cuts its lines there)
-	maxUserToken  = 512      // octets of Basic credentials that are decoded
 )
 
 // Violations of the protocol, as they stand in records.HTTP.Odd.
@@ -24,7 +20,7 @@ const (
 	oddLengths         = "conflicting lengths"
 	oddBadLength       = "bad content length"
 	oddLengthAndCoding = "length with transfer coding"
-	oddCoding          = "unknown transfer coding"
+	oddTransferCoding  = "unknown transfer coding"
 	oddHosts           = "several hosts"
 	oddTargetBlank     = "blank in target"
 	oddNoTarget        = "no target"
@@ -36,14 +32,12 @@ const (
 )
 
 // httpHead is a parsed start line and header section. Its slices are borrowed
-// from the section; of repeated fields the first counts.
+// from the section, or copied from lines that were joined.
 type httpHead struct {
 	requestLine
 	status int
 	reason []byte
-
-	host, referrer, agent, contentType, contentEncoding []byte
-	location, server, upgrade, authorization, proxyAuth []byte
+	httpFields
 
 	length  int64 // Content-Length, -1 when there is none
 	coded   bool  // a Transfer-Encoding other than identity is present
@@ -156,10 +150,8 @@ func unfold(line, b []byte) (joined, rest []byte) {
 	return joined, b
 }
 
+// field reads one line of a header section.
 func (h *httpHead) field(line []byte) {
-	if h.fields++; h.fields == maxHeadFields+1 {
-		h.note(oddManyFields)
-	}
 	colon := bytes.IndexByte(line, ':')
 	switch {
 	case isBlank(line[0]):
@@ -174,109 +166,7 @@ func (h *httpHead) field(line []byte) {
 		h.note(oddSpaceColon)
 		name = trimBlank(name)
 	}
-	switch len(name) {
-	case len("host"):
-		if h.host != nil && equalFold(name, "host") && !bytes.Equal(h.host, trimBlank(value)) {
-			h.note(oddHosts)
-		}
-		keepField(&h.host, name, "host", value)
-	case len("server"):
-		keepField(&h.server, name, "server", value)
-	case len("referer"):
-		keepField(&h.referrer, name, "referer", value)
-		keepField(&h.upgrade, name, "upgrade", value)
-	case len("location"):
-		keepField(&h.location, name, "location", value)
-	case len("user-agent"):
-		keepField(&h.agent, name, "user-agent", value)
-	case len("content-type"):
-		keepField(&h.contentType, name, "content-type", value)
-	case len("authorization"):
-		keepField(&h.authorization, name, "authorization", value)
-	case len("content-length"):
-		if equalFold(name, "content-length") {
-			h.contentLength(trimBlank(value))
-		}
-	case len("content-encoding"):
-		keepField(&h.contentEncoding, name, "content-encoding", value)
-	case len("transfer-encoding"):
-		if equalFold(name, "transfer-encoding") {
-			h.transferEncoding(trimBlank(value))
-		}
-	case len("proxy-authorization"):
-		keepField(&h.proxyAuth, name, "proxy-authorization", value)
-	}
-}
-
-// keepField keeps a field's first value; an empty one counts too.
-func keepField(dst *[]byte, name []byte, lower string, value []byte) {
-	if *dst == nil && equalFold(name, lower) {
-		value = trimBlank(value)
-		*dst = value[:min(len(value), maxValue)]
-	}
-}
-
-// contentLength reads RFC 9110 section 8.6; a list of equal numbers is allowed.
-func (h *httpHead) contentLength(value []byte) {
-	for more := true; more; {
-		var item []byte
-		item, value, more = bytes.Cut(value, []byte{','})
-		n, ok := decimal(trimBlank(item))
-		switch {
-		case !ok:
-			h.note(oddBadLength)
-		case h.length < 0:
-			h.length = n
-		case h.length != n:
-			h.note(oddLengths)
-		}
-	}
-}
-
-// decimal reads at most 18 digits, leading zeros not counted.
-func decimal(b []byte) (n int64, ok bool) {
-	digits := bytes.TrimLeft(b, "0")
-	if len(b) == 0 || len(digits) > 18 {
-		return 0, false
-	}
-	b = digits
-	for _, c := range b {
-		if !isDigit(c) {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, true
-}
-
-// transferEncoding reads RFC 9112 section 6.1: only the last coding of the last
-// field decides how the message ends.
-func (h *httpHead) transferEncoding(value []byte) {
-	last := trimBlank(value[bytes.LastIndexByte(value, ',')+1:])
-	if equalFold(last, "identity") {
-		return
-	}
-	h.coded, h.chunked = true, equalFold(last, "chunked")
-	if !h.chunked {
-		h.note(oddCoding)
-	}
-}
-
-// user is the name in Basic credentials (RFC 7617), "" if there are none.
-func (h *httpHead) user() string {
-	for _, v := range [...][]byte{h.proxyAuth, h.authorization} {
-		scheme, token, ok := bytes.Cut(v, []byte{' '})
-		if !ok || !equalFold(scheme, "basic") {
-			continue
-		}
-		token = bytes.TrimRight(trimBlank(token), "=")
-		var buf [maxUserToken]byte
-		token = token[:min(len(token), maxUserToken)]
-		n, _ := base64.RawStdEncoding.Decode(buf[:], token)
-		name, _, _ := bytes.Cut(buf[:n], []byte{':'})
-		return string(name)
-	}
-	return ""
+	h.set(name, value)
 }
 
 // cutLine divides b after its first LF; the line has neither CR nor LF.

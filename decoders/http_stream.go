@@ -60,20 +60,20 @@ func (h *httpDecoder) step(f *sensor.Flow, s *httpStream, data []byte, emit sens
 		return h.head(f, s, data, emit)
 	case httpBody, httpChunk:
 		n := int(min(int64(len(data)), s.remain))
-		h.content(s, data[:n])
+		h.content(f, s, data[:n], emit)
 		if s.remain -= int64(n); s.remain == 0 {
 			h.endContent(s)
 		}
 		return n
 	case httpUntilClose:
-		h.content(s, data)
+		h.content(f, s, data, emit)
 	case httpChunkSize, httpChunkEnd, httpTrailer:
 		return h.framing(s, data)
 	case httpAwait:
 		return h.await(f, s, data)
 	case httpTunnel:
 		s.through += int64(len(data))
-		if h.inner != nil && !h.opaque && h.inner.Data(f, s.side, data, emit) == sensor.Done {
+		if h.inner != nil && !h.opaque && h.inner.Data(f, s.side, data, emit) != sensor.More {
 			h.opaque = true
 		}
 	case httpLost:
@@ -92,7 +92,7 @@ func (h *httpDecoder) gap(f *sensor.Flow, s *httpStream, n int64) {
 			x.Gap = true
 		}
 	case httpBody, httpUntilClose, httpChunk:
-		h.contentGap(s, n)
+		h.contentGap(f, s, n)
 	case httpChunkSize, httpChunkEnd, httpTrailer:
 		s.x.Gap = true
 		h.count(s, 0, n)
@@ -101,7 +101,7 @@ func (h *httpDecoder) gap(f *sensor.Flow, s *httpStream, n int64) {
 		s.remain += n
 	case httpTunnel:
 		s.through += n
-		if h.inner != nil && !h.opaque && h.inner.Gap(f, s.side, int(n)) == sensor.Done {
+		if h.inner != nil && !h.opaque && h.inner.Gap(f, s.side, int(n)) != sensor.More {
 			h.opaque = true
 		}
 	}
@@ -109,17 +109,16 @@ func (h *httpDecoder) gap(f *sensor.Flow, s *httpStream, n int64) {
 
 // contentGap counts lost octets of content. When they reach beyond it, what
 // followed is unknown.
-func (h *httpDecoder) contentGap(s *httpStream, n int64) {
+func (h *httpDecoder) contentGap(f *sensor.Flow, s *httpStream, n int64) {
 	s.x.Gap = true
-	if s == &h.down {
-		h.recognise(s.x, h.sniffed)
-	}
 	if s.state == httpUntilClose {
 		h.count(s, n, n)
+		h.contentOf(s).gap(f, n)
 		return
 	}
 	k := min(n, s.remain)
 	h.count(s, k, k)
+	h.contentOf(s).gap(f, k)
 	s.remain -= k
 	switch {
 	case s.remain > 0:
@@ -164,7 +163,7 @@ func (h *httpDecoder) head(f *sensor.Flow, s *httpStream, data []byte, emit sens
 	if !s.matched {
 		switch h.match(s, b) {
 		case sensor.No:
-			return h.stray(s, data, old)
+			return h.stray(f, s, data, old, emit)
 		case h.wanted(s):
 			s.matched = true
 		}
@@ -219,11 +218,12 @@ func (h *httpDecoder) headEnd(s *httpStream, b []byte) int {
 
 // stray deals with octets that begin no message: the answer to a simple request
 // is content alone; else synchronisation is lost.
-func (h *httpDecoder) stray(s *httpStream, data []byte, old int) int {
+func (h *httpDecoder) stray(f *sensor.Flow, s *httpStream, data []byte, old int, emit sensor.Emit) int {
 	if x := h.next(); s == &h.down && x != nil && x.simple {
 		x.begun, x.ResponseSeen, x.ResponseVersion, x.ResponseFrom = true, true, "0.9", s.since
-		s.x, s.state, h.sniffed = x, httpUntilClose, h.sniffed[:0]
-		h.content(s, s.held[:old])
+		s.x, s.state = x, httpUntilClose
+		x.got.openResponse(h.files, f, s.side, x, &httpHead{length: -1})
+		h.content(f, s, s.held[:old], emit)
 		s.reset()
 		return 0
 	}
@@ -263,7 +263,7 @@ func (h *httpDecoder) framing(s *httpStream, data []byte) int {
 	case httpChunkEnd:
 		n, odd = s.chunk.readEnd(data)
 	default:
-		n, odd = s.chunk.readTrailer(data)
+		n, odd = s.readTrailer(data)
 	}
 	h.count(s, 0, int64(n))
 	switch {
@@ -300,6 +300,7 @@ type chunkLine struct {
 	ext    bool // the size is over, an extension or CR follows
 	length int  // octets of the line so far
 	total  int  // octets of the trailer section so far
+	named  bool // the name of the trailer field under way is known
 	over   bool // the line, or the trailer section, is complete
 }
 
@@ -339,22 +340,42 @@ func (c *chunkLine) readEnd(b []byte) (n int, odd string) {
 	return len(b), ""
 }
 
-func (c *chunkLine) readTrailer(b []byte) (n int, odd string) {
+// readTrailer reads a trailer section and notes the names of its fields, which
+// are gathered in held.
+func (s *httpStream) readTrailer(b []byte) (n int, odd string) {
+	c := &s.chunk
 	for i, ch := range b {
 		c.total++
 		switch {
 		case ch == '\n' && c.length == 0:
 			c.over = true
+			s.reset()
 			return i + 1, ""
 		case c.total > maxHead:
 			return i + 1, oddHeadTooLong
 		case ch == '\n':
-			c.length = 0
-		case ch != '\r':
-			c.length++
+			c.length, c.named, s.held = 0, false, s.held[:0]
+		case ch == '\r':
+		default:
+			s.trailerOctet(ch)
 		}
 	}
 	return len(b), ""
+}
+
+func (s *httpStream) trailerOctet(ch byte) {
+	c := &s.chunk
+	switch {
+	case c.length == 0 && isBlank(ch): // the line before goes on
+		c.named = true
+	case c.named:
+	case ch == ':':
+		s.x.trailer(string(s.held))
+		c.named = true
+	case len(s.held) < maxTrailerName:
+		s.held = append(s.held, ch)
+	}
+	c.length++
 }
 
 func hexDigit(c byte) (byte, bool) {

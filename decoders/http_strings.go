@@ -18,19 +18,24 @@ const notInHost = "/?#@ \t\\"
 // httpStrings fills in a record's strings. What rarely changes on a connection
 // is shared between its records.
 type httpStrings struct {
-	agent, server, contentType, reason string
+	agent, server, contentType, reason                string
+	origin, via, forwarded, forwardedFor              string
+	proxyConnection, responseVia, xCache, cacheStatus string
 }
 
 // share is b as a string, the last one if that is equal.
 func share(last *string, b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
 	if string(b) != *last {
 		*last = string(b)
 	}
 	return *last
 }
 
-// request fills in what a request's header section says.
-func (h *httpStrings) request(f *sensor.Flow, x *httpExchange, head *httpHead) {
+// request fills in what a request's header section says, its URL aside.
+func (h *httpStrings) request(x *httpExchange, head *httpHead) {
 	if x.Method = knownMethod(head.method); x.Method == "" {
 		x.Method = string(head.method)
 	}
@@ -38,9 +43,33 @@ func (h *httpStrings) request(f *sensor.Flow, x *httpExchange, head *httpHead) {
 	x.UserAgent = share(&h.agent, head.agent)
 	x.RequestType = string(head.contentType)
 	x.Referrer = string(head.referrer)
-	x.User = head.user()
-	h.url(f, x, head)
-	x.kept = len(x.URL) + len(x.Target) + len(x.UserAgent) + len(x.RequestType) + len(x.Referrer) + len(x.User)
+	x.Origin = share(&h.origin, head.origin)
+	x.Range = string(head.byteRange)
+	x.RequestEncoding = string(head.contentEncoding)
+	if head.authorization != nil || head.proxyAuth != nil {
+		c := head.credentials()
+		x.User, x.AuthScheme, x.Password, x.ProxyAuth = c.user, c.scheme, c.password, c.proxy
+	}
+	h.proxies(x, head)
+}
+
+// weigh counts the octets of a request's strings.
+func (x *httpExchange) weigh() {
+	x.kept = len(x.URL) + len(x.Target) + len(x.UserAgent) + len(x.RequestType) + len(x.Referrer) + len(x.User) +
+		len(x.Origin) + len(x.Range) + len(x.RequestEncoding) + len(x.Via) + len(x.Forwarded) + len(x.ForwardedFor) +
+		len(x.ForwardedFrom) + len(x.ClientIP) + len(x.ProxyConnection) + len(x.XroxyConnection)
+	if x.offer != nil {
+		x.kept += len(x.offer.key) + len(x.offer.protocols) + len(x.offer.extensions)
+	}
+}
+
+// proxies fills in what proxies on the way say.
+func (h *httpStrings) proxies(x *httpExchange, head *httpHead) {
+	x.Via = share(&h.via, head.via)
+	x.Forwarded = share(&h.forwarded, head.forwarded)
+	x.ForwardedFor = share(&h.forwardedFor, head.forwardedFor)
+	x.ForwardedFrom, x.ClientIP = string(head.forwardedFrom), string(head.clientIP)
+	x.ProxyConnection, x.XroxyConnection = share(&h.proxyConnection, head.proxyConnection), string(head.xroxyConnection)
 }
 
 // response fills in what a response's header section says.
@@ -51,6 +80,11 @@ func (h *httpStrings) response(x *httpExchange, head *httpHead) {
 	x.Server = share(&h.server, head.server)
 	x.ContentEncoding = string(head.contentEncoding)
 	x.Location = string(head.location)
+	x.ContentRange = string(head.contentRange)
+	x.ResponseVia = share(&h.responseVia, head.via)
+	x.XCache = share(&h.xCache, head.xCache)
+	x.CacheStatus = share(&h.cacheStatus, head.cacheStatus)
+	x.Age = string(head.age)
 }
 
 // url fills in Target, Host, URL and Proxied (RFC 9112 section 3.3).
@@ -73,15 +107,16 @@ func (h *httpStrings) url(f *sensor.Flow, x *httpExchange, head *httpHead) {
 		x.Target, x.Proxied = string(target), true
 		x.Host, x.URL = withoutUser(x.Target)
 	default:
-		h.originURL(f, x, host, target)
+		h.originURL(f, x, []byte("http"), host, target)
 	}
 }
 
 // originURL puts a URL together. Host and Target are parts of it, so that one
 // string holds all three.
-func (h *httpStrings) originURL(f *sensor.Flow, x *httpExchange, host, target []byte) {
+func (h *httpStrings) originURL(f *sensor.Flow, x *httpExchange, scheme, host, target []byte) {
 	var buf [512]byte
-	url := append(buf[:0], "http://"...)
+	url := append(append(buf[:0], scheme...), "://"...)
+	prefix := len(url)
 	if len(host) > 0 {
 		url = append(url, host...)
 	} else {
@@ -100,7 +135,7 @@ func (h *httpStrings) originURL(f *sensor.Flow, x *httpExchange, host, target []
 		x.Target = x.URL[path:]
 	}
 	if len(host) > 0 {
-		x.Host = x.URL[len("http://"):authority]
+		x.Host = x.URL[prefix:authority]
 	}
 }
 

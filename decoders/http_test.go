@@ -31,21 +31,33 @@ func serverLoses(n int) octets { return octets{side: packet.FromB, gap: n} }
 // step is the time between the steps of a conversation, nanoseconds.
 const step = 1_000_000
 
+// testHTTP is the protocol with the default settings.
+func testHTTP() sensor.Protocol { return httpProtocol(newFiles(Default().Files)) }
+
 // tester plays conversations to one decoder.
 type tester struct {
 	flow    *sensor.Flow
 	decoder sensor.Decoder
 	verdict sensor.Verdict
 	records []*records.HTTP
+	files   []*records.File
+	sockets []*records.WebSocket
+	order   []string // kinds of all records
 }
 
 func newTester(protocols ...sensor.Protocol) *tester {
-	return &tester{flow: sensor.NewTestFlow(packet.ProtoTCP, protocols...), decoder: httpProtocol().New()}
+	return &tester{flow: sensor.NewTestFlow(packet.ProtoTCP, protocols...), decoder: testHTTP().New()}
 }
 
 func (c *tester) emit(r records.Record) {
-	if h, ok := r.(*records.HTTP); ok {
-		c.records = append(c.records, h)
+	c.order = append(c.order, r.Meta().Kind.String())
+	switch r := r.(type) {
+	case *records.HTTP:
+		c.records = append(c.records, r)
+	case *records.File:
+		c.files = append(c.files, r)
+	case *records.WebSocket:
+		c.sockets = append(c.sockets, r)
 	}
 }
 
@@ -165,7 +177,7 @@ func allHTTPCases() []httpCase {
 func TestHTTPConversations(t *testing.T) {
 	for _, c := range allHTTPCases() {
 		t.Run(c.name, func(t *testing.T) {
-			d := newTester(httpProtocol(), recorderProtocol())
+			d := newTester(testHTTP(), recorderProtocol())
 			d.play(c.steps, uncut)
 			if got := lines(d.records); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
@@ -188,7 +200,7 @@ func TestHTTPDoesNotDependOnSegments(t *testing.T) {
 		if c.lost {
 			continue
 		}
-		want := newTester(httpProtocol(), recorderProtocol())
+		want := newTester(testHTTP(), recorderProtocol())
 		want.play(c.steps, uncut)
 		for name, cut := range cuts {
 			times := 4
@@ -196,7 +208,7 @@ func TestHTTPDoesNotDependOnSegments(t *testing.T) {
 				times = max(1, min(times, 20_000/(len(s.data)+1))) // the long ones take long
 			}
 			for range times {
-				got := newTester(httpProtocol(), recorderProtocol())
+				got := newTester(testHTTP(), recorderProtocol())
 				got.play(c.steps, cut)
 				if !reflect.DeepEqual(got.records, want.records) {
 					t.Fatalf("%s, %s: got\n  %s\nwant\n  %s", c.name, name,
@@ -324,7 +336,7 @@ func TestHTTPHost(t *testing.T) {
 		{"CONNECT / HTTP/1.1\r\nHost: h\r\n\r\n", "h"},
 		{"CONNECT / HTTP/1.1\r\n\r\n", ""},
 	} {
-		d := newTester(httpProtocol())
+		d := newTester(testHTTP())
 		d.play([]octets{clientSays(c.request)}, uncut)
 		if len(d.records) != 1 || d.records[0].Host != c.want {
 			t.Errorf("%q: got %s, want host %q", c.request, lines(d.records), c.want)

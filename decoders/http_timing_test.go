@@ -25,7 +25,7 @@ var (
 
 func BenchmarkHTTPTransaction(b *testing.B) {
 	response := []byte(serverHeader + "Content-Length: 800\r\n\r\n" + strings.Repeat("/* x */ ", 100))
-	d, f := httpProtocol().New(), sensor.NewTestFlow(packet.ProtoTCP)
+	d, f := testHTTP().New(), sensor.NewTestFlow(packet.ProtoTCP)
 	emit := func(records.Record) {}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -37,7 +37,7 @@ func BenchmarkHTTPTransaction(b *testing.B) {
 func BenchmarkHTTPTransactionGzip(b *testing.B) {
 	body := gzipped(strings.Repeat("<html><body>"+lorem, 20))
 	response := []byte(fmt.Sprintf("%sContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", serverHeader, len(body), body))
-	d, f := httpProtocol().New(), sensor.NewTestFlow(packet.ProtoTCP)
+	d, f := testHTTP().New(), sensor.NewTestFlow(packet.ProtoTCP)
 	emit := func(records.Record) {}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -54,7 +54,7 @@ func BenchmarkHTTPBodySegment(b *testing.B) {
 		"close":   "\r\n",
 	} {
 		b.Run(name, func(b *testing.B) {
-			d, f := httpProtocol().New(), sensor.NewTestFlow(packet.ProtoTCP)
+			d, f := testHTTP().New(), sensor.NewTestFlow(packet.ProtoTCP)
 			emit := func(records.Record) {}
 			d.Data(f, packet.FromA, browserRequest, emit)
 			d.Data(f, packet.FromB, []byte(serverHeader+header), emit)
@@ -87,7 +87,7 @@ func BenchmarkHTTPMatch(b *testing.B) {
 
 func TestHTTPAllocations(t *testing.T) {
 	response := []byte(serverHeader + "Content-Length: 800\r\n\r\n" + strings.Repeat("/* x */ ", 100))
-	d, f := httpProtocol().New(), sensor.NewTestFlow(packet.ProtoTCP)
+	d, f := testHTTP().New(), sensor.NewTestFlow(packet.ProtoTCP)
 	emit := func(records.Record) {}
 	segment := bytes.Repeat([]byte("x"), 1460)
 	// The record, its URL, and its referrer.

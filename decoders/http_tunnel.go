@@ -77,11 +77,18 @@ func (h *httpDecoder) switchProtocol(f *sensor.Flow, x *httpExchange, head *http
 	h.tunnel, h.up.x = x, nil
 	h.up.reset()
 	h.up.state, h.down.state = httpTunnel, httpTunnel
-	if x.Tunnel == "tls" && !f.InTunnel() { // RFC 2817
+	switch {
+	case x.Tunnel == webSocketName:
+		h.inner = newWebSocket(x, head)
+	case x.Tunnel == "h2c":
+		inner := newHTTP2(h.files)
+		inner.upgraded(f, x)
+		h.inner = inner
+	case x.Tunnel == "tls" && !f.InTunnel(): // RFC 2817
 		h.inner = f.EnterTunnel()
-		return
+	default:
+		h.opaque = true
 	}
-	h.opaque = true
 }
 
 // upgradeName is the first protocol's name in lower case: "websocket", "h2c".

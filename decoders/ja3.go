@@ -6,6 +6,9 @@ import (
 	"strconv"
 )
 
+// ja3MaxRaw is the longest text behind a JA3 that is kept.
+const ja3MaxRaw = 4096
+
 // ja3 is the JA3 fingerprint of a ClientHello: MD5 over version, ciphers,
 // extensions, groups and point formats in decimal, GREASE left out.
 func ja3(h *hello) (sum, raw string) {
@@ -22,18 +25,22 @@ func ja3(h *hello) (sum, raw string) {
 		}
 		b = strconv.AppendUint(b, uint64(p), 10)
 	}
-	return md5Hex(b), string(b)
+	sum = md5Hex(b)
+	if len(b) <= ja3MaxRaw {
+		raw = string(b)
+	}
+	return sum, raw
 }
 
 // ja3s is the JA3S fingerprint of a ServerHello: version, cipher, extensions.
-func ja3s(h *hello) string {
+func ja3s(h *hello) (sum, raw string) {
 	b := make([]byte, 0, 64)
 	b = strconv.AppendUint(b, uint64(h.version), 10)
 	b = append(b, ',')
 	b = appendDashed(b, h.ciphers)
 	b = append(b, ',')
 	b = appendDashed(b, h.extensions)
-	return md5Hex(b)
+	return md5Hex(b), string(b)
 }
 
 func appendDashed(b []byte, list []uint16) []byte {

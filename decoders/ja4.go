@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// ja4 is FoxIO's JA4 fingerprint of a ClientHello over TCP
-// (https://github.com/FoxIO-LLC/ja4, technical_details/JA4.md; BSD 3-Clause):
+// ja4 is FoxIO's JA4 fingerprint of a ClientHello, carrier being t for TCP, d for
+// DTLS, q for QUIC (https://github.com/FoxIO-LLC/ja4, technical_details/JA4.md; BSD 3-Clause):
 // a readable part, a hash of the sorted ciphers, and a hash of the sorted
 // extensions and the signature algorithms as sent.
-func ja4(h *hello) string {
+func ja4(h *hello, carrier byte) string {
 	b := make([]byte, 0, 40)
-	b = append(b, 't')
+	b = append(b, carrier)
 	b = append(b, ja4Version(highest(h.version, h.versions))...)
 	if h.has(extServerName) {
 		b = append(b, 'd')
@@ -44,6 +44,12 @@ func ja4Version(v uint16) string {
 		return "s3"
 	case versionSSL2:
 		return "s2"
+	case versionDTLS10:
+		return "d1"
+	case versionDTLS12:
+		return "d2"
+	case versionDTLS13:
+		return "d3"
 	}
 	return "00"
 }

@@ -36,7 +36,7 @@ func TestJA4Specification(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := c.change(h)
-			if got := ja4(&h); !strings.HasPrefix(got, c.want) {
+			if got := ja4(&h, 't'); !strings.HasPrefix(got, c.want) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})

@@ -28,6 +28,7 @@ func tlsProtocol() sensor.Protocol {
 	return sensor.Protocol{
 		Name:      "tls",
 		Transport: packet.ProtoTCP,
+		Encrypted: true,
 		Match:     matchTLS,
 		New:       func() sensor.Decoder { return newTLSDecoder() },
 	}
@@ -69,22 +70,12 @@ func uint24(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
 // tlsDecoder follows one connection until its handshake has nothing more to say.
 type tlsDecoder struct {
-	r       *records.TLS
-	sides   [2]tlsSide
-	version uint16 // negotiated, 0 = not known yet
-	flight  tlsFlight
-	over    bool // nothing more to learn
-	written bool
-}
-
-// tlsFlight is what the server's messages say of the kind of handshake.
-type tlsFlight struct {
-	certificate bool
-	helloDone   bool
+	tlsHandshake
+	sides [2]tlsSide
 }
 
 func newTLSDecoder() *tlsDecoder {
-	return &tlsDecoder{r: records.NewTLS(records.Meta{})}
+	return &tlsDecoder{tlsHandshake: tlsHandshake{r: records.NewTLS(records.Meta{})}}
 }
 
 // Data implements sensor.Decoder.
@@ -99,12 +90,6 @@ func (d *tlsDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit se
 	}
 	return sensor.More
 }
-
-// client and server index tlsDecoder.sides.
-const (
-	client = 0
-	server = 1
-)
 
 func role(f *sensor.Flow, side packet.Side) int {
 	if side == f.Orig {
@@ -135,97 +120,25 @@ func (d *tlsDecoder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdict
 
 // Close implements sensor.Decoder: it writes the record if there was a
 // handshake.
-func (d *tlsDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
-	r := d.r
-	if d.written || !r.ClientHello && !r.ServerHello && !r.HelloRetry {
-		return
-	}
-	d.written = true
-	if f.InTunnel() {
-		r.Via = "CONNECT"
-	}
-	f.Label("tls", r.ServerName)
-	m := r.Meta()
-	*m = f.Meta()
-	m.Kind = records.KindTLS
-	emit(r)
-}
-
-// message reads one handshake message. Of types that are not wanted, body is nil.
-func (d *tlsDecoder) message(who int, typ byte, body []byte, now int64) {
-	r := d.r
-	r.End = now
-	switch typ {
-	case helloClient:
-		if who == client && !r.ClientHello {
-			readClientHello(body, r)
-		}
-	case helloServer:
-		if who == server && !r.ServerHello {
-			d.version = readServerHello(body, r)
-			if isTLS13(d.version) { // its ChangeCipherSpec before early data meant nothing
-				d.sides[client].encrypted = false
-			}
-		}
-	case helloRetryOld:
-		if who == server {
-			r.HelloRetry, d.version = true, versionTLS13
-		}
-	case certificateMessage:
-		d.certificates(who, body)
-	case serverKeyExchange:
-		// A named curve (RFC 8422 section 5.4), if the cipher suite is of that kind.
-		if len(body) > 3 && body[0] == 3 && r.Curve == "" && ephemeralCurve(r.Cipher) {
-			r.Curve = groupName(binary.BigEndian.Uint16(body[1:]))
-		}
-	case serverHelloDone:
-		d.flight.helloDone = true
-	}
-}
-
-// certificates reads a Certificate message of TLS 1.2 and below (RFC 5246
-// section 7.4.2): the sender's own certificate first.
-func (d *tlsDecoder) certificates(who int, body []byte) {
-	w := wire{b: body}
-	list := wire{b: w.take(w.uint8()<<16 | int(w.uint16()))}
-	var own *records.Certificate
-	n := 0
-	for len(list.b) > 0 {
-		b := list.take(list.uint8()<<16 | int(list.uint16()))
-		if list.bad {
-			break
-		}
-		if n++; n == 1 {
-			own = readCertificate(b)
-		}
-	}
-	if w.bad || list.bad {
-		odd(d.r, "malformed certificate message")
-	}
-	if who == client {
-		d.r.ClientCertificate = own
-		return
-	}
-	d.r.Certificate, d.r.Chain = own, n
-	d.flight.certificate = true
-}
+func (d *tlsDecoder) Close(f *sensor.Flow, emit sensor.Emit) { d.finish(f, emit) }
 
 // changeCipher: from here on this side of TLS 1.2 and below is encrypted. In TLS
 // 1.3 the message means nothing (RFC 8446 section 5).
 func (d *tlsDecoder) changeCipher(who int) {
+	d.note(who, 'i')
 	if isTLS13(d.version) {
 		return
 	}
 	d.sides[who].encrypted = true
-	r := d.r
-	// A server that goes on without ServerHelloDone takes up an old session,
-	// by session id or by ticket (RFC 5246 section 7.3, RFC 5077 section 3.1).
-	if who == server && r.ServerHello && !d.flight.helloDone && !d.flight.certificate && !r.Gap {
-		r.Resumed = true
-	}
+	d.cipherChanged(who)
+	d.settle()
+}
+
+// settle ends the handshake when both sides are encrypted, or nothing more can
+// be known of the one that is not.
+func (d *tlsDecoder) settle() {
 	if d.sides[client].encrypted && d.sides[server].encrypted {
-		r.Established = r.ServerHello
-		d.over = true
+		d.establish()
 	}
 	d.over = d.over || d.sides[server].encrypted && d.sides[client].lost
 }
@@ -233,8 +146,11 @@ func (d *tlsDecoder) changeCipher(who int) {
 // application is the header of a record of application data, which in TLS 1.3
 // may hide anything (RFC 8446 section 5.2).
 func (d *tlsDecoder) application(who, length int) {
-	if who == client && !d.r.ServerHello {
-		return // early data, or the server is not seen
+	if who == client && !d.r.ServerHello { // early data, or the server is not seen
+		if d.r.EarlyData {
+			d.r.EarlyDataBytes += length
+		}
+		return
 	}
 	s := &d.sides[who]
 	if !s.encrypted && isTLS13(d.version) && who == client && length < tlsMinFinished {
@@ -242,19 +158,5 @@ func (d *tlsDecoder) application(who, length int) {
 		return
 	}
 	s.encrypted = true
-	if d.sides[client].encrypted && d.sides[server].encrypted {
-		d.r.Established = d.r.ServerHello
-		d.over = true
-	}
-	d.over = d.over || d.sides[server].encrypted && d.sides[client].lost
-}
-
-// alert in clear.
-func (d *tlsDecoder) alert(level, code byte) {
-	if d.r.Alert == "" {
-		d.r.Alert = alertName(code)
-	}
-	if level != 1 || code == 0 { // fatal, or close_notify
-		d.over = true
-	}
+	d.settle()
 }

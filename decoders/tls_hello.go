@@ -14,14 +14,17 @@ const (
 	extPointFormats        = 11
 	extSignatureAlgorithms = 13
 	extALPN                = 16
+	extSessionTicket       = 35
 	extPreSharedKey        = 41
+	extEarlyData           = 42
 	extSupportedVersions   = 43
 	extKeyShare            = 51
 	extClientHelloECH      = 0xfe0d
+	extServerNameESNI      = 0xffce // draft-ietf-tls-esni-01 to 06
 )
 
 const (
-	tlsMaxCiphers   = 512 // names kept of the offered cipher suites
+	tlsMaxCiphers   = 512 // offered cipher suites, extensions, groups kept
 	tlsMaxProtocols = 64  // offered ALPN names and versions kept
 	tlsMaxName      = 255 // octets of a server name or ALPN name
 )
@@ -84,17 +87,27 @@ type hello struct {
 	signatures []uint16
 	versions   []uint16 // supported_versions
 	alpn       []byte   // the first name, nil if there is none
+	offer      tlsOffer
 }
 
 func (h *hello) has(extension uint16) bool { return slices.Contains(h.extensions, extension) }
 
+// tlsOffer is what a ClientHello offers to take up.
+type tlsOffer struct {
+	session int  // octets of the session id
+	ticket  bool // a session ticket that is not empty
+}
+
 // readClientHello reads the body of a ClientHello (RFC 8446 section 4.1.2,
-// RFC 5246 section 7.4.1.2) into r.
-func readClientHello(b []byte, r *records.TLS) {
+// RFC 5246 section 7.4.1.2, RFC 6347 section 4.2.1) into r.
+func readClientHello(b []byte, r *records.TLS) tlsOffer {
 	w, h := wire{b: b}, hello{}
 	h.version = w.uint16()
-	w.take(32)  // random
-	w.vector8() // session id
+	copy(r.ClientRandom[:], w.take(32))
+	h.offer.session = len(w.vector8())
+	if r.Protocol == "dtls" {
+		w.vector8() // cookie
+	}
 	h.ciphers = numbers(w.vector16())
 	w.vector8() // compression methods
 	if len(w.b) > 0 {
@@ -111,15 +124,35 @@ func readClientHello(b []byte, r *records.TLS) {
 	if w.bad {
 		odd(r, "malformed client hello")
 	}
+	h.report(r)
+	return h.offer
+}
+
+// report enters what was read of a ClientHello.
+func (h *hello) report(r *records.TLS) {
 	r.ClientHello = true
 	r.ClientVersion = tlsVersionName(highest(h.version, h.versions))
 	for _, v := range h.versions[:min(len(h.versions), tlsMaxProtocols)] {
 		r.ClientVersions = append(r.ClientVersions, tlsVersionName(v))
 	}
+	if len(h.ciphers) > tlsMaxCiphers {
+		odd(r, "too many cipher suites")
+	}
 	r.Ciphers = cipherList(h.ciphers)
-	r.JA3, r.JA3Raw = ja3(&h)
-	r.JA4 = ja4(&h)
+	r.ClientExtensions, r.ClientGroups, r.SignatureSchemes = kept(h.extensions), kept(h.groups), kept(h.signatures)
+	r.JA3, r.JA3Raw = ja3(h)
+	carrier := byte('t')
+	switch r.Protocol {
+	case "dtls":
+		carrier = 'd'
+	case "quic":
+		carrier = 'q'
+	}
+	r.JA4 = ja4(h, carrier)
 }
+
+// kept is as much of a list as a record bears.
+func kept(list []uint16) []uint16 { return list[:min(len(list), tlsMaxCiphers)] }
 
 func (h *hello) clientExtension(typ uint16, w wire, r *records.TLS) {
 	switch typ {
@@ -147,15 +180,42 @@ func (h *hello) clientExtension(typ uint16, w wire, r *records.TLS) {
 				r.ClientALPN = append(r.ClientALPN, string(name))
 			}
 		}
+	case extSessionTicket:
+		h.offer.ticket = len(w.b) > 0
+	case extEarlyData:
+		r.EarlyData = true
 	case extClientHelloECH:
-		r.ECH = true
+		r.ECH = readECH(w, r)
+	case extServerNameESNI:
+		r.ESNI = true
 	}
 }
 
-// highest is the newest version offered.
+// readECH reads an encrypted_client_hello extension (RFC 9849 section 5):
+//
+//	type(1) | kdf(2) aead(2) config_id(1) enc(2+n) payload(2+n)
+func readECH(w wire, r *records.TLS) *records.ECH {
+	const outer = 0
+	if w.uint8() != outer {
+		odd(r, "inner client hello in clear")
+		return new(records.ECH)
+	}
+	e := &records.ECH{KDF: w.uint16(), AEAD: w.uint16(), ConfigID: uint8(w.uint8())}
+	w.vector16() // encapsulated key
+	e.PayloadLen = len(w.vector16())
+	if w.bad {
+		odd(r, "malformed client hello")
+	}
+	return e
+}
+
+// highest is the newest version offered; DTLS counts its versions downwards.
 func highest(legacy uint16, versions []uint16) uint16 {
-	if len(versions) == 0 {
+	switch {
+	case len(versions) == 0:
 		return legacy
+	case isDTLS(legacy):
+		return slices.Min(versions)
 	}
 	return slices.Max(versions)
 }
@@ -167,68 +227,4 @@ func cipherList(ids []uint16) []string {
 		out[i] = cipherName(id)
 	}
 	return out
-}
-
-// helloRetry is the random of a ServerHello that is a HelloRetryRequest
-// (RFC 8446 section 4.1.3).
-const helloRetry = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
-
-// readServerHello reads the body of a ServerHello (RFC 8446 section 4.1.3,
-// RFC 5246 section 7.4.1.3) into r and returns the negotiated version.
-func readServerHello(b []byte, r *records.TLS) (version uint16) {
-	w, h := wire{b: b}, hello{}
-	h.version = w.uint16()
-	version = h.version
-	retry := string(w.take(32)) == helloRetry
-	// Drafts of TLS 1.3 before the 22nd had neither session id nor compression
-	// here; they are the only ones that bear 1.3 in this field.
-	early := h.version == versionTLS13 || h.version>>8 == 0x7f && h.version < 0x7f16
-	if !early {
-		w.vector8()
-	}
-	cipher := w.uint16()
-	if !early {
-		w.uint8()
-	}
-	h.ciphers = []uint16{cipher}
-	if len(w.b) > 0 {
-		list := wire{b: w.vector16()}
-		for len(list.b) > 0 && !list.bad {
-			typ, body := list.uint16(), wire{b: list.vector16()}
-			if list.bad {
-				break
-			}
-			h.extensions = append(h.extensions, typ)
-			switch typ {
-			case extSupportedVersions:
-				version = body.uint16()
-			case extKeyShare:
-				r.Curve = groupName(body.uint16())
-			case extPreSharedKey:
-				r.Resumed = !retry
-			case extALPN:
-				names := wire{b: body.vector16()}
-				r.ALPN = string(names.vector8())
-			}
-		}
-		w.bad = w.bad || list.bad
-	}
-	if w.bad {
-		odd(r, "malformed server hello")
-	}
-	r.HelloRetry = r.HelloRetry || retry
-	r.Version = tlsVersionName(version)
-	if !retry {
-		r.ServerHello = true
-		r.Cipher = cipherName(cipher)
-		r.JA3S = ja3s(&h)
-	}
-	return version
-}
-
-// odd notes the first violation.
-func odd(r *records.TLS, what string) {
-	if r.Odd == "" {
-		r.Odd = what
-	}
 }

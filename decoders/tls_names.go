@@ -13,6 +13,11 @@ const (
 	versionTLS11 = 0x0302
 	versionTLS12 = 0x0303
 	versionTLS13 = 0x0304
+
+	versionDTLSOld = 0x0100 // OpenSSL before 0.9.8f, and Cisco AnyConnect
+	versionDTLS10  = 0xfeff
+	versionDTLS12  = 0xfefd
+	versionDTLS13  = 0xfefc
 )
 
 // tlsVersionName is a protocol version as records bear it.
@@ -31,14 +36,30 @@ func tlsVersionName(v uint16) string {
 	case versionTLS13:
 		return "1.3"
 	}
+	switch v {
+	case versionDTLSOld, versionDTLS10:
+		return "dtls1.0"
+	case versionDTLS12:
+		return "dtls1.2"
+	case versionDTLS13:
+		return "dtls1.3"
+	}
 	if v>>8 == 0x7f {
 		return "1.3-draft" + strconv.Itoa(int(v&0xff))
 	}
 	return fmt.Sprintf("0x%04x", v)
 }
 
-// isTLS13 tells whether v is TLS 1.3 or one of its drafts.
-func isTLS13(v uint16) bool { return v >= versionTLS13 }
+// isDTLS tells whether v counts downwards, as DTLS's versions do.
+func isDTLS(v uint16) bool { return v>>8 == 0xfe }
+
+// isTLS13 tells whether v is TLS 1.3, DTLS 1.3 or one of the drafts.
+func isTLS13(v uint16) bool {
+	if isDTLS(v) {
+		return v <= versionDTLS13
+	}
+	return v >= versionTLS13
+}
 
 // alertName is the description of an alert (RFC 8446 section 6 and before).
 func alertName(code uint8) string {

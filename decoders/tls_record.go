@@ -1,9 +1,6 @@
 package decoders
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "encoding/binary"
 
 // Content types of records (RFC 8446 section 5.1).
 const (
@@ -18,16 +15,13 @@ const (
 const (
 	helloClient        = 1
 	helloServer        = 2
+	helloVerify        = 3 // DTLS (RFC 6347 section 4.3.2)
+	sessionTicket      = 4
 	helloRetryOld      = 6 // HelloRetryRequest of early TLS 1.3 drafts
 	certificateMessage = 11
 	serverKeyExchange  = 12
 	serverHelloDone    = 14
 )
-
-// ephemeralCurve tells whether the suite's ServerKeyExchange names a curve.
-func ephemeralCurve(cipher string) bool {
-	return strings.HasPrefix(cipher, "TLS_ECDHE_") || strings.HasPrefix(cipher, "TLS_ECDH_anon_")
-}
 
 // tlsSide is one direction: records are read octet by octet without being
 // gathered, handshake messages are gathered over records only if they are
@@ -113,6 +107,8 @@ func (d *tlsDecoder) record(who int) {
 		d.changeCipher(who)
 	case recordApplicationData:
 		d.application(who, s.left)
+	case recordHeartbeat:
+		d.note(who, 'b')
 	}
 	s.skip(0)
 }
@@ -129,7 +125,7 @@ func (d *tlsDecoder) content(who int, b []byte, now int64) {
 	case recordAlert: // an alert of another length is encrypted
 		if binary.BigEndian.Uint16(s.head[3:]) == 2 {
 			if s.nalert += copy(s.alert[s.nalert:], b); s.nalert == 2 {
-				d.alert(s.alert[0], s.alert[1])
+				d.alert(who, s.alert[0], s.alert[1])
 			}
 		}
 	}
@@ -151,11 +147,11 @@ func (d *tlsDecoder) handshake(who int, b []byte, now int64) {
 		switch {
 		case !wanted(s.mhead[0]):
 		case s.body == nil && n == s.mleft: // whole in this segment: no copy
-			d.message(who, s.mhead[0], b[:n], now)
+			d.said(who, s.mhead[0], b[:n], now)
 		default:
 			s.body = append(s.body, b[:n]...)
 			if n == s.mleft {
-				d.message(who, s.mhead[0], s.body, now)
+				d.said(who, s.mhead[0], s.body, now)
 				s.body = nil
 			}
 		}
@@ -166,25 +162,29 @@ func (d *tlsDecoder) handshake(who int, b []byte, now int64) {
 	}
 }
 
+// said takes a whole message. A client's ChangeCipherSpec before early data
+// meant nothing, as the ServerHello shows.
+func (d *tlsDecoder) said(who int, typ byte, body []byte, now int64) {
+	d.message(who, typ, body, now)
+	if typ == helloServer && isTLS13(d.version) {
+		d.sides[client].encrypted = false
+	}
+}
+
 // begin starts a message, its header being complete.
 func (d *tlsDecoder) begin(who int, now int64) {
 	s := &d.sides[who]
 	s.mleft = uint24(s.mhead[1:])
 	switch {
 	case !wanted(s.mhead[0]):
-		d.message(who, s.mhead[0], nil, now)
+		d.said(who, s.mhead[0], nil, now)
 	case s.mleft > tlsMaxMessage:
 		odd(d.r, "handshake message too long")
 		d.over = true
 	case s.mleft == 0:
-		d.message(who, s.mhead[0], nil, now)
+		d.said(who, s.mhead[0], nil, now)
 	}
 	if s.mleft == 0 {
 		s.mhad = 0
 	}
-}
-
-// wanted tells whether a message's body is read.
-func wanted(typ byte) bool {
-	return typ == helloClient || typ == helloServer || typ == certificateMessage || typ == serverKeyExchange
 }

@@ -73,6 +73,7 @@ func (d *tlsDecoder) sslv2(who int, data []byte, now int64) int {
 func (d *tlsDecoder) sslv2Client(b []byte) {
 	r := d.r
 	r.ClientHello, r.SSLv2Hello = true, true
+	d.note(client, 'c')
 	r.ClientVersion = tlsVersionName(binary.BigEndian.Uint16(b[1:]))
 	w := wire{b: b[sslv2HelloLen:]}
 	specs := w.take(int(binary.BigEndian.Uint16(b[3:])))
@@ -89,10 +90,11 @@ func (d *tlsDecoder) sslv2Server(b []byte) {
 	r := d.r
 	r.ServerHello, r.Resumed = true, b[1] != 0
 	d.version = binary.BigEndian.Uint16(b[3:])
-	r.Version = tlsVersionName(d.version)
+	r.Version, r.VersionNumber = tlsVersionName(d.version), d.version
+	d.note(server, 's')
 	w := wire{b: b[sslv2ServerLen:]}
 	if der := w.take(int(binary.BigEndian.Uint16(b[5:]))); len(der) > 0 {
-		r.Certificate, r.Chain = readCertificate(der), 1
+		r.Certificate, r.Chain, r.ChainBytes = readCertificate(der), 1, len(der)
 	}
 	d.over = true
 }

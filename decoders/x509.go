@@ -18,7 +18,7 @@ import (
 // forbidden character, must not hide who signed what, so the encoding is walked
 // here and not by crypto/x509, which refuses such certificates whole.
 func readCertificate(b []byte) *records.Certificate {
-	c := &records.Certificate{SHA256: sha256.Sum256(b), SHA1: sha1.Sum(b)}
+	c := &records.Certificate{SHA256: sha256.Sum256(b), SHA1: sha1.Sum(b), Version: 1, PathLen: -1}
 	c.Malformed = !readTBS(b, c)
 	return c
 }
@@ -27,6 +27,7 @@ func readCertificate(b []byte) *records.Certificate {
 const (
 	derBoolean         = 0x01
 	derInteger         = 0x02
+	derBitString       = 0x03
 	derOctetString     = 0x04
 	derOID             = 0x06
 	derUTCTime         = 0x17
@@ -98,10 +99,17 @@ func readTBS(b []byte, c *records.Certificate) bool {
 	outer := der{b: b}
 	certificate := outer.enter(derSequence)
 	tbs := certificate.enter(derSequence)
-	tbs.optional(derVersion)
+	if version, ok := tbs.optional(derVersion); ok {
+		if v, _ := version.want(derInteger); len(v) == 1 && v[0] < 0x7f {
+			c.Version = int(v[0]) + 1
+		}
+	}
 	serial, _ := tbs.want(derInteger)
 	c.Serial = serialText(serial)
-	tbs.want(derSequence) // signature algorithm
+	signature := tbs.enter(derSequence)
+	if oid, _ := signature.want(derOID); !signature.bad {
+		c.SignatureAlgorithm = oidName(signatureAlgorithms, oid)
+	}
 	issuer, issuerWhole := tbs.want(derSequence)
 	c.Issuer = nameText(issuer)
 	validity := tbs.enter(derSequence)
@@ -111,7 +119,7 @@ func readTBS(b []byte, c *records.Certificate) bool {
 	subject, subjectWhole := tbs.want(derSequence)
 	c.Subject = nameText(subject)
 	c.SelfSigned = len(subject) > 0 && bytes.Equal(subjectWhole, issuerWhole)
-	tbs.want(derSequence) // public key
+	readKey(tbs.enter(derSequence), c)
 	ok := okBefore && okAfter && !tbs.bad
 	for !tbs.bad && len(tbs.b) > 0 {
 		if extensions, found := tbs.optional(derExtensions); found {
@@ -122,7 +130,10 @@ func readTBS(b []byte, c *records.Certificate) bool {
 	return ok && !tbs.bad
 }
 
-var oidSubjectAltName = []byte{0x55, 0x1d, 0x11} // 2.5.29.17
+const (
+	oidSubjectAltName   = "\x55\x1d\x11" // 2.5.29.17
+	oidBasicConstraints = "\x55\x1d\x13" // 2.5.29.19
+)
 
 func readExtensions(d der, c *records.Certificate) bool {
 	list := d.enter(derSequence)
@@ -134,25 +145,47 @@ func readExtensions(d der, c *records.Certificate) bool {
 		if extension.bad {
 			return false
 		}
-		if bytes.Equal(oid, oidSubjectAltName) && !readAltNames(value, c) {
-			return false
+		switch string(oid) {
+		case oidSubjectAltName:
+			if !readAltNames(value, c) {
+				return false
+			}
+		case oidBasicConstraints:
+			readBasicConstraints(value, c)
 		}
 	}
 	return !list.bad
 }
+
+// maxAltNames bounds the alternative names kept of a certificate.
+const maxAltNames = 1000
 
 // readAltNames reads a GeneralNames (RFC 5280 section 4.2.1.6): mail addresses,
 // host names, URIs and addresses.
 func readAltNames(d der, c *records.Certificate) bool {
 	list := d.enter(derSequence)
 	for !list.bad && len(list.b) > 0 {
-		switch tag, v, _ := list.next(); tag {
-		case 0x81, 0x82, 0x86:
-			c.Names = append(c.Names, string(appendVisible(nil, v, "")))
+		tag, v, _ := list.next()
+		var kind *[]string
+		switch tag {
+		case 0x81:
+			kind = &c.Emails
+		case 0x82:
+			kind = &c.DNS
+		case 0x86:
+			kind = &c.URIs
 		case 0x87:
-			if a, ok := netip.AddrFromSlice(v); ok {
+			if a, ok := netip.AddrFromSlice(v); ok && len(c.Names) < maxAltNames {
+				c.IPs = append(c.IPs, a)
 				c.Names = append(c.Names, a.String())
 			}
+		}
+		if len(c.Names) >= maxAltNames {
+			c.MoreNames++
+		} else if kind != nil {
+			name := string(appendVisible(nil, v, ""))
+			*kind = append(*kind, name)
+			c.Names = append(c.Names, name)
 		}
 	}
 	return !list.bad

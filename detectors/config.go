@@ -17,8 +17,9 @@ type Config struct {
 
 // SiteConfig is the [detect.site] section: what is remembered of the network.
 type SiteConfig struct {
-	// Proxies are addresses of explicit web proxies besides those learned. Default none.
-	Proxies []netip.Addr `toml:"proxies"`
+	// Proxies are addresses of explicit web proxies besides those learned: those of
+	// the [site] section. Default none.
+	Proxies []netip.Addr `toml:"-"`
 	// ProxyClients is from how many machines a machine inside must serve proxy
 	// requests to be taken for a proxy; 20 served requests do as well. Default 3, 1 to 10.
 	ProxyClients int `toml:"proxy_clients"`

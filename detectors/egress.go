@@ -135,6 +135,8 @@ func (d *egress) excursion(f *records.Flow) (excursion, bool) {
 			return x, false
 		case f.Resp.Packets > 0:
 			x.opened = 1
+		case d.site.sight.blind():
+			return x, false
 		default:
 			x.blocked = 1
 		}

@@ -95,8 +95,9 @@ func (o outcome) step() float64 {
 }
 
 // outcomeOf reads what a flow came to. A flow that shows one direction only
-// where the other must exist says nothing.
-func outcomeOf(r *records.Flow) outcome {
+// where the other must exist says nothing; nor does a datagram without an answer
+// where the mirror is blind for one direction.
+func outcomeOf(r *records.Flow, blind bool) outcome {
 	m := r.Meta()
 	switch m.Key.Proto {
 	case packet.ProtoTCP:
@@ -113,7 +114,7 @@ func outcomeOf(r *records.Flow) outcome {
 		case r.Orig.Packets == 0:
 		case r.Resp.Packets > 0:
 			return success
-		case traceroute(m.Server().Port()) || reply(m):
+		case blind || traceroute(m.Server().Port()) || reply(m):
 		default:
 			return mute
 		}
@@ -123,7 +124,7 @@ func outcomeOf(r *records.Flow) outcome {
 		case !echo:
 		case r.Resp.Packets > 0:
 			return success
-		default:
+		case !blind:
 			return failure
 		}
 	}
@@ -179,7 +180,7 @@ func (d *scan) Observe(r records.Record, emit sensor.Emit) {
 		d.allowed++
 		return
 	}
-	x := target{at: f.Start, addr: server.Addr(), port: server.Port(), proto: m.Key.Proto, outcome: outcomeOf(f)}
+	x := target{at: f.Start, addr: server.Addr(), port: server.Port(), proto: m.Key.Proto, outcome: outcomeOf(f, d.site.sight.blind())}
 	if x.outcome == unknown {
 		d.abstained++
 		return

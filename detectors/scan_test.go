@@ -2,6 +2,7 @@ package detectors
 
 import (
 	"fmt"
+	"kagami/packet"
 	"math/rand/v2"
 	"testing"
 
@@ -230,8 +231,21 @@ func TestOutcomes(t *testing.T) {
 	} {
 		f := s.flow(monday, "10.0.0.1", "10.0.0.2", 445, "SF")
 		f.ConnState, f.History = c.state, c.history
-		if got := outcomeOf(f); got != c.want {
+		if got := outcomeOf(f, false); got != c.want {
 			t.Errorf("%s %s: %v, want %v", c.state, c.history, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		proto uint8
+		blind bool
+		want  outcome
+	}{
+		{packet.ProtoUDP, false, mute}, {packet.ProtoUDP, true, unknown}, {packet.ProtoICMP, false, failure}, {packet.ProtoICMP, true, unknown},
+	} {
+		f := s.flow(monday, "10.0.0.1", "10.0.0.2", 445, "S0")
+		f.Meta().Key.Proto, f.Resp.Packets, f.ICMPType = c.proto, 0, 8
+		if got := outcomeOf(f, c.blind); got != c.want {
+			t.Errorf("protocol %d without an answer, blind %v: %v, want %v", c.proto, c.blind, got, c.want)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type site struct {
 	proxied uint64            // transactions through explicit proxies
 	refused uint64            // proxies beyond maxProxies
 	users   uint64            // machines that use a proxy
+	sight   sight
 }
 
 // host is a machine inside.
@@ -91,6 +92,7 @@ func (s *site) Observe(r records.Record, _ sensor.Emit) {
 	case *records.HTTP:
 		s.learnProxy(r)
 	case *records.Flow:
+		s.sight.note(r)
 		s.learnServer(r)
 	case *records.DNS:
 		s.learnNames(r)

@@ -29,6 +29,10 @@ type Config struct {
 	// packet time. Default 1000. Range 1..60000.
 	FlushMS int `toml:"flush_ms"`
 
+	// CutoffKiB is how much payload of each direction of an encrypted flow is kept,
+	// in KiB; behind it only headers are. Default 64. Range 0..1048576, 0 keeps all.
+	CutoffKiB int `toml:"cutoff_kib"`
+
 	// Interface is the name written into the segments; set by the program.
 	Interface string `toml:"-"`
 	// Wait makes Add wait for the disk instead of losing packets: for capture
@@ -44,6 +48,7 @@ const (
 	maxSegmentAgeS = 24 * 60 * 60
 	maxBufferMiB   = 256
 	maxFlushMS     = 60_000
+	maxCutoffKiB   = 1 << 20
 )
 
 // Default is the configuration of a small box.
@@ -56,6 +61,7 @@ func Default() Config {
 		MinFreeBytes: 2 << 30,
 		BufferMiB:    2,
 		FlushMS:      1000,
+		CutoffKiB:    64,
 	}
 }
 
@@ -80,6 +86,7 @@ func (c Config) Validate() []error {
 	within("segment_age_s", int64(c.SegmentAgeS), 1, maxSegmentAgeS)
 	within("buffer_mib", int64(c.BufferMiB), 1, maxBufferMiB)
 	within("flush_ms", int64(c.FlushMS), 1, maxFlushMS)
+	within("cutoff_kib", int64(c.CutoffKiB), 0, maxCutoffKiB)
 	return errs
 }
 

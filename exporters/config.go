@@ -38,11 +38,12 @@ func Open(c Config, env Env) (*Export, error) {
 	if env.Logger == nil {
 		env.Logger = slog.New(slog.DiscardHandler)
 	}
-	s, err := place.entry.open(place.url, env)
+	format := f.open(env)
+	s, err := place.open(env, format)
 	if err != nil {
 		return nil, fmt.Errorf("open export %q: %w", c.To, err)
 	}
-	e := newExport(c.Format+" to "+place.url.Redacted(), f.open(env), s, env.Logger)
+	e := newExport(c.Format+" to "+place.url.Redacted(), format, s, env.Logger)
 	for _, k := range c.kinds(f) {
 		e.kinds[k] = true
 	}
@@ -54,10 +55,31 @@ type place struct {
 	url   *url.URL
 }
 
+func (p place) open(env Env, f Format) (Sink, error) {
+	if isDirectory(p.url) {
+		return openDirectory(p.url, env, f)
+	}
+	return p.entry.open(p.url, env)
+}
+
 func (c Config) resolve() (*formatEntry, place, error) {
 	f, err1 := c.format()
 	p, err2 := c.place()
+	if err1 == nil && err2 == nil {
+		err2 = f.checkPlace(p.url)
+	}
 	return f, p, errors.Join(err1, err2, c.checkRecords(f))
+}
+
+// checkPlace tells whether the format's logs can go there.
+func (f *formatEntry) checkPlace(u *url.URL) error {
+	switch directory := isDirectory(u); {
+	case directory && f.logs == oneLog:
+		return fmt.Errorf("export.to: %q: format %q writes one log: want a file, without the slash at the end", u.Redacted(), f.name)
+	case !directory && f.logs == logFiles:
+		return fmt.Errorf("export.to: %q: format %q writes a file for each log: want a directory, with a slash at the end, as in file:///var/log/kagami/zeek/", u.Redacted(), f.name)
+	}
+	return nil
 }
 
 func (c Config) format() (*formatEntry, error) {

@@ -28,6 +28,7 @@ type Output interface {
 type Export struct {
 	name   string
 	format Format
+	joiner joiner // the format, if it is one
 	kinds  [records.NumKinds]bool
 	sink   Sink
 	logger *slog.Logger
@@ -82,7 +83,9 @@ type transientError struct{ error }
 func (e transientError) Unwrap() error { return e.error }
 
 func newExport(name string, f Format, s Sink, l *slog.Logger) *Export {
-	return &Export{name: name, format: f, sink: s, logger: l}
+	e := &Export{name: name, format: f, sink: s, logger: l}
+	e.joiner, _ = f.(joiner)
+	return e
 }
 
 // Name is the format and the place, for logs and metrics; it holds no password.
@@ -92,11 +95,11 @@ func (e *Export) Name() string { return e.name }
 // an error, every later call returns that error.
 func (e *Export) Write(recs []records.Record) error {
 	for _, r := range recs {
-		if l, ok := e.line(r); ok {
+		for l, ok := e.line(r); ok; l, ok = e.more() {
 			e.batch.add(l)
-		}
-		if e.batch.full() {
-			e.writeBatch()
+			if e.batch.full() {
+				e.writeBatch()
+			}
 		}
 	}
 	e.writeBatch()
@@ -112,11 +115,16 @@ func (e *Export) writeBatch() {
 	e.batch.reset()
 }
 
-// line formats one record. Its text is valid until the next call.
+// line formats one record; more gives its further lines. Their text is valid
+// until the next call.
 func (e *Export) line(r records.Record) (Line, bool) {
 	m := r.Meta()
 	if m.Kind >= records.NumKinds || !e.kinds[m.Kind] {
 		return Line{}, false
+	}
+	if e.joiner != nil {
+		e.joiner.add(r)
+		return e.more()
 	}
 	text, ok := e.format.Append(e.text[:0], r)
 	e.text = text[:0]
@@ -125,6 +133,30 @@ func (e *Export) line(r records.Record) (Line, bool) {
 	}
 	e.made.Add(1)
 	return Line{Text: text, At: m.At, Kind: m.Kind, Severity: severity(r)}, true
+}
+
+// more is the next line that is due; only a joiner has any.
+func (e *Export) more() (Line, bool) {
+	if e.joiner == nil {
+		return Line{}, false
+	}
+	text, l, ok := e.joiner.next(e.text[:0])
+	e.text = text[:0]
+	if ok {
+		e.made.Add(1)
+		l.Text = text
+	}
+	return l, ok
+}
+
+// rest is the first of the lines that waited for records to come; more gives the
+// further ones.
+func (e *Export) rest() (Line, bool) {
+	if e.joiner == nil {
+		return Line{}, false
+	}
+	e.joiner.rest()
+	return e.more()
 }
 
 func severity(r records.Record) Severity {
@@ -214,8 +246,24 @@ func (e *Export) Flush() error { return e.wrap("flush", e.sink.Flush()) }
 // Reopen opens the sink's file again, after log rotation.
 func (e *Export) Reopen() error { return e.wrap("reopen", e.sink.Reopen()) }
 
-// Close flushes and frees the sink. The context is there for Output's sake.
-func (e *Export) Close(context.Context) error { return e.wrap("close", e.sink.Close()) }
+// Close writes what the format still holds, flushes and frees the sink. The
+// context is there for Output's sake.
+func (e *Export) Close(context.Context) error {
+	gaveUp := e.err != nil // and said so
+	for l, ok := e.rest(); ok; l, ok = e.more() {
+		e.batch.add(l)
+		if e.batch.full() {
+			e.writeBatch()
+		}
+	}
+	e.writeBatch()
+	if gaveUp {
+		return e.closeSink()
+	}
+	return errors.Join(e.err, e.closeSink())
+}
+
+func (e *Export) closeSink() error { return e.wrap("close", e.sink.Close()) }
 
 func (e *Export) wrap(verb string, err error) error {
 	if err == nil {

@@ -27,12 +27,25 @@ type Format interface {
 	Append(dst []byte, r records.Record) ([]byte, bool)
 }
 
+// joiner is a Format of several logs, in which a record has none, one or several
+// lines, and some come later: when the record that completes them does.
+type joiner interface {
+	Format
+	// add takes a record.
+	add(r records.Record)
+	// rest tells that no record follows: what waits is due.
+	rest()
+	// next appends the next line that is due. It fills in all of the Line but Text.
+	next(dst []byte) ([]byte, Line, bool)
+}
+
 // Line is one line on its way, with what a sink's own header needs.
 type Line struct {
 	Text     []byte // without the newline; borrowed, valid until Write returns
 	At       int64  // the record's logical time, nanoseconds since the epoch
 	Kind     records.Kind
 	Severity Severity
+	Log      string // which of the format's logs it belongs to, "" if there is one
 }
 
 // Severity is a syslog severity (RFC 5424 section 6.2.1).
@@ -73,7 +86,9 @@ type Env struct {
 	Location  *time.Location // of the formats that write local time; nil is UTC
 	HostName  string         // of this sensor: syslog and NetScreen headers
 	Device    string         // device name in NetScreen lines; "" is "kagami"
+	Version   string         // of the program, in CEF and LEEF headers; "" is "0"
 	DirectTLS DirectTLS
+	ProxyLegs ProxyLegs
 	Files     FileMode
 	Stdout    io.Writer // of "stdout:"; nil is the process's own
 	Logger    *slog.Logger
@@ -85,6 +100,15 @@ type DirectTLS uint8
 const (
 	DirectTLSAsConnect DirectTLS = iota // a CONNECT line at the end of the connection
 	DirectTLSOmitted
+)
+
+// ProxyLegs says what access logs make of what a proxy asked on behalf of a
+// workstation whose own request is in the log: a reader wants one line a fetch.
+type ProxyLegs uint8
+
+const (
+	ProxyLegsOmitted ProxyLegs = iota
+	ProxyLegsShown
 )
 
 // FileMode says what a file sink does with a file that is there already.
@@ -99,15 +123,32 @@ type formatEntry struct {
 	name  string
 	kinds []records.Kind // that it has lines for
 	open  func(Env) Format
+	logs  logs
 }
+
+// logs says how many logs a format makes.
+type logs uint8
+
+const (
+	oneLog   logs = iota
+	manyLogs      // each into a file of a directory, or all into one place
+	logFiles      // each into a file of a directory
+)
 
 // formats are all formats, in the order in which messages list them.
 var formats = []formatEntry{
-	{"ecs", allKinds(), newECS},
-	{"squid", []records.Kind{records.KindHTTP, records.KindFlow}, newSquid},
-	{"squid-combined", []records.Kind{records.KindHTTP, records.KindFlow}, newSquidCombined},
-	{"netscreen", []records.Kind{records.KindFlow}, newNetScreen},
-	{"bind", []records.Kind{records.KindDNS}, newBIND},
+	{"ecs", allKinds(), newECS, oneLog},
+	{"squid", []records.Kind{records.KindHTTP, records.KindFlow}, newSquid, oneLog},
+	{"squid-combined", []records.Kind{records.KindHTTP, records.KindFlow}, newSquidCombined, oneLog},
+	{"netscreen", []records.Kind{records.KindFlow}, newNetScreen, oneLog},
+	{"bind", []records.Kind{records.KindDNS}, newBIND, oneLog},
+	{"postfix", []records.Kind{records.KindMail}, newPostfix, oneLog},
+	{"eve", eveKinds(), newEVE, oneLog},
+	{"zeek", allKinds(), newZeek, logFiles},
+	{"zeek-json", allKinds(), newZeekJSON, manyLogs},
+	{"cef", allKinds(), newCEF, oneLog},
+	{"leef", allKinds(), newLEEF, oneLog},
+	{"leef1", allKinds(), newLEEF1, oneLog},
 }
 
 func allKinds() []records.Kind {

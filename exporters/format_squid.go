@@ -25,7 +25,7 @@ const (
 	maxMethod = 64
 )
 
-func newSquid(e Env) Format { return &squid{access{direct: e.DirectTLS}} }
+func newSquid(e Env) Format { return &squid{access{direct: e.DirectTLS, legs: e.ProxyLegs}} }
 
 // Append implements Format.
 func (f *squid) Append(dst []byte, r records.Record) ([]byte, bool) {
@@ -97,6 +97,7 @@ func appendMIME(dst []byte, s string) []byte {
 // access is one line of an access log before it is spelled out.
 type access struct {
 	direct DirectTLS
+	legs   ProxyLegs
 
 	start, end int64 // nanoseconds since the epoch
 	client     netip.Addr
@@ -118,6 +119,9 @@ type access struct {
 const tunnelReply = 39
 
 func (a *access) read(r records.Record) bool {
+	if a.legs == ProxyLegsOmitted && r.Meta().Workstations != nil {
+		return false
+	}
 	switch r := r.(type) {
 	case *records.HTTP:
 		return a.readHTTP(r)
@@ -133,15 +137,18 @@ func (a *access) readHTTP(r *records.HTTP) bool {
 		return false
 	}
 	m := r.Meta()
-	*a = access{direct: a.direct, start: r.Start, end: max(r.End, r.ResponseFrom, r.RequestEnd, r.Start), client: m.Client().Addr(),
+	*a = access{direct: a.direct, legs: a.legs, start: r.Start, end: max(r.End, r.ResponseFrom, r.RequestEnd, r.Start), client: m.Client().Addr(),
 		bytes: r.ResponseWire, method: r.Method, version: r.Version, user: r.User,
 		hierarchy: "HIER_DIRECT", peer: m.Server().Addr(), mime: r.ContentType, referrer: r.Referrer, agent: r.UserAgent}
 	a.url = httpTarget(r)
 	if r.ResponseSeen {
 		a.status = min(max(r.Status, 0), 999)
 	}
-	if r.Proxied { // which origin the proxy asked cannot be seen from here
-		a.hierarchy, a.peer = "HIER_NONE", netip.Addr{}
+	if r.Proxied {
+		a.hierarchy, a.peer = "HIER_NONE", netip.Addr{} // nobody asked, or the proxy's other leg was not seen
+		if r.OriginAddr.IsValid() {
+			a.hierarchy, a.peer = "HIER_DIRECT", r.OriginAddr.Addr()
+		}
 	}
 	success := a.status >= 200 && a.status < 300
 	switch {
@@ -153,17 +160,31 @@ func (a *access) readHTTP(r *records.HTTP) bool {
 		}
 	case a.status == 0:
 		a.result, a.bytes = "TCP_MISS_ABORTED", 0
-	case r.Proxied && (a.status == 403 || a.status == 407):
+	case r.Proxied && !r.OriginAddr.IsValid() && (a.status == 403 || a.status == 407):
 		a.result = "TCP_DENIED"
 	case a.status == 101:
 		a.result = "TCP_MISS"
 		a.bytes += r.TunnelFromResp
 	case !r.ResponseComplete:
-		a.result = "TCP_MISS_ABORTED"
+		a.result = cached(r) + "_ABORTED"
 	default:
-		a.result = "TCP_MISS"
+		a.result = cached(r)
 	}
 	return true
+}
+
+// cached is Squid's word for what a cache did. Whether it answered from memory
+// (TCP_MEM_HIT) cannot be seen from outside.
+func cached(r *records.HTTP) string {
+	switch {
+	case r.Cache == records.CacheRevalidated:
+		return "TCP_REFRESH_UNMODIFIED"
+	case r.Cache == records.CacheHit && r.Status == 304:
+		return "TCP_IMS_HIT"
+	case r.Cache == records.CacheHit:
+		return "TCP_HIT"
+	}
+	return "TCP_MISS"
 }
 
 // readTLS reads a connection that carried TLS straight from the client to the
@@ -175,7 +196,7 @@ func (a *access) readTLS(r *records.Flow) bool {
 	}
 	m := r.Meta()
 	server := m.Server()
-	*a = access{direct: a.direct, start: r.Start, end: r.End, client: m.Client().Addr(),
+	*a = access{direct: a.direct, legs: a.legs, start: r.Start, end: r.End, client: m.Client().Addr(),
 		result: "TCP_TUNNEL", status: 200, bytes: int64(r.Resp.Payload) + tunnelReply,
 		method: "CONNECT", version: "1.1", hierarchy: "HIER_DIRECT", peer: server.Addr()}
 	a.url = target{host: r.ServerName, addr: server.Addr(), port: server.Port(), withPort: true}

@@ -26,7 +26,7 @@ const (
 )
 
 func newSquidCombined(e Env) Format {
-	return &squidCombined{access: access{direct: e.DirectTLS}, zone: e.Location}
+	return &squidCombined{access: access{direct: e.DirectTLS, legs: e.ProxyLegs}, zone: e.Location}
 }
 
 // Append implements Format.

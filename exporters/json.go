@@ -12,7 +12,11 @@ import (
 // UTF-8 become U+FFFD each. Escaped besides what must be: DEL and the C1 controls,
 // and U+2028/U+2029, which some readers take for the end of a line.
 func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
+	return append(appendJSONText(append(dst, '"'), s), '"')
+}
+
+// appendJSONText is appendJSONString without the quotation marks.
+func appendJSONText(dst []byte, s string) []byte {
 	clean := 0 // s[clean:i] can be copied as it is
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -33,7 +37,7 @@ func appendJSONString(dst []byte, s string) []byte {
 		i += n
 		clean = i
 	}
-	return append(append(dst, s[clean:]...), '"')
+	return append(dst, s[clean:]...)
 }
 
 // appendJSONEscape escapes a rune of the basic multilingual plane.

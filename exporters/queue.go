@@ -66,7 +66,7 @@ func (q *Queue) Name() string { return q.export.Name() }
 func (q *Queue) Write(recs []records.Record) error {
 	var err error
 	for _, r := range recs {
-		if l, ok := q.export.line(r); ok {
+		for l, ok := q.export.line(r); ok; l, ok = q.export.more() {
 			err = q.put(l)
 		}
 	}
@@ -212,8 +212,13 @@ func (q *Queue) Flush() error { return nil }
 func (q *Queue) Reopen() error { return q.export.Reopen() }
 
 // Close sends what waits, until ctx ends, and frees the sink. What was not sent
-// by then counts as failed and is an error.
+// by then counts as failed and is an error. No Write may be under way.
 func (q *Queue) Close(ctx context.Context) error {
+	for l, ok := q.export.rest(); ok; l, ok = q.export.more() {
+		if q.put(l) != nil { // counted
+			break
+		}
+	}
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
@@ -234,7 +239,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	if late != nil {
 		late = q.export.wrap("close", errors.New("time ran out before every line was sent"))
 	}
-	return errors.Join(q.err, late, q.export.Close(ctx))
+	return errors.Join(q.err, late, q.export.closeSink())
 }
 
 // Stats are the export's counters and what waits.

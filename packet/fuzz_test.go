@@ -2,6 +2,7 @@ package packet
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -123,4 +124,26 @@ func decode(data []byte) (g gopacket.Packet) {
 	g = gopacket.NewPacket(data, layers.LayerTypeEthernet, gopacket.Default)
 	g.Layers()
 	return g
+}
+
+// FuzzPlainTCP: the short way for plain TCP says what the long way says, whatever
+// was in the packet before.
+func FuzzPlainTCP(f *testing.F) {
+	for _, s := range seeds(f) {
+		f.Add(s, uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, more uint16) {
+		wire := uint32(len(data)) + uint32(more)
+		short := Packet{VLANs: 1, VLAN: [2]uint16{7, 8}, Tunnel: Tunnel{Kind: GRE, Depth: 2}, ICMPID: 3, Missing: 9, BadSum: true}
+		if !short.plainTCP(data, wire) {
+			return
+		}
+		var long Packet
+		if out := long.parse(data, wire, LinkEthernet); out != OK {
+			t.Fatalf("the long way says %v", out)
+		}
+		if !reflect.DeepEqual(short, long) {
+			t.Errorf("short %+v\nlong  %+v", short, long)
+		}
+	})
 }

@@ -27,6 +27,14 @@ var be = binary.BigEndian
 // wire. It overwrites p and never allocates. After Fragment, give p to a
 // Reassembler; after any other outcome than OK the Key is not valid.
 func (p *Packet) Parse(data []byte, wireLen uint32, link LinkType) Outcome {
+	if link == LinkEthernet && p.plainTCP(data, wireLen) {
+		return OK
+	}
+	return p.parse(data, wireLen, link)
+}
+
+// parse reads any frame.
+func (p *Packet) parse(data []byte, wireLen uint32, link LinkType) Outcome {
 	*p = Packet{Data: data, WireLen: wireLen, End: len(data), L2: -1, cut: max(int(wireLen)-len(data), 0)}
 	proto, out := p.link(link)
 	if out != OK {

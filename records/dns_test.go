@@ -92,7 +92,7 @@ func TestDNSFields(t *testing.T) {
 	r.Opcode, r.RCode, r.Flags = "QUERY", "NOERROR", []string{"RD", "RA"}
 	r.Name, r.Type, r.Class, r.Questions = "www.Example.jp", "A", "IN", 1
 	r.RegisteredDomain, r.Subdomain, r.TopLevelDomain = "example.jp", "www", "jp"
-	r.Answers = []Answer{{"www.Example.jp", "CNAME", "IN", 60, "x.example.jp"}, {"x.example.jp", "A", "IN", 0, "192.0.2.1"}}
+	r.Answers = []Answer{{"www.Example.jp", "CNAME", "IN", 60, true, "x.example.jp"}, {"x.example.jp", "A", "IN", 0, false, "192.0.2.1"}}
 	r.Resolved = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	r.Dropped, r.Authority, r.Additional, r.Forgotten = 1, 2, 3, 4
 	r.EDNS, r.EDNSVersion, r.UDPSize, r.DO, r.ECS, r.Cookie = true, 0, 1232, true, "10.1.2.0/24/0", 8
@@ -106,7 +106,7 @@ func TestDNSFields(t *testing.T) {
 		"dns.question.registered_domain=example.jp", "dns.question.subdomain=www", "dns.question.top_level_domain=jp", "dns.question.type=A",
 		"dns.resolved_ip=[192.0.2.1]", "dns.response_code=NOERROR", "dns.type=answer", "network.protocol=dns",
 		"related.hosts=[www.Example.jp]", "related.ip=[10.0.0.0 192.0.0.0 192.0.2.1]",
-		"kagami.dns.additional=3", "kagami.dns.authority=2", "kagami.dns.dropped_answers=1",
+		"kagami.dns.additional=3", "kagami.dns.authority=2", "kagami.dns.cache_flush=1", "kagami.dns.dropped_answers=1",
 		"kagami.dns.edns.client_subnet=10.1.2.0/24/0", "kagami.dns.edns.cookie_bytes=8", "kagami.dns.edns.dnssec_ok=1",
 		"kagami.dns.edns.udp_size=1232", "kagami.dns.edns.version=0", "kagami.dns.forgotten_queries=4", "kagami.dns.malformed=1",
 		"kagami.dns.questions=1", "kagami.dns.rtt=400", "kagami.dns.signed=1", "kagami.dns.tcp=1"}

@@ -67,7 +67,9 @@ func (r *Flow) AppendFields(dst []Field) []Field {
 	f.Flag("kagami.conn.shunted", r.Shunted)
 	f.Str("kagami.conn.tunnel", r.Tunnel)
 	r.Orig.fields(&f, &clientCountNames)
+	m.ClientHost.fields(&f, &clientHostNames, m.ClientMAC)
 	r.Resp.fields(&f, &serverCountNames)
+	m.ServerHost.fields(&f, &serverHostNames, m.ServerMAC)
 	m.tail(&f)
 	return f
 }

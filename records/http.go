@@ -17,7 +17,9 @@ type HTTP struct {
 	ResponseFrom int64 // first octet of the response
 	End          int64 // last octet of the transaction; for CONNECT, of the tunnel
 
-	Depth int // 1-based number of the transaction on its connection
+	Depth  int    // 1-based number of the transaction on its connection
+	Stream uint32 // HTTP/2: the stream's identifier, 0 in HTTP/1
+	Pushed bool   // HTTP/2: the server sent the request too (PUSH_PROMISE)
 
 	RequestSeen      bool
 	Method           string
@@ -28,9 +30,24 @@ type HTTP struct {
 	Proxied          bool   // absolute-form or CONNECT: the server is an explicit proxy
 	Referrer         string
 	UserAgent        string
-	User             string // proxy or basic authentication user, "" if none
-	RequestHeaders   int64  // octets of the request line and header section
-	RequestBody      int64  // octets of content, transfer coding removed
+	User             string   // user of basic or digest authentication, "" if none
+	AuthScheme       string   // scheme of the credentials in lower case: "basic", "bearer", "negotiate" ...
+	ProxyAuth        bool     // the credentials are for the proxy
+	Password         bool     // the credentials held a password in clear, which is not kept
+	Origin           string   // Origin
+	Range            string   // Range
+	RequestEncoding  string   // Content-Encoding of the request
+	Via              string   // Via of the request; lines of one field are joined by ", "
+	ForwardedFor     string   // X-Forwarded-For
+	Forwarded        string   // Forwarded (RFC 7239)
+	ForwardedFrom    string   // X-Forwarded-From
+	ClientIP         string   // Client-IP
+	ProxyConnection  string   // Proxy-Connection, which clients of a proxy send
+	XroxyConnection  string   // the same, as some proxies disguise it
+	FormFields       []string // names of the parts of a multipart/form-data request
+	RequestFiles     []FileRef
+	RequestHeaders   int64 // octets of the request line and header section
+	RequestBody      int64 // octets of content, transfer coding removed
 	RequestComplete  bool
 	ResponseSeen     bool
 	Status           int
@@ -41,6 +58,12 @@ type HTTP struct {
 	RequestType      string // Content-Type of the request
 	Location         string
 	Server           string
+	ContentRange     string // Content-Range of the response
+	ResponseVia      string // Via of the response
+	XCache           string // X-Cache, as caches add it: "HIT from proxy.example"
+	CacheStatus      string // Cache-Status (RFC 9211)
+	Age              string // Age, in seconds as sent
+	ResponseFiles    []FileRef
 	ResponseHeaders  int64 // octets of the status line and header section
 	ResponseBody     int64 // octets of content, transfer coding removed
 	ResponseWire     int64 // octets of the whole final response as sent, header section and framing included
@@ -53,9 +76,18 @@ type HTTP struct {
 	TunnelFromOrig int64  // octets from client and server through the tunnel
 	TunnelFromResp int64
 
-	Gap  bool   // octets were lost inside the transaction
-	Odd  string // first violation of the protocol met, "" if none: "bad chunk size", "conflicting lengths" ...
-	Info []int  // 1xx statuses seen before the final response
+	// Proxied only, set by the site stage when both legs are visible.
+	Cache            CacheState
+	OriginAddr       netip.AddrPort // whom the proxy asked; also when candidates agree on it
+	OriginFlow       uint64         // the proxy's connection to it (Meta.UID), 0 = not certain
+	OriginCandidates int            // how many of the proxy's requests may be this one's, when it is ambiguous
+
+	Gap        bool     // octets were lost inside the transaction
+	Odd        string   // first violation of the protocol met, "" if none: "bad chunk size", "conflicting lengths" ...
+	Info       []int    // 1xx statuses seen before the final response
+	InfoReason string   // reason phrase of the last of them
+	Trailers   []string // names of the fields in trailer sections, in the order met
+	Reset      string   // HTTP/2: error code of the RST_STREAM or GOAWAY that ended the stream: "CANCEL", "NO_ERROR" ...
 }
 
 // NewHTTP returns an HTTP record that bears m.
@@ -67,19 +99,42 @@ func (r *HTTP) Stamp(m Meta) { m.Kind = KindHTTP; r.meta = m }
 // Meta implements Record.
 func (r *HTTP) Meta() *Meta { return &r.meta }
 
+// ProxyHeaders are the request's fields that speak of proxies on its way, each
+// as "NAME -> value": what Zeek's http.log calls proxied.
+func (r *HTTP) ProxyHeaders() []string {
+	var out []string
+	for _, f := range [...]struct{ name, value string }{
+		{"CLIENT-IP", r.ClientIP}, {"FORWARDED", r.Forwarded}, {"PROXY-CONNECTION", r.ProxyConnection}, {"VIA", r.Via},
+		{"X-FORWARDED-FOR", r.ForwardedFor}, {"X-FORWARDED-FROM", r.ForwardedFrom}, {"XROXY-CONNECTION", r.XroxyConnection},
+	} {
+		if f.value != "" {
+			out = append(out, f.name+" -> "+f.value)
+		}
+	}
+	return out
+}
+
 // HostName is the host without its port and, for IPv6, without brackets.
-func (r *HTTP) HostName() string {
-	host, _ := splitPort(r.Host)
+func (r *HTTP) HostName() string { return hostName(r.Host) }
+
+func hostName(authority string) string {
+	host, _ := splitPort(authority)
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+// domainOf is the host name in an authority, "" if it is an address.
+func domainOf(authority string) string {
+	name := hostName(authority)
+	if _, err := netip.ParseAddr(name); err == nil {
+		return ""
+	}
+	return name
 }
 
 // AppendFields implements Record.
 func (r *HTTP) AppendFields(dst []Field) []Field {
 	f, m := Fields(dst), &r.meta
-	domain := r.HostName()
-	if _, err := netip.ParseAddr(domain); err == nil {
-		domain = ""
-	}
+	domain := domainOf(r.Host)
 	m.event(&f, r.event())
 	m.network(&f, "http", 0, 0)
 	m.endpoints(&f, Peer{}, Peer{Domain: domain})
@@ -92,6 +147,7 @@ func (r *HTTP) AppendFields(dst []Field) []Field {
 	f.Str("user.name", r.User)
 	f.Str("user_agent.original", r.UserAgent)
 	r.own(&f)
+	r.proxy(&f)
 	m.tail(&f)
 	return f
 }
@@ -172,8 +228,17 @@ func (r *HTTP) url(f *Fields) {
 
 // own appends what ECS has no name for.
 func (r *HTTP) own(f *Fields) {
+	f.Str("kagami.http.age", r.Age)
+	f.Flag("kagami.http.auth.password", r.Password)
+	f.Flag("kagami.http.auth.proxy", r.ProxyAuth)
+	f.Str("kagami.http.auth.scheme", r.AuthScheme)
+	f.Str("kagami.http.cache_status", r.CacheStatus)
+	f.Str("kagami.http.content_range", r.ContentRange)
 	f.Int("kagami.http.depth", int64(r.Depth))
 	f.Str("kagami.http.encoding", r.ContentEncoding)
+	f.Strs("kagami.http.form_fields", r.FormFields)
+	f.Str("kagami.http.forwarded", r.Forwarded)
+	f.Str("kagami.http.forwarded_for", r.ForwardedFor)
 	f.Flag("kagami.http.gap", r.Gap)
 	f.Str("kagami.http.host", r.Host)
 	if len(r.Info) > 0 {
@@ -182,23 +247,65 @@ func (r *HTTP) own(f *Fields) {
 			info[i] = strconv.Itoa(s)
 		}
 		f.Strs("kagami.http.informational", info)
+		f.Str("kagami.http.informational_reason", r.InfoReason)
 	}
 	f.Str("kagami.http.location", r.Location)
 	f.Str("kagami.http.magic", r.Magic)
 	f.Str("kagami.http.odd", r.Odd)
+	f.Str("kagami.http.origin", r.Origin)
 	f.Flag("kagami.http.proxied", r.Proxied)
+	f.Strs("kagami.http.proxy_headers", r.ProxyHeaders())
+	f.Flag("kagami.http.pushed", r.Pushed)
+	f.Str("kagami.http.range", r.Range)
 	f.Str("kagami.http.reason", r.Reason)
 	f.Bool("kagami.http.request_complete", r.RequestComplete)
+	f.Str("kagami.http.request_encoding", r.RequestEncoding)
 	f.Time("kagami.http.request_end", r.RequestEnd)
+	fileRefs(f, "kagami.http.request_files", r.RequestFiles)
+	f.Str("kagami.http.reset", r.Reset)
 	f.Bool("kagami.http.response_complete", r.ResponseComplete)
+	fileRefs(f, "kagami.http.response_files", r.ResponseFiles)
 	f.Time("kagami.http.response_start", r.ResponseFrom)
 	f.Str("kagami.http.response_version", r.ResponseVersion)
+	f.Str("kagami.http.response_via", r.ResponseVia)
 	f.Str("kagami.http.server", r.Server)
+	f.Count("kagami.http.stream", uint64(r.Stream))
+	f.Strs("kagami.http.trailers", r.Trailers)
 	if r.Tunnel != "" || r.TunnelName != "" || r.TunnelFromOrig != 0 || r.TunnelFromResp != 0 {
 		f.Int("kagami.http.tunnel.client_bytes", r.TunnelFromOrig)
 		f.Str("kagami.http.tunnel.name", r.TunnelName)
 		f.Str("kagami.http.tunnel.protocol", r.Tunnel)
 		f.Int("kagami.http.tunnel.server_bytes", r.TunnelFromResp)
+	}
+	f.Str("kagami.http.via", r.Via)
+	f.Str("kagami.http.x_cache", r.XCache)
+}
+
+// proxy appends the proxy's other leg.
+func (r *HTTP) proxy(f *Fields) {
+	f.Str("kagami.proxy.cache", string(r.Cache))
+	f.Count("kagami.proxy.candidates", uint64(r.OriginCandidates))
+	if r.OriginFlow != 0 {
+		f.Str("kagami.proxy.origin.flow_id", (&Meta{UID: r.OriginFlow}).FlowID())
+	}
+	if r.OriginAddr.IsValid() {
+		f.IP("kagami.proxy.origin.ip", r.OriginAddr.Addr())
+		f.Int("kagami.proxy.origin.port", int64(r.OriginAddr.Port()))
+	}
+}
+
+// fileRefs appends an array of files.
+func fileRefs(f *Fields, name string, refs []FileRef) {
+	mark := Begin
+	for i := range refs {
+		f.Mark(mark, name)
+		f.Str("id", refs[i].ID)
+		f.Str("mime_type", refs[i].MIME)
+		f.Str("name", refs[i].Name)
+		mark = Next
+	}
+	if len(refs) > 0 {
+		f.Mark(End, name)
 	}
 }
 

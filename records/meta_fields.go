@@ -58,17 +58,25 @@ var datasets = func() (d [NumKinds]string) {
 }()
 
 // ID is the record's id: the flow's id and the record's number within it; for
-// an alert, those of the record that raised it and the alert's own number.
+// an alert or identity, those of the record that raised it and its own number.
 func (m *Meta) ID() string {
 	b := make([]byte, 0, 24)
 	b = appendHex(b, m.UID, 16)
 	b = append(b, '-')
 	b = appendHex(b, uint64(m.Seq), 0)
 	if m.Sub != 0 {
-		b = append(b, '-', 'a')
+		b = append(b, '-', subLetter(m.Kind))
 		b = appendHex(b, uint64(m.Sub), 0)
 	}
 	return string(b)
+}
+
+// subLetter tells apart what one record raises.
+func subLetter(k Kind) byte {
+	if k == KindIdentity {
+		return 'i'
+	}
+	return 'a'
 }
 
 // FlowID is the flow's id as it stands in records: 16 hexadecimal digits.
@@ -161,19 +169,25 @@ type Peer struct {
 	Bytes   uint64 // octets of IP datagrams sent by it; 0 = not counted in this record
 	Packets uint64
 	Domain  string
+	user    string
 }
 
 // endpoints appends source.* (the client) and destination.* (the server).
 func (m *Meta) endpoints(f *Fields, client, server Peer) {
+	if client.Domain == "" {
+		client.Domain = m.ClientHost.name()
+	}
+	server.Domain = m.domain(server.Domain)
+	client.user, server.user = m.ClientHost.user(), m.ServerHost.user()
 	m.peer(f, &sourceNames, m.Client(), m.ClientMAC, client)
 	m.peer(f, &destinationNames, m.Server(), m.ServerMAC, server)
 }
 
-type peerNames struct{ address, bytes, domain, ip, mac, packets, port string }
+type peerNames struct{ address, bytes, domain, ip, mac, packets, port, user string }
 
 var (
-	sourceNames      = peerNames{"source.address", "source.bytes", "source.domain", "source.ip", "source.mac", "source.packets", "source.port"}
-	destinationNames = peerNames{"destination.address", "destination.bytes", "destination.domain", "destination.ip", "destination.mac", "destination.packets", "destination.port"}
+	sourceNames      = peerNames{"source.address", "source.bytes", "source.domain", "source.ip", "source.mac", "source.packets", "source.port", "source.user.name"}
+	destinationNames = peerNames{"destination.address", "destination.bytes", "destination.domain", "destination.ip", "destination.mac", "destination.packets", "destination.port", "destination.user.name"}
 )
 
 func (m *Meta) peer(f *Fields, n *peerNames, ep netip.AddrPort, mac [6]byte, p Peer) {
@@ -187,6 +201,7 @@ func (m *Meta) peer(f *Fields, n *peerNames, ep netip.AddrPort, mac [6]byte, p P
 	if m.HasPorts() {
 		f.Int(n.port, int64(ep.Port()))
 	}
+	f.Str(n.user, p.user)
 }
 
 // MAC is an EUI-48 as ECS writes it (RFC 7042): upper case, hyphens.
@@ -204,13 +219,15 @@ func MAC(a [6]byte) string {
 
 // related appends related.*: every address, and the names given.
 func (m *Meta) related(f *Fields, hosts []string) {
-	f.Strs("related.hosts", hosts)
-	f.IPs("related.ip", []netip.Addr{m.Client().Addr(), m.Server().Addr()})
+	f.Strs("related.hosts", m.names(hosts))
+	f.IPs("related.ip", m.addrs())
 }
 
 // tail appends the kagami.* fields that close every record of a flow; a kind's
-// own kagami.* fields come right before it.
+// own kagami.* fields come right before it. It has kagami.client, kagami.server,
+// kagami.name and kagami.workstation for all kinds but flows.
 func (m *Meta) tail(f *Fields) {
+	m.told(f)
 	f.Str("kagami.flow.id", m.FlowID())
 	if t := &m.Tunnel; t.Depth > 0 {
 		f.Int("kagami.tunnel.depth", int64(t.Depth))

@@ -56,7 +56,7 @@ type Meta struct {
 	At    int64  // logical time of emission, nanoseconds since the epoch: for a time-out the last packet plus the time-out
 	Epoch uint32 // counts backward steps of the capture's clock
 	Seq   uint32 // order among the records of one flow
-	Sub   uint32 // alerts: order among those that one record raised, from 1
+	Sub   uint32 // alerts, identities: order among those that one record raised, from 1
 	UID   uint64 // the flow's id: a hash of its key and its first packet's capture and logical time
 	Kind  Kind
 
@@ -73,6 +73,14 @@ type Meta struct {
 	ServerZone     string
 	ClientInternal bool
 	ServerInternal bool
+
+	// What other records told of this one's ends: set by the site stage, which
+	// shares it between records.
+	ClientHost   *Host         // nil = nothing is known, or the client is not inside
+	ServerHost   *Host         // nil = nothing is known, or the server is not inside
+	Resolved     *Resolved     // the name that the client had looked up the server's address by; nil if none, or if it is the record's own
+	NameSource   string        // where the server's name comes from: "sni", "host", "connect", "dns" ...; "" = no name
+	Workstations *Workstations // a proxy's own connections: for whom; nil = not known
 
 	Visibility Visibility
 }

@@ -15,6 +15,9 @@ type Stats struct {
 	Duplicates uint64 // packets that the mirror port delivered before
 	Gaps       uint64 // holes in decoded TCP streams
 	Shunted    uint64 // flows handed to the kernel
+	KeptBack   uint64 // frames of such flows that the kernel counted and dropped; not among Frames
+	KeptBytes  uint64 // octets of these on the wire
+	Cut        uint64 // packets of encrypted flows of which only the headers were kept on disk
 	FlowsNew   uint64
 	FlowsOpen  uint64 // now
 	Evicted    uint64 // flows given up because the table was full
@@ -36,6 +39,7 @@ func (r *Stats) AppendFields(dst []Field) []Field {
 	r.meta.event(&f, Event{Kind: "metric", Category: categoryHost, Type: typeInfo, Action: "sensor-stats", Start: r.Start, End: r.End})
 	n := func(name string, v uint64) { f.Int(name, int64(v)) }
 	n("kagami.stats.duplicates", r.Duplicates)
+	n("kagami.stats.evidence_cut_packets", r.Cut)
 	n("kagami.stats.flows.ended", r.Window.Flows)
 	n("kagami.stats.flows.evicted", r.Evicted)
 	n("kagami.stats.flows.new", r.FlowsNew)
@@ -46,6 +50,8 @@ func (r *Stats) AppendFields(dst []Field) []Field {
 	n("kagami.stats.frames.dropped", r.Dropped)
 	n("kagami.stats.frames.not_read", r.NotRead)
 	n("kagami.stats.frames.received", r.Frames)
+	n("kagami.stats.frames.shunted", r.KeptBack)
+	n("kagami.stats.frames.shunted_bytes", r.KeptBytes)
 	n("kagami.stats.incomplete_datagrams", r.Fragments)
 	n("kagami.stats.ring_freezes", r.Freezes)
 	n("kagami.stats.tcp.gaps", r.Gaps)

@@ -12,7 +12,7 @@ func TestTLSFields(t *testing.T) {
 	r := NewTLS(wholeMeta(packet.ProtoTCP))
 	r.Start, r.End = 100, 300
 	r.ClientHello, r.ServerHello, r.HelloRetry, r.Established = true, true, true, true
-	r.ServerName, r.ECH, r.SSLv2Hello, r.ClientALPN = "www.example.jp", true, true, []string{"h2"}
+	r.ServerName, r.ECH, r.SSLv2Hello, r.ClientALPN = "www.example.jp", new(ECH), true, []string{"h2"}
 	r.ClientVersion, r.ClientVersions, r.Ciphers = "1.3", []string{"1.3", "1.2"}, []string{"TLS_AES_128_GCM_SHA256"}
 	r.JA3, r.JA3Raw, r.JA4, r.JA3S = "j3", "raw", "j4", "j3s"
 	r.Version, r.Cipher, r.Curve, r.ALPN, r.Resumed = "1.2", "TLS_AES_128_GCM_SHA256", "x25519", "h2", true

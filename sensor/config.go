@@ -13,6 +13,7 @@ type Config struct {
 	MaxHeldFlow int      `toml:"max_held_flow"` // the same for one direction of one flow
 	Decode      bool     `toml:"decode"`        // false: flows only, no protocol is decoded
 	Dedup       bool     `toml:"dedup"`         // leave out packets that the mirror port delivers twice
+	Cutoff      int      `toml:"-"`             // octets of payload of a direction after which the store gets only the headers of an encrypted flow, 0 = never
 	Timeouts    Timeouts `toml:"timeouts"`
 
 	timeouts [numClasses]int64

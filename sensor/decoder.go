@@ -31,6 +31,7 @@ const (
 type Protocol struct {
 	Name      string // network.protocol: "http"
 	Transport uint8  // packet.ProtoTCP or packet.ProtoUDP
+	Encrypted bool   // what follows its decoder's Done is encrypted
 	Match     func(f *Flow, side packet.Side, first []byte) Match
 	New       func() Decoder
 }

@@ -30,10 +30,12 @@ func (w *Worker) sweep(now int64) {
 	w.clock = max(w.clock, now)
 	for c := range w.table.lists {
 		timeout := w.config.timeouts[c]
-		for f := w.table.lists[c].head; f != nil && f.touched+timeout <= now; f = w.table.lists[c].head {
-			if !w.alive(f) {
+		for f := w.table.lists[c].head; f != nil && f.listedAt+timeout <= now; {
+			next := f.next
+			if f.touched+timeout <= now && !w.alive(f) {
 				w.end(f, f.touched+timeout, EndTimeout)
 			}
+			f = next
 		}
 	}
 }
@@ -44,8 +46,7 @@ func (w *Worker) alive(f *Flow) bool {
 	if f.shunt == nil || !w.catchUp(f) {
 		return false
 	}
-	f.touched = w.clock
-	w.table.touch(f, f.class)
+	w.table.touch(f, f.class, w.clock)
 	return true
 }
 
@@ -62,6 +63,9 @@ func (w *Worker) endAll(why End) {
 func (w *Worker) end(f *Flow, at int64, why End) {
 	if f.shunt != nil {
 		w.unshunt(f)
+	}
+	if f.headers {
+		w.unhead(f)
 	}
 	f.clock, f.Now, f.Cut = at, f.last, 0
 	w.flushStreams(f)

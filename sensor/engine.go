@@ -24,6 +24,7 @@ type Options struct {
 	Config    Config // with Workers > 0
 	Networks  *Networks
 	Protocols []Protocol
+	Stage     Stage // completes records on their way to the detectors, nil: none does
 	Detectors []Detector
 	Output    func([]records.Record) // gets the records in order; the slice is its own
 	Store     func(worker int) Store // nil: packets are not kept
@@ -60,7 +61,7 @@ func New(o Options) *Engine {
 		}
 		e.workers = append(e.workers, newWorker(&e.Config, &e.room, o.Networks, e.Protocols, store))
 	}
-	e.merger = newMerger(n, o.Detectors, o.Output)
+	e.merger = newMerger(n, o.Stage, o.Detectors, o.Output)
 	return e
 }
 

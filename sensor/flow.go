@@ -7,23 +7,41 @@ import (
 
 // Flow is one conversation while it lasts. The exported members and methods are
 // what decoders use; they are valid during the call they were given in.
+//
+// What every packet needs comes first and close together: a packet's cost is the
+// cache lines it touches.
 type Flow struct {
-	Key  packet.Key
-	Orig packet.Side // the originator (client)
-	Now  int64       // capture time of the packet at hand, nanoseconds since the epoch
-	Cut  int         // octets that the capture's snap length took from the datagram or segment at hand
+	hash   uint64
+	chain  *Flow // next in the hash bucket, or in the free list
+	Key    packet.Key
+	Orig   packet.Side // the originator (client)
+	class  class
+	listed bool
+	flags
+
+	Now      int64        // capture time of the packet at hand, nanoseconds since the epoch
+	Cut      int          // octets that the capture's snap length took from the datagram or segment at hand
+	clock    int64        // logical time of the packet at hand, or of the expiry under way
+	touched  int64        // logical time of the last packet
+	listedAt int64        // the same when the flow got its place in the time-out list
+	last     int64        // capture time of the last packet
+	decoder  Decoder      // nil: only counted
+	dir      [2]direction // by packet.Side
 
 	Service    string // set by Label
 	ServerName string
 	Tunnel     string
 	TunnelName string
-
-	inTunnel bool
-	worker   *Worker
-	clock    int64 // logical time of the packet at hand, or of the expiry under way
-	uid      uint64
-	seq      uint32 // records written
 	flowState
+}
+
+// flags are facts of a flow that any packet may change.
+type flags struct {
+	inTunnel    bool
+	midstart    bool // TCP: the first packet was not a SYN
+	unreachable bool // an ICMP error said that the server's port is closed
+	truncated   bool
+	flipped     bool
 }
 
 // Meta returns the header of the flow's next record: call it once per record,
@@ -34,6 +52,13 @@ func (f *Flow) Meta() records.Meta {
 	m.Seq = f.seq
 	f.seq++
 	return m
+}
+
+// NewFileID returns an id for a file that crosses in the flow: the flow's id and
+// the file's number, such as 2568dcbdb152320c-f1.
+func (f *Flow) NewFileID() string {
+	f.files++
+	return records.FileID(f.uid, f.files)
 }
 
 // Label names the application protocol and the server's name. Only the first
@@ -77,31 +102,27 @@ func (f *Flow) Finished(side packet.Side) bool { return f.dir[side].tcp.finned }
 // LastFrom is the capture time of side's last packet, 0 if it sent none.
 func (f *Flow) LastFrom(side packet.Side) int64 { return f.dir[side].last }
 
-// flowState is what the engine keeps of a flow.
+// flowState is what the engine keeps of a flow besides.
 type flowState struct {
-	hash       uint64
-	chain      *Flow // next in the hash bucket, or in the free list
+	worker     *Worker
 	prev, next *Flow // in the time-out list
-	class      class
-	listed     bool
+	start      int64 // capture time of the first packet
+	uid        uint64
+	seq        uint32 // records written
+	files      uint32 // file ids given out
+	icmpType   uint8
+	icmpCode   uint8
+	histLen    uint8
+	history    [maxHistory]byte
 
-	dir         [2]direction // by packet.Side
-	start, last int64        // capture times
-	touched     int64        // logical time of the last packet
-	midstart    bool         // TCP: the first packet was not a SYN
-	unreachable bool         // an ICMP error said that the server's port is closed
-	truncated   bool
-	flipped     bool
-	icmpType    uint8
-	icmpCode    uint8
-	history     [maxHistory]byte
-	histLen     uint8
-
-	decoder     Decoder // nil: only counted
 	waiting     Decoder // said Enough: to be closed with the flow
 	recognizer  recognizer
 	shunt       *shunted // not nil: the kernel counts its packets
 	unshuntable bool
+	sealed      bool   // what its decoder does not read any more is encrypted
+	past        bool   // the cutoff: of its packets only the headers are kept
+	headers     bool   // the kernel was asked to hand over only the headers
+	whole       uint32 // packets past the cutoff that came whole
 
 	first firstPacket
 	meta  *records.Meta // what its records share, made with the first of them
@@ -120,17 +141,17 @@ type direction struct {
 	packets, bytes, ipBytes uint64
 	payloadSum              uint64 // sum of payloads, repeated ones too
 	last                    int64
-	overlap                 uint64
-	badSums                 uint64
 	ttl                     uint8
+	copyTTL                 uint8 // of the first copy that took another path
 	vlan                    uint16
-	duplicates              uint64 // copies that the mirror delivered, not counted otherwise
-	copyTTL                 uint8  // of the first copy that took another path
 	copyVLAN                uint16
-	recent                  recent
 	tcp                     tcpSide
+	recent                  recent
 	hist                    history
 	stream                  stream
+	overlap                 uint64
+	badSums                 uint64
+	duplicates              uint64 // copies that the mirror delivered, not counted otherwise
 }
 
 func (f *Flow) payload(s packet.Side) uint64 {

@@ -22,11 +22,13 @@ func (m mark) less(o mark) bool {
 	return m.epoch < o.epoch || m.epoch == o.epoch && m.at < o.at
 }
 
-// merger puts the workers' records into one order, lets the detectors read them
-// and hands them on. One goroutine uses it.
+// merger puts the workers' records into one order, lets the stage complete them
+// and the detectors read them, and hands them on. One goroutine uses it.
 type merger struct {
 	marks     []mark
 	pending   []records.Record
+	stage     Stage // nil: records go straight to the detectors
+	epoch     uint32
 	detectors []Detector
 	output    func([]records.Record)
 	drops     uint64    // frames lost by the kernel so far
@@ -37,12 +39,13 @@ type merger struct {
 	window visibility
 	batch  []records.Record
 	alerts uint32
-	emit   Emit
+	next   Emit // observe, as the stage gets it
+	emit   Emit // alert, as the detectors get it
 }
 
-func newMerger(workers int, detectors []Detector, output func([]records.Record)) *merger {
-	m := &merger{marks: make([]mark, workers), detectors: detectors, output: output}
-	m.emit = m.alert
+func newMerger(workers int, stage Stage, detectors []Detector, output func([]records.Record)) *merger {
+	m := &merger{marks: make([]mark, workers), stage: stage, detectors: detectors, output: output}
+	m.next, m.emit = m.observe, m.alert
 	return m
 }
 
@@ -89,13 +92,15 @@ func (m *merger) release(to mark) {
 		}
 	}
 	if n == 0 {
+		m.reached(to)
 		return
 	}
 	ready := m.pending[:n]
 	slices.SortFunc(ready, func(a, b records.Record) int { return records.Compare(a.Meta(), b.Meta()) })
 	for _, r := range ready {
-		m.observe(r)
+		m.pass(r)
 	}
+	m.reached(to)
 	rest := copy(m.pending, m.pending[n:])
 	clear(m.pending[rest:])
 	m.pending = m.pending[:rest]

@@ -133,6 +133,7 @@ func (r *recognizer) found(f *Flow, p *Protocol, m Match, side packet.Side, data
 		f.flip()
 	}
 	r.inner = p.New()
+	f.sealed = p.Encrypted
 	pending := r.pending
 	r.pending, r.size = nil, 0
 	verdict := More

@@ -57,6 +57,10 @@ func (k *kernel) Shunted(key packet.Key) (sensor.Shunted, bool) {
 	return sensor.Shunted{}, false
 }
 
+func (k *kernel) Headers(packet.Key, uint32) bool { return false }
+
+func (k *kernel) Totals() (packets, octets uint64) { return uint64(k.dropped), 0 }
+
 func (k *kernel) Release(key packet.Key) (sensor.Shunted, bool) {
 	c, ok := k.Shunted(key)
 	delete(k.table, key)

@@ -59,6 +59,22 @@ type Shunter interface {
 	Shunted(k packet.Key) (Shunted, bool)
 	// Release ends it and returns the final counts.
 	Release(k packet.Key) (Shunted, bool)
+	// Headers asks that of the flow's further packets at most so many octets come,
+	// until Release; false as with Shunt. Asking again is no harm.
+	Headers(k packet.Key, octets uint32) bool
+	// Totals are all packets that were counted and dropped so far, of all sources
+	// that share the kernel's side, and their octets on the wire.
+	Totals() (packets, octets uint64)
+}
+
+// ShuntTotals are the totals of the sources of one interface. It costs a system call.
+func ShuntTotals(srcs []Source) (packets, octets uint64) {
+	for _, src := range srcs {
+		if s, ok := src.(Shunter); ok {
+			return s.Totals()
+		}
+	}
+	return 0, 0
 }
 
 // Shunted are the packets that a Shunter kept back, by packet.Side.

@@ -15,6 +15,7 @@ type reporter struct {
 	next    mark
 	start   int64
 	source  SourceStats
+	shunted [2]uint64 // packets and octets
 	workers WorkerStats
 	window  records.Window
 }
@@ -46,6 +47,10 @@ func (r *reporter) report(at mark, window records.Window) *records.Stats {
 	s.Duplicates = w.Duplicates - r.workers.Duplicates
 	s.Gaps = w.Gaps - r.workers.Gaps
 	s.Shunted = w.Shunted - r.workers.Shunted
+	packets, octets := ShuntTotals(r.sources)
+	s.KeptBack, s.KeptBytes = packets-r.shunted[0], octets-r.shunted[1]
+	r.shunted = [2]uint64{packets, octets}
+	s.Cut = w.CutPackets - r.workers.CutPackets
 	s.FlowsNew = w.Flows - r.workers.Flows
 	s.FlowsOpen = w.Active
 	s.Evicted = w.Ended[EndEviction] - r.workers.Ended[EndEviction]

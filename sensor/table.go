@@ -6,8 +6,13 @@ import (
 	"kagami/packet"
 )
 
+// relist is how long a flow keeps its place in its time-out list although more
+// packets came, in nanoseconds of logical time: to move it for each would touch
+// its neighbours' memory too. Lists are in order of the time of listing.
+const relist = 250e6
+
 // class is a time-out class of flows. Each has an ordered list: the flow that
-// was silent longest comes first.
+// was silent longest, but for relist, comes first.
 type class uint8
 
 const (
@@ -34,7 +39,7 @@ type table struct {
 	free    *Flow
 }
 
-// flowList is a doubly linked list in order of last packet, oldest first.
+// flowList is a doubly linked list in order of listing, oldest first.
 type flowList struct{ head, tail *Flow }
 
 func newTable(limit int, all *atomic.Int64) table {
@@ -88,20 +93,21 @@ func (t *table) remove(f *Flow) {
 	t.all.Add(-1)
 }
 
-// touch moves a flow to the end of the list of class c.
-func (t *table) touch(f *Flow, c class) {
+// touch gives a flow its place in the list of class c at the logical time now.
+func (t *table) touch(f *Flow, c class, now int64) {
+	f.touched = now
 	if f.listed {
-		if f.class == c && t.lists[c].tail == f {
+		if f.class == c && now-f.listedAt < relist {
 			return
 		}
 		t.lists[f.class].unlink(f)
 	}
-	f.class, f.listed = c, true
+	f.class, f.listed, f.listedAt = c, true, now
 	t.lists[c].push(f)
 }
 
 // oldest is the flow to give up when the table is full: of the first class that
-// has any, in the order of the classes, the one that was silent longest.
+// has any, in the order of the classes, the first of its list.
 func (t *table) oldest() *Flow {
 	for c := range t.lists {
 		if f := t.lists[c].head; f != nil {

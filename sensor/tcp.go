@@ -24,14 +24,14 @@ const maxJump = 1 << 30
 // decoded or not. Positions are relative to the first payload octet.
 type tcpSide struct {
 	state  tcpState
-	known  bool   // base is set
+	known  bool // base is set
+	finned bool
 	base   uint32 // sequence number of position 0
 	top    uint64 // one past the highest position seen
 	acked  uint64 // one past the highest position the peer acknowledged
 	holes  uint64 // octets below top that were not seen (yet)
 	again  uint64 // octets seen more than once
 	wild   uint64 // segments whose sequence number lies outside any window
-	finned bool
 }
 
 // rel is the position of a sequence number, near the given position.

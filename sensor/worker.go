@@ -46,6 +46,8 @@ type WorkerStats struct {
 	Gaps         uint64
 	GapBytes     uint64
 	Shunted      uint64 // flows handed to the kernel
+	CutPackets   uint64 // packets of which the store got the headers only
+	CutBytes     uint64 // octets of payload that it did not get
 	Duplicates   uint64 // packets that the mirror port delivered before
 	HeldOverflow uint64 // times a hole was given up because too much was held
 	Records      uint64
@@ -64,6 +66,8 @@ func (s *WorkerStats) add(o *WorkerStats) {
 	s.Active += o.Active
 	s.Gaps += o.Gaps
 	s.GapBytes += o.GapBytes
+	s.CutPackets += o.CutPackets
+	s.CutBytes += o.CutBytes
 	s.Duplicates += o.Duplicates
 	s.Shunted += o.Shunted
 	s.HeldOverflow += o.HeldOverflow
@@ -111,9 +115,6 @@ func (w *Worker) frame(fr *Frame) {
 	}
 	w.clock = fr.Clock
 	w.stats.Bytes += uint64(fr.WireLen)
-	if w.store != nil {
-		w.store.Add(fr)
-	}
 	p, frames := &w.pkt, 1
 	out := p.Parse(fr.Data, fr.WireLen, fr.Link)
 	w.stats.Outcomes[out]++
@@ -133,12 +134,17 @@ func (w *Worker) frame(fr *Frame) {
 	}
 	if out == packet.OK {
 		w.packet(fr, p, uint64(frames))
+	} else if w.store != nil {
+		w.store.Add(fr)
 	}
 }
 
 // packet counts a packet into its flow and gives its payload to the decoder.
 func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	f := w.flow(fr, p)
+	if w.store != nil {
+		w.keep(fr, f, p)
+	}
 	if f.shunt != nil {
 		w.passed(f, p)
 	}
@@ -148,7 +154,6 @@ func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	}
 	f.clock, f.Now, f.Cut = fr.Clock, fr.Time, p.Missing
 	f.last = max(f.last, fr.Time)
-	f.touched = fr.Clock
 	d := &f.dir[p.Side]
 	if d.packets == 0 {
 		d.ttl = p.TTL
@@ -164,7 +169,7 @@ func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	if p.BadSum {
 		d.badSums++
 	}
-	f.truncated = f.truncated || p.Missing > 0
+	f.truncated = f.truncated || p.Missing > 0 && !f.headers
 	switch f.Key.Proto {
 	case packet.ProtoTCP:
 		w.tcpPacket(f, p)
@@ -173,9 +178,12 @@ func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	case packet.ProtoICMP, packet.ProtoICMPv6:
 		w.icmpError(p)
 	}
-	w.table.touch(f, f.timeoutClass())
+	w.table.touch(f, f.timeoutClass(), fr.Clock)
 	if w.shuntable(f) {
 		w.shuntFlow(f)
+	}
+	if f.headers && f.class == tcpClosed {
+		w.unhead(f) // before the ports are used again
 	}
 }
 

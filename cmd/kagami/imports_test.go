@@ -30,14 +30,15 @@ var below = map[string][]string{
 	"sensor":         {"packet", "records"},
 	"decoders":       {"packet", "records", "sensor"},
 	"detectors":      {"packet", "records", "sensor"},
+	"site":           {"packet", "records", "sensor"},
 	"exporters":      {"packet", "records", "sensor"},
 	"capture":        {"packet", "records", "sensor"},
 	"capture/doctor": {"packet", "records", "sensor"},
 	"evidence":       {"packet", "records", "sensor"},
 	"bpf":            {"packet", "records", "sensor"},
 	"bpf/filter":     {"packet"},
-	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence"},
-	"cmd/kagami":     {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "bpf", "bpf/filter", "configs"},
+	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "site"},
+	"cmd/kagami":     {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "bpf", "bpf/filter", "configs", "site"},
 
 	// The laboratory judges the sensor: it must not share its parser. Only what
 	// compares kagami with a bare reader of its rings opens them itself.
@@ -95,7 +96,7 @@ func among(name string, users []string) bool {
 
 // TestSources checks rules that hold for every production file.
 func TestSources(t *testing.T) {
-	timeless := []string{"packet", "records", "sensor", "decoders", "detectors"}
+	timeless := []string{"packet", "records", "sensor", "decoders", "detectors", "site"}
 	for _, p := range goList(t) {
 		name := strings.TrimPrefix(p.ImportPath, "kagami/")
 		for _, file := range p.GoFiles {

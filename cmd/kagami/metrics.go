@@ -41,6 +41,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	counter(src.Received, desc("capture_frames_total", "Frames that reached the socket."))
 	counter(src.Dropped, desc("capture_dropped_total", "Frames dropped by the kernel for want of room in the ring."))
 	counter(src.Freezes, desc("capture_freezes_total", "Times a ring was full."))
+	packets, octets := sensor.ShuntTotals(m.sources)
+	counter(packets, desc("shunted_packets_total", "Packets that the kernel counted and dropped; capture_frames_total is without them."))
+	counter(octets, desc("shunted_octets_total", "Octets on the wire of those packets."))
 	st := m.pipeline.engine.Stats()
 	counter(st.Bytes, desc("frame_octets_total", "Octets on the wire of the frames read."))
 	outcomes := desc("frames_total", "Frames by how far they could be read.", "outcome")
@@ -132,6 +135,9 @@ func (m *metrics) evidence(counter, gauge func(uint64, *prometheus.Desc, ...stri
 	counter(s.LostDisk, packets, "lost_disk_failed")
 	counter(s.Ignored, packets, "ignored")
 	counter(s.Errors, desc("evidence_errors_total", "Failures of the disk."))
+	w := m.pipeline.engine.Stats()
+	counter(w.CutPackets, desc("evidence_cut_packets_total", "Packets of encrypted flows of which only the headers are kept."))
+	counter(w.CutBytes, desc("evidence_cut_octets_total", "Octets of payload of those packets."))
 }
 
 // detectors are numbers of either kind: how full a table is, what it forgot.

@@ -132,3 +132,5 @@ type shuntingSource struct{ idleSource }
 func (shuntingSource) Shunt(packet.Key) bool                     { return false }
 func (shuntingSource) Shunted(packet.Key) (sensor.Shunted, bool) { return sensor.Shunted{}, false }
 func (shuntingSource) Release(packet.Key) (sensor.Shunted, bool) { return sensor.Shunted{}, false }
+func (shuntingSource) Headers(packet.Key, uint32) bool           { return false }
+func (shuntingSource) Totals() (packets, octets uint64)          { return 0, 0 }

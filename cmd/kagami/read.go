@@ -16,7 +16,7 @@ import (
 
 type readCmd struct {
 	settings
-	Out   string   `short:"o" placeholder:"DIR" help:"Write records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log there. Without it, only the summary is printed."`
+	Out   string   `short:"o" placeholder:"DIR" help:"Write records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log, mail.log there. Without it, only the summary is printed."`
 	Quiet bool     `short:"q" help:"No summary and no progress bar."`
 	Args  []string `arg:"" name:"file" help:"Capture files ('-' is stdin), then a tcpdump filter if wanted."`
 }

@@ -85,7 +85,7 @@ func (r *runCmd) configure() (configs.Config, error) {
 func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s *service) (configs.Config, error) {
 	to := exportsOf(c)
 	capture := c.Capture // c itself stays as it was read, for reload to compare
-	if c.Evidence.Enabled {
+	if c.Evidence.Enabled && c.Evidence.CutoffKiB == 0 {
 		capture.ShuntFlows = 0 // what is kept on disk must come up
 	}
 	port, err := openPort(capture, log) // first, so that without the right to it nothing is left behind

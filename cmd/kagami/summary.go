@@ -239,6 +239,7 @@ func (s *summary) printBlind(w io.Writer, st sensor.WorkerStats, src sensor.Sour
 	add(st.HeldOverflow, "times reordering ran out of room")
 	add(s.ends[sensor.EndEviction.String()], "flows given up because the flow table was full")
 	add(st.Shunted, "flows of which the kernel counted the rest (encrypted or not recognised)")
+	add(st.CutPackets, "packets of encrypted flows of which only the headers are on disk: evidence.cutoff_kib")
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "Not seen or not read: nothing")
 		return

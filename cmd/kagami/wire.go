@@ -20,6 +20,7 @@ import (
 	"kagami/exporters"
 	"kagami/records"
 	"kagami/sensor"
+	"kagami/site"
 )
 
 // pipeline is everything between a source and the places records go to.
@@ -32,6 +33,7 @@ type pipeline struct {
 	summary   *summary
 	log       *slog.Logger
 	handed    int
+	site      *site.Site // nil: records are not completed
 	detectors []sensor.Detector
 	counts    atomic.Pointer[[]detectorCount]
 	batches   chan []records.Record // between the merger and the exports; nil with one worker
@@ -57,6 +59,7 @@ func files(dir string) []exporters.Config {
 		{"squid-combined", "access-combined.log", nil},
 		{"netscreen", "traffic.log", nil},
 		{"bind", "queries.log", nil},
+		{"postfix", "mail.log", nil},
 	} {
 		abs, _ := filepath.Abs(filepath.Join(dir, f.name))
 		out = append(out, exporters.Config{Format: f.format, To: (&url.URL{Scheme: "file", Path: abs}).String(), Records: f.records})
@@ -88,6 +91,7 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 	var store func(int) sensor.Store
 	if c.Evidence.Enabled {
 		c.Evidence.Interface, c.Evidence.Wait = c.Capture.Interface, !live
+		c.Sensor.Cutoff = c.Evidence.CutoffKiB << 10
 		var err error
 		if p.store, err = evidence.Open(c.Evidence, log); err != nil {
 			p.close()
@@ -99,17 +103,28 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 			return w
 		}
 	}
+	c.Detect.Site.Proxies = c.Site.Proxies
 	p.detectors = detectors.All(c.Detect)
 	p.engine = sensor.New(sensor.Options{
 		Config:    c.Sensor,
 		Networks:  networks,
-		Protocols: decoders.All(),
+		Protocols: decoders.All(c.Decode),
+		Stage:     p.stage(networks),
 		Detectors: p.detectors,
 		Output:    output,
 		Store:     store,
 		Progress:  progress,
 	})
 	return p, nil
+}
+
+// stage completes records; nil when the configuration wants none.
+func (p *pipeline) stage(n *sensor.Networks) sensor.Stage {
+	if !p.config.Site.Enable {
+		return nil
+	}
+	p.site = site.New(p.config.Site, n)
+	return p.site
 }
 
 func (p *pipeline) openExports(to []exporters.Config, live bool) error {
@@ -128,6 +143,9 @@ func (p *pipeline) openExports(to []exporters.Config, live bool) error {
 	}
 	if !c.DirectTLS {
 		env.DirectTLS = exporters.DirectTLSOmitted
+	}
+	if c.ProxyLegs {
+		env.ProxyLegs = exporters.ProxyLegsShown
 	}
 	for _, e := range to {
 		x, err := exporters.Open(e, env)
@@ -191,7 +209,7 @@ const gcPercent = 400
 func (p *pipeline) limitMemory(exports int, live bool) {
 	const fixed = 16 << 20 // code, stacks, batches, and what is in flight
 	c := &p.config
-	heap := c.Sensor.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
+	heap := c.Sensor.Memory() + c.Site.Memory() + c.Decode.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
 	if c.Evidence.Enabled {
 		heap += int64(c.Capture.Workers) * c.Evidence.MemoryBytes()
 	}
@@ -208,7 +226,7 @@ func (p *pipeline) limitMemory(exports int, live bool) {
 			rings += bpf.MemoryBytes(c.Capture.ShuntFlows)
 		}
 	}
-	p.log.Log(context.Background(), level, "memory plan", "flows_mib", c.Sensor.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
+	p.log.Log(context.Background(), level, "memory plan", "flows_mib", c.Sensor.Memory()>>20, "site_mib", c.Site.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
 		"exports_mib", exports*c.Output.QueueBytes>>20, "kernel_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
 }
 
@@ -239,6 +257,11 @@ func (p *pipeline) close() error {
 // that runs the detectors calls it.
 func (p *pipeline) countDetectors() {
 	var all []detectorCount
+	if p.site != nil {
+		for _, n := range p.site.Counters() {
+			all = append(all, detectorCount{"identity", detectors.Counter(n)})
+		}
+	}
 	for _, d := range p.detectors {
 		if c, ok := d.(detectors.Counted); ok {
 			for _, n := range c.Counters() {

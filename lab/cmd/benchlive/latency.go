@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -84,71 +83,23 @@ func awaited(tx *txRing, frames [][]byte, file, mark string) (time.Duration, err
 	return 0, fmt.Errorf("no record of %q within %v", mark, limit)
 }
 
-// talk composes the frames of one connection.
-type talk struct {
-	head  [2][ethernet + ipv4 + tcpHead]byte
-	proto byte
-	seq   [2]uint32
-}
-
-func newTalk(cport, sport uint16, proto byte) *talk {
-	t := &talk{proto: proto, seq: [2]uint32{1000, 5000}}
-	client, server := [4]byte{10, 0, 0, 9}, [4]byte{192, 0, 2, 53}
-	header(t.head[0][:], client, server, cport, sport, proto, 0)
-	header(t.head[1][:], server, client, sport, cport, proto, 0)
-	return t
-}
-
-// frame is one packet of a side.
-func (t *talk) frame(side int, flags byte, payload []byte) []byte {
-	be := binary.BigEndian
-	l4 := tcpHead
-	if t.proto == 17 {
-		l4 = udpHead
-	}
-	f := append(bytes.Clone(t.head[side][:ethernet+ipv4+l4]), payload...)
-	ip := f[ethernet:]
-	be.PutUint16(ip[2:], uint16(len(ip)))
-	be.PutUint16(ip[10:], 0)
-	be.PutUint16(ip[10:], ^sum(ip[:ipv4]))
-	if t.proto == 17 {
-		be.PutUint16(ip[ipv4+4:], uint16(len(ip)-ipv4))
-		return f
-	}
-	be.PutUint32(ip[ipv4+4:], t.seq[side])
-	if flags != syn {
-		be.PutUint32(ip[ipv4+8:], t.seq[1-side])
-	}
-	ip[ipv4+13] = flags
-	t.seq[side] += uint32(len(payload))
-	if flags&(syn|fin) != 0 {
-		t.seq[side]++
-	}
-	return f
+func latencyTalk(cport, sport uint16, proto byte) *talk {
+	return newTalk([4]byte{10, 0, 0, 9}, [4]byte{192, 0, 2, 53}, cport, sport, proto)
 }
 
 // dnsExchange is a question for the address of dns<port>.latency.example and its answer.
 func dnsExchange(port uint16) [][]byte {
-	t := newTalk(port, 53, 17)
-	label := fmt.Sprintf("dns%d", port)
-	question := append([]byte{byte(len(label))}, label...)
-	question = append(question, "\x07latency\x07example\x00\x00\x01\x00\x01"...)
-	query := append([]byte{0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}, question...)
-	answer := append([]byte{0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0}, question...)
-	answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7)
+	t := latencyTalk(port, 53, 17)
+	query, answer := dnsMessages(fmt.Sprintf("dns%d", port), "latency")
 	return [][]byte{t.frame(0, 0, query), t.frame(1, 0, answer)}
 }
 
 // httpExchange is one connection with one request for /latency<port>, left open.
 func httpExchange(port uint16) [][]byte {
-	t := newTalk(port, 80, 6)
+	t := latencyTalk(port, 80, 6)
 	request := fmt.Sprintf("GET /latency%d HTTP/1.1\r\nHost: www.example\r\n\r\n", port)
-	return [][]byte{
-		t.frame(0, syn, nil),
-		t.frame(1, syn|ack, nil),
-		t.frame(0, ack, nil),
+	return append(t.connect(),
 		t.frame(0, psh|ack, []byte(request)),
 		t.frame(1, psh|ack, []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")),
-		t.frame(0, ack, nil),
-	}
+		t.frame(0, ack, nil))
 }

@@ -42,6 +42,9 @@ type options struct {
 	workers int
 	traffic []string
 	latency int
+	bulk    float64 // frames a second
+	crowd   time.Duration
+	flood   float64 // frames a second
 }
 
 func main() {
@@ -68,8 +71,11 @@ func parse() (o options) {
 	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "rings of every reader")
 	traffic := flag.String("traffic", "60,700,replay", "`list` of frame sizes in octets without FCS, and replay")
 	flag.IntVar(&o.latency, "latency", 7, "transactions whose records are waited for")
+	flag.Float64Var(&o.bulk, "bulk", 100_000, "`frames` a second of a bulk TLS flow, with and without shunting; 0 leaves it out")
+	flag.DurationVar(&o.crowd, "crowd", 80*time.Second, "duration of 100,000 flows at a time; 0 leaves it out")
+	flag.Float64Var(&o.flood, "flood", 200_000, "`frames` a second of a SYN flood; 0 leaves it out")
 	flag.Parse()
-	o.traffic = strings.Split(*traffic, ",")
+	o.traffic = strings.FieldsFunc(*traffic, func(r rune) bool { return r == ',' })
 	return o
 }
 
@@ -100,7 +106,18 @@ func bench(o options, w io.Writer) error {
 			return err
 		}
 	}
-	return benchLatency(o, readers[len(readers)-1], w)
+	everything, shunting := readers[len(readers)-2], readers[len(readers)-1]
+	for _, f := range []func() error{
+		func() error { return benchBulk(o, everything, shunting, w) },
+		func() error { return benchCrowd(o, shunting, w) },
+		func() error { return benchFlood(o, shunting, w) },
+		func() error { return benchLatency(o, shunting, w) },
+	} {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // enterNetwork moves the main thread, from which all children start, into a new

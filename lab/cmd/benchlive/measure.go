@@ -15,9 +15,8 @@ import (
 type run struct {
 	sent
 	counts
-	cpu    time.Duration // of the reader
-	peak   float64       // MiB
-	shunts bool
+	cpu  time.Duration // of the reader
+	peak float64       // MiB
 }
 
 func (r run) perPacket() float64 { return float64(r.cpu) / float64(r.Frames) }
@@ -26,10 +25,7 @@ func (r run) sender() float64    { return float64(r.CPU) / float64(r.Frames) }
 // dropped are the packets that did not reach the reader: for want of room in its
 // ring, or already on the way there.
 func (r run) dropped() uint64 {
-	if r.shunts {
-		return r.Dropped
-	}
-	return r.Dropped + r.Frames - r.Received
+	return r.Dropped + r.Frames - r.Received - r.Shunted
 }
 
 // lostAny tells that the kernel or a full export queue dropped something.
@@ -58,7 +54,6 @@ func send(o options, traffic string, rate float64, lasting time.Duration) (s sen
 
 // measure runs a sender against a reader.
 func measure(o options, r reader, traffic string, rate float64) (m run, err error) {
-	m.shunts = r.shunts
 	p, err := r.start()
 	if err != nil {
 		return m, err

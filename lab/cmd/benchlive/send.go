@@ -28,6 +28,7 @@ type sent struct {
 	Octets  uint64        `json:"octets"`
 	Lasting time.Duration `json:"ns"`
 	CPU     time.Duration `json:"cpu_ns"`
+	Others  uint64        `json:"others"` // frames besides the bulk flow
 }
 
 func (s sent) rate() float64 { return float64(s.Frames) / s.Lasting.Seconds() }
@@ -120,6 +121,9 @@ func sendMain(args []string) error {
 		return err
 	}
 	s.CPU = after - before
+	if b, ok := tr.(*bulk); ok {
+		s.Others = b.frames[0]
+	}
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
 

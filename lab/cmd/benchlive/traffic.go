@@ -18,12 +18,25 @@ type traffic interface {
 }
 
 func newTraffic(kind, file string) (traffic, error) {
-	if kind == "replay" {
+	switch kind {
+	case "replay":
 		return newReplay(file)
+	case "bulk":
+		rest, err := newReplay(file)
+		if err != nil {
+			return nil, err
+		}
+		return newBulk(rest)
+	case "bulk-flows":
+		return newBulk(newFlows(700))
+	case "crowd":
+		return newCrowd()
+	case "flood":
+		return new(flood), nil
 	}
 	size, err := strconv.Atoi(kind)
 	if err != nil || size < minFrame || size > 1514 {
-		return nil, fmt.Errorf("traffic %q: want replay or a frame size of %d to 1514 octets", kind, minFrame)
+		return nil, fmt.Errorf("traffic %q: want replay, bulk, bulk-flows, crowd, flood, or a frame size of %d to 1514 octets", kind, minFrame)
 	}
 	return newFlows(size), nil
 }
