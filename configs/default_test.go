@@ -73,7 +73,7 @@ func TestDefaultTextExamplesAreGood(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	if len(c.Export) != 1 || c.Capture.Interface == "" || len(c.Detect.Site.Proxies) != 1 {
+	if len(c.Export) != 1 || c.Capture.Interface == "" || len(c.Site.Proxies) != 1 {
 		t.Errorf("examples were not taken: %+v", c)
 	}
 }

@@ -35,7 +35,7 @@ networks = ["192.0.2.0/24"]
 [detect.beacon]
 office_hours = [8, 19]
 harmless = ["example.com"]
-[detect.site]
+[site]
 proxies = ["10.0.0.6", "2001:db8::6"]
 [[export]]
 format = "bind"
@@ -54,7 +54,7 @@ records = ["alert"]
 	want.Network.Zones = []sensor.Zone{{Name: "DMZ", Networks: []string{"192.0.2.0/24"}}}
 	want.Detect.Beacon.OfficeHours = [2]int{8, 19}
 	want.Detect.Beacon.Harmless = []string{"example.com"}
-	want.Detect.Site.Proxies = []netip.Addr{netip.MustParseAddr("10.0.0.6"), netip.MustParseAddr("2001:db8::6")}
+	want.Site.Proxies = []netip.Addr{netip.MustParseAddr("10.0.0.6"), netip.MustParseAddr("2001:db8::6")}
 	want.Output.Device = "fw1"
 	want.Export = []exporters.Config{
 		{Format: "bind", To: "file:///var/log/kagami/queries.log"},

@@ -30,7 +30,8 @@ const (
 	dhcpv6RelayForw   = 12
 	dhcpv6RelayRepl   = 13
 
-	dhcpv6MaxHops = 32 // RFC 3315 section 5.5; 8 in RFC 8415
+	dhcpv6MaxOption = 255 // IANA has given out fewer than 150
+	dhcpv6MaxHops   = 32  // RFC 3315 section 5.5; 8 in RFC 8415
 
 	// dhcpv6MaxRelays is how deep relay messages may be nested: the limit on hops
 	// of RFC 8415 section 7.6. Deeper ones are not opened, which Odd says.
@@ -39,7 +40,7 @@ const (
 
 func matchDHCPv6(f *sensor.Flow, side packet.Side, first []byte) sensor.Match {
 	switch {
-	case !plausibleDHCPv6(&f.Key, first, len(first) == sensor.MatchLimit):
+	case !plausibleDHCPv6(&f.Key, first, len(first) == sensor.MatchLimit || f.Cut > 0):
 		return sensor.No
 	case !dhcpv6FromServer(first[0]) || toMany(f, side):
 		return sensor.FromClient
@@ -47,9 +48,9 @@ func matchDHCPv6(f *sensor.Flow, side packet.Side, first []byte) sensor.Match {
 	return sensor.FromServer
 }
 
-// plausibleDHCPv6 wants options that fill the message to its last octet; on
-// other ports than its own also a DUID among them, or a message relayed. more
-// says that b is only the message's beginning.
+// plausibleDHCPv6 wants options, known ones, that fill the message to its last
+// octet; on other ports than its own also a DUID among them, or a message
+// relayed. more says that b is only the message's beginning.
 func plausibleDHCPv6(k *packet.Key, b []byte, more bool) bool {
 	if len(b) < dhcpv6Header || dhcpv6TypeName(b[0]) == "" {
 		return false
@@ -62,14 +63,19 @@ func plausibleDHCPv6(k *packet.Key, b []byte, more bool) bool {
 	}
 	own := func(port uint16) bool { return port == dhcpv6ClientPort || port == dhcpv6ServerPort }
 	convinced := own(k.APort) || own(k.BPort)
-	for rest := b[at:]; len(rest) > 0; {
+	options := 0
+	for rest := b[at:]; len(rest) > 0; options++ {
 		code, data, next, ok := option6(rest)
+		if !ok && code == opt6Relayed {
+			options++ // it fills the message
+		}
 		if !ok {
-			return more && convinced
+			return more && convinced && options > 0
+		}
+		if code == 0 || code > dhcpv6MaxOption {
+			return false
 		}
 		switch code {
-		case 0:
-			return false
 		case opt6ClientID, opt6ServerID:
 			convinced = convinced || len(data) > 2 && data[0] == 0 && data[1] >= 1 && data[1] <= 4
 		case opt6Relayed:
@@ -78,17 +84,18 @@ func plausibleDHCPv6(k *packet.Key, b []byte, more bool) bool {
 		}
 		rest = next
 	}
-	return convinced
+	return convinced && options > 0
 }
 
-// option6 takes the first option off b.
+// option6 takes the first option off b. If its end is missing, ok is false, and
+// only the code may be known.
 func option6(b []byte) (code uint16, data, rest []byte, ok bool) {
 	if len(b) < 4 {
 		return 0, nil, nil, false
 	}
 	end := 4 + int(binary.BigEndian.Uint16(b[2:]))
 	if len(b) < end {
-		return 0, nil, nil, false
+		return binary.BigEndian.Uint16(b), nil, nil, false
 	}
 	return binary.BigEndian.Uint16(b), b[4:end], b[end:], true
 }

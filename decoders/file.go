@@ -32,6 +32,8 @@ type fileOf struct {
 	URL      string   // absolute, "" = none
 	Host     string
 	Path     string // on the server (FTP)
+	User     string // who is logged in (FTP)
+	Control  string // id of the flow that announced this one (FTP)
 	Part     bool   // a range of the file only
 }
 
@@ -206,7 +208,9 @@ func (b *fileBody) settle() {
 	}
 	h := b.head
 	if h == nil {
-		b.settleAs(nil)
+		if b.settleAs(nil); b.coding != nil && b.wire > 0 {
+			b.kind = b.coding.outer() // nothing came out of it
+		}
 		return
 	}
 	b.settleAs(h.octets[:h.n])
@@ -307,6 +311,14 @@ func (b *fileBody) close(f *sensor.Flow, complete bool) *records.File {
 	return r
 }
 
+// drop ends what turned out to be no file.
+func (b *fileBody) drop(f *sensor.Flow) {
+	if b != nil {
+		b.id = ""
+		b.close(f, false)
+	}
+}
+
 // stopDecoding ends the content codings: what they hold back comes out.
 func (b *fileBody) stopDecoding() {
 	if b.coding != nil {
@@ -318,7 +330,7 @@ func (b *fileBody) record(complete bool) *records.File {
 	of := &b.of
 	r := &records.File{
 		ID: b.id, Source: of.Source, FromClient: b.fromClient, Depth: of.Depth, Part: of.Part,
-		URL: clip(of.URL), Host: clip(of.Host), Path: clip(of.Path), DeclaredType: mediaTypeOf(of.Type),
+		URL: clip(of.URL), Host: clip(of.Host), Path: clip(of.Path), User: of.User, Control: of.Control, DeclaredType: mediaTypeOf(of.Type),
 		MIME: b.mime(), Magic: b.kind.word, Class: b.kind.class, Traits: b.kind.traits, Listed: b.listed,
 		Start: b.start, End: b.end, Size: -1, Seen: b.seen, Missing: b.missing, Wire: b.wire, Codings: of.Codings,
 	}

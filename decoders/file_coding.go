@@ -137,6 +137,17 @@ func (u *uncoder) close() {
 	u.stages, u.out = nil, nil
 }
 
+// outer is the type of the file as it is transferred.
+func (u *uncoder) outer() fileType {
+	switch u.body.of.Codings[0] {
+	case "gzip":
+		return magic([]byte("\x1f\x8b\x08"))
+	case "zstd":
+		return magic([]byte("\x28\xb5\x2f\xfd"))
+	}
+	return fileType{}
+}
+
 func (u *uncoder) undone() bool { return !u.plain && !u.failed }
 func (u *uncoder) whole() bool  { return !u.failed && !u.cut }
 func (u *uncoder) broken() bool { return u.failed }

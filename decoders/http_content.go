@@ -109,6 +109,9 @@ func responseFile(x *httpExchange, head *httpHead) fileOf {
 	of := fileOf{Source: "http", Type: x.ContentType, Codings: contentCodings(x.ContentEncoding),
 		Size: head.size(), Depth: x.Depth, URL: x.URL, Host: x.HostName()}
 	of.Name, of.NameFrom = dispositionName(head.disposition)
+	if x.Method == "CONNECT" {
+		of.URL = "" // it is an authority, which names no file
+	}
 	if x.Status == partialContent {
 		whole, fromStart := wholeRange(head.contentRange)
 		of.Part = !whole

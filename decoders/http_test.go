@@ -241,13 +241,14 @@ func TestHTTPTimesAndSizes(t *testing.T) {
 		ContentType: "text/html; charset=utf-8", ContentEncoding: "br",
 		ResponseHeaders: int64(len(header)), ResponseBody: 4,
 		ResponseWire:     int64(len(header) + len("3\r\nabc\r\n1;x=y\r\nd\r\n0\r\nX: t\r\n\r\n")),
-		ResponseComplete: true, Info: []int{100},
+		ResponseComplete: true, Info: []int{100}, InfoReason: "Continue", Trailers: []string{"X"},
 	}
 	got := d.records[0]
 	if m := got.Meta(); m.Kind != records.KindHTTP || m.Key != d.flow.Key {
 		t.Errorf("header %+v", m)
 	}
 	want.Stamp(*got.Meta())
+	want.RequestFiles, want.ResponseFiles = []records.FileRef{d.files[0].Ref()}, []records.FileRef{d.files[1].Ref()}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -87,15 +87,25 @@ func BenchmarkHTTPMatch(b *testing.B) {
 
 func TestHTTPAllocations(t *testing.T) {
 	response := []byte(serverHeader + "Content-Length: 800\r\n\r\n" + strings.Repeat("/* x */ ", 100))
-	d, f := testHTTP().New(), sensor.NewTestFlow(packet.ProtoTCP)
 	emit := func(records.Record) {}
 	segment := bytes.Repeat([]byte("x"), 1460)
-	// The record, its URL, and its referrer.
-	if n := testing.AllocsPerRun(100, func() {
-		d.Data(f, packet.FromA, browserRequest, emit)
-		d.Data(f, packet.FromB, response, emit)
-	}); n > 3 {
-		t.Errorf("%v allocations per transaction", n)
+	d, f := testHTTP().New(), sensor.NewTestFlow(packet.ProtoTCP)
+	off := Default().Files
+	off.Enable = false
+	for _, c := range []struct {
+		name    string
+		decoder sensor.Decoder
+		want    float64
+	}{
+		{"without files", httpProtocol(newFiles(off)).New(), 3}, // the record, its URL, and its referrer
+		{"with files", d, 8},                                    // and the file's record, its id, name and hash
+	} {
+		if n := testing.AllocsPerRun(100, func() {
+			c.decoder.Data(f, packet.FromA, browserRequest, emit)
+			c.decoder.Data(f, packet.FromB, response, emit)
+		}); n > c.want {
+			t.Errorf("%s: %v allocations per transaction", c.name, n)
+		}
 	}
 	d.Data(f, packet.FromA, browserRequest, emit)
 	d.Data(f, packet.FromB, []byte(serverHeader+"Content-Length: 1000000000\r\n\r\n"), emit)

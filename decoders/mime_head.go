@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	maxMailLines = 64      // raw header fields that are kept of a message
+	maxMailLines = 256     // raw header fields that are kept of a message
 	maxMailLine  = 256     // octets of one
 	maxBodyField = 4 << 10 // octets of a Content-Type or Content-Disposition that are read
 	maxMediaType = 128     // octets of a media type, encoding or charset

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	maxMailFields = 128      // fields of a message's own header section that are kept
-	maxMailKept   = 64 << 10 // octets of them
+	maxMailFields = 128      // fields of one name of a message's own header section that are kept
+	maxMailKept   = 16 << 10 // octets of them
 	maxAddresses  = 1024     // of one message's header section
 	maxReceived   = 32       // Received and References that are told
 )
@@ -65,6 +65,8 @@ func fieldKind(name []byte) mailField {
 type mailFields struct {
 	octets  []byte
 	fields  []keptField
+	count   [len(mailFieldNames)]int // fields of each name
+	size    [len(mailFieldNames)]int // their octets
 	charset string
 }
 
@@ -73,11 +75,14 @@ type keptField struct {
 	from, to int // in octets
 }
 
-// keep copies a field; false: there is no room.
+// keep copies a field; false: there are too many of its name. Others' fields take
+// no room from it.
 func (k *mailFields) keep(kind mailField, value []byte) bool {
-	if len(k.fields) >= maxMailFields || len(k.octets)+len(value) > maxMailKept {
+	if k.count[kind] >= maxMailFields || k.size[kind]+len(value) > maxMailKept {
 		return false
 	}
+	k.count[kind]++
+	k.size[kind] += len(value)
 	from := len(k.octets)
 	k.octets = append(k.octets, value...)
 	k.fields = append(k.fields, keptField{kind, from, len(k.octets)})

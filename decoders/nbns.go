@@ -31,9 +31,11 @@ const (
 	nbnsTypeStatus = 0x21
 
 	netbiosLetters = 32
-	// nbnsMaxAddresses bounds the addresses kept of one message. A record holds
-	// 10,922 at most; a group has as many as it has members.
+	// nbnsMaxAddresses and nbnsMaxNames bound what is kept of one message's
+	// addresses and names; what is beyond counts in records.DNS.Dropped. A group
+	// has as many addresses as it has members, a node at most 255 names.
 	nbnsMaxAddresses = 64
+	nbnsMaxNames     = 255
 )
 
 // matchNBNS wants a header that fits and, behind it, a name of 32 letters from A
@@ -193,14 +195,17 @@ func (m *dnsMessage) netbiosStatus(b []byte) (string, bool) {
 	n, count := m.r.NetBIOS, int(b[0])
 	b = b[1:]
 	var text strings.Builder
-	for ; count > 0 && len(b) >= entry; count-- {
+	for ; count > 0 && len(b) >= entry; count, b = count-1, b[entry:] {
+		if len(n.Names) == nbnsMaxNames {
+			m.r.Dropped++
+			continue
+		}
 		name := records.NetBIOSName{Name: netbiosText(b[:15]), Suffix: b[15], Group: b[16]&(nbnsGroup>>8) != 0}
 		n.Names = append(n.Names, name)
 		if text.Len() > 0 {
 			text.WriteByte(' ')
 		}
 		text.WriteString(name.String())
-		b = b[entry:]
 	}
 	if len(b) >= 6 {
 		n.MAC = [6]byte(b)

@@ -117,16 +117,20 @@ func aboutNow(b []byte, now int64) bool {
 }
 
 // plausibleControl: operation, sequence, status, association, offset, count, and
-// that many octets (RFC 9327 section 2).
+// that many octets (RFC 9327 section 2). Requests have no status.
 func plausibleControl(b []byte) bool {
-	if len(b) < ntpControlHeader {
+	const maxData = 468 // section 2
+	if len(b) < ntpControlHeader || ntpControlNames[b[1]&31] == "" {
 		return false
 	}
-	if ntpControlNames[b[1]&31] == "" {
+	if b[1]&0x80 == 0 && (b[1]&0x60 != 0 || b[4]|b[5] != 0) {
 		return false
 	}
 	count := int(binary.BigEndian.Uint16(b[10:]))
-	if len(b) == sensor.MatchLimit {
+	if count > maxData {
+		return false
+	}
+	if len(b) == sensor.MatchLimit { // it may go on
 		return count >= len(b)-ntpControlHeader-ntpMaxMAC
 	}
 	return len(b) >= ntpControlHeader+count && len(b) <= ntpControlHeader+count+3+ntpMaxMAC
@@ -135,14 +139,15 @@ func plausibleControl(b []byte) bool {
 // plausiblePrivate: sequence, implementation, request, error and items, their
 // size, and the items; requests may be padded.
 func plausiblePrivate(b []byte) bool {
-	items, size := int(binary.BigEndian.Uint16(b[4:])&0xfff), int(binary.BigEndian.Uint16(b[6:])&0xfff)
-	if b[2] > 3 || ntpPrivateName(b[3]) == "" {
+	const maxData = 500 // ntpd's RESP_DATA_SIZE
+	data := int(binary.BigEndian.Uint16(b[4:])&0xfff) * int(binary.BigEndian.Uint16(b[6:])&0xfff)
+	if b[2] > 3 || ntpPrivateName(b[3]) == "" || data > maxData {
 		return false
 	}
-	if b[0]&0x80 != 0 {
-		return len(b) == sensor.MatchLimit || len(b) >= ntpPrivateHeader+items*size && len(b) < ntpPrivateHeader+items*size+ntpMaxMAC
+	if b[0]&0x80 == 0 {
+		return b[0]&0x40 == 0 // no request has a second part
 	}
-	return items*size <= 500 && b[0]&0x40 == 0 // the longest request ntpd takes; no request has a second part
+	return len(b) == sensor.MatchLimit || len(b) >= ntpPrivateHeader+data && len(b) < ntpPrivateHeader+data+ntpMaxMAC
 }
 
 // ntpDecoder writes one record per message, as Zeek does; it keeps nothing.

@@ -46,7 +46,7 @@ type smtpDecoder struct {
 	lost     int      // octets since the last command
 	asked    smtpVerb // the client's last command
 
-	session smtpSession
+	session mailSession
 	pending []smtpPending // commands without an answer, oldest first
 	open    []*smtpMail   // transactions that are not written, oldest first
 	cur     *smtpMail     // the one that commands add to, nil between transactions
@@ -56,7 +56,7 @@ type smtpDecoder struct {
 	dots  dotReader
 	left  int64 // octets to come of a BDAT chunk
 	last  bool  // the chunk is the message's last
-	login smtpLogin
+	login loginAttempt
 	code  int            // of a reply of several lines
 	inner sensor.Decoder // reads what STARTTLS protects
 }
@@ -73,21 +73,6 @@ const (
 	smtpTLS
 	smtpOpaque // nothing more can be read
 )
-
-// smtpSession is what all transactions of a connection share.
-type smtpSession struct {
-	protocol  string // "smtp" or "lmtp"
-	start     int64
-	banner    string
-	hello     string
-	helo      string
-	offersTLS bool
-	tls       bool
-	user      string
-	reply     string
-	verified  []string
-	odd       string
-}
 
 // smtpMail is a transaction that is not written yet.
 type smtpMail struct {
@@ -214,7 +199,7 @@ func (d *smtpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 	}
 	d.flush(f, emit)
 	if d.depth == 0 && !d.session.tls {
-		d.tellSession(f, emit)
+		d.session.tellAlone(f, d.depth+1, emit)
 	}
 }
 
@@ -254,31 +239,11 @@ func (d *smtpDecoder) flush(f *sensor.Flow, emit sensor.Emit) {
 		if !x.ended || x.waiting > 0 && !alone && len(d.open)-n <= maxMailOpen {
 			break
 		}
-		d.tell(f, x.r, emit)
+		d.session.tell(f, x.r, emit)
 		x.r = &records.Mail{} // a late answer changes nothing that was written
 		n++
 	}
 	d.open = append(d.open[:0], d.open[n:]...)
-}
-
-// tell writes a record.
-func (d *smtpDecoder) tell(f *sensor.Flow, r *records.Mail, emit sensor.Emit) {
-	s := &d.session
-	r.Protocol, r.Banner, r.Hello, r.Helo = s.protocol, s.banner, s.hello, s.helo
-	r.OffersTLS, r.TLS, r.User = s.offersTLS, s.tls, s.user
-	if r.TLS {
-		r.Encryption = "tls"
-	}
-	r.Stamp(f.Meta())
-	emit(r)
-}
-
-// tellSession writes the record of a connection on which no transaction began.
-func (d *smtpDecoder) tellSession(f *sensor.Flow, emit sensor.Emit) {
-	s := &d.session
-	r := &records.Mail{Start: s.start, End: f.Now, Depth: d.depth + 1, Reply: s.reply, Odd: s.odd}
-	r.Envelope.Verified = s.verified
-	d.tell(f, r, emit)
 }
 
 // note keeps the first violation, for the transaction under way or the next one.

@@ -79,7 +79,7 @@ func matchSMTPReply(b []byte, port bool) sensor.Match {
 	}
 	line, _, whole := bytes.Cut(b, []byte{'\n'})
 	code, _, ok := replyCode(trimEOL(line))
-	if !ok || !isMailText(b) {
+	if !ok || !isMailText(line) {
 		return sensor.No
 	}
 	if port && (whole || len(b) >= 8) {

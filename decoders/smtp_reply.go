@@ -50,7 +50,7 @@ func (d *smtpDecoder) serverOctets(f *sensor.Flow, data []byte, emit sensor.Emit
 	code, more, ok := replyCode(line)
 	if !ok {
 		if len(line) > 0 && d.code == 0 {
-			d.note(oddSMTPReply)
+			d.badReply()
 			d.lost += n
 		}
 		return n
@@ -63,6 +63,17 @@ func (d *smtpDecoder) serverOctets(f *sensor.Flow, data []byte, emit sensor.Emit
 	}
 	d.reply(f, code, line, emit)
 	return n
+}
+
+// badReply notes a line that is no reply where the next reply belongs.
+func (d *smtpDecoder) badReply() {
+	if len(d.pending) > 0 && d.pending[0].x != nil {
+		if r := d.pending[0].x.r; r.Odd == "" {
+			r.Odd = oddSMTPReply
+		}
+		return
+	}
+	d.note(oddSMTPReply)
 }
 
 // replyCode reads "250-text", "250 text" or "250" (RFC 5321 section 4.2).
@@ -220,7 +231,7 @@ func (d *smtpDecoder) enterTLS(f *sensor.Flow, emit sensor.Emit) {
 	d.session.tls = true
 	d.end()
 	d.flush(f, emit)
-	d.tellSession(f, emit)
+	d.session.tellAlone(f, d.depth+1, emit)
 	if f.InTunnel() {
 		d.mode = smtpOpaque
 		return

@@ -98,7 +98,7 @@ func TestConfigFile(t *testing.T) {
 	c := Default()
 	_, err := toml.Decode(`
 [site]
-proxies = ["10.0.0.8", "2001:db8::8"]
+proxy_clients = 2
 [beacon]
 threshold = 14.5
 min_lasting = "5m"
@@ -113,7 +113,7 @@ allow = ["10.0.0.9/32"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Beacon.Threshold != 14.5 || c.Beacon.MinLasting != 5*time.Minute || len(c.Site.Proxies) != 2 || c.Beacon.UTCOffset != 9*time.Hour || c.Beacon.Pairs != 32768 {
+	if c.Beacon.Threshold != 14.5 || c.Beacon.MinLasting != 5*time.Minute || c.Site.ProxyClients != 2 || c.Beacon.UTCOffset != 9*time.Hour || c.Beacon.Pairs != 32768 {
 		t.Errorf("got %+v", c)
 	}
 	if errs := c.Validate(); len(errs) != 0 {

@@ -29,8 +29,16 @@ const (
 )
 
 var (
-	// urlChars are what Squid leaves as it is in a URL; "%" is one of them.
-	urlChars = printableExcept("\"<>|{}^`\\")
+	// urlChars are what Squid 5 leaves as it is in a URL: all that is printable,
+	// unless there is something that is not.
+	urlChars = printableExcept("")
+	// quotedChars are those that may stand between quotation marks: readers end
+	// the field at the first one, escaped or not.
+	quotedChars = printableExcept("\"\\")
+	// safeChars are printable ASCII without RFC 1738's unsafe characters; "%" stays.
+	safeChars = printableExcept("\"<>|{}^`\\~#[]'")
+	// plainChars are printable ASCII and the blank.
+	plainChars = charsOf(" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + alphanumeric)
 	// hostChars are those of a host name.
 	hostChars = charsOf(alphanumeric + "-._")
 	// methodChars are those of every method in use: a method may be any token

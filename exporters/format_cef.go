@@ -108,8 +108,22 @@ func (f *cef) record(rec records.Record) {
 		f.mail(r)
 	case *records.Auth:
 		f.auth(r)
+	case *records.FTP:
+		f.ftp(r)
 	case *records.File:
 		f.file(r)
+	case *records.WebSocket:
+		f.webSocket(r)
+	case *records.QUIC:
+		f.quic(r)
+	case *records.SOCKS:
+		f.socks(r)
+	case *records.DHCP:
+		f.dhcp(r)
+	case *records.NTP:
+		f.ntp(r)
+	case *records.SSDP:
+		f.ssdp(r)
 	case *records.Identity:
 		f.identity(r)
 	case *records.Alert:
@@ -127,7 +141,10 @@ func (f *cef) span(start, end int64) {
 
 // peer is what a record itself says of an end; the network's knowledge is taken
 // where it says nothing.
-type peer struct{ host, user string }
+type peer struct {
+	host, user string
+	anonymous  bool // its user is not told here
+}
 
 // connection writes both ends, and what they speak.
 func (f *cef) connection(m *records.Meta, app string, client, server peer) {
@@ -173,7 +190,7 @@ func known(p *peer, h *records.Host) {
 	if p.host == "" {
 		p.host = h.Name.Value
 	}
-	if p.user == "" {
+	if p.user == "" && !p.anonymous {
 		p.user = h.User.Value
 	}
 }
@@ -199,6 +216,13 @@ func (f *cef) custom(n int, label, v string) {
 func (f *cef) customList(n int, label string, v []string) {
 	if len(v) > 0 {
 		f.list(customKeys[n], v, cefCustom)
+		f.word(customLabels[n], label)
+	}
+}
+
+func (f *cef) customAddr(n int, label string, a netip.Addr) {
+	if a.IsValid() {
+		f.addr(customKeys[n], a)
 		f.word(customLabels[n], label)
 	}
 }

@@ -8,7 +8,7 @@ func (f *cef) flow(r *records.Flow) {
 	f.connection(m, r.Service, peer{}, peer{host: r.ServerName})
 	f.int("in", int64(r.Orig.IPBytes))
 	f.int("out", int64(r.Resp.IPBytes))
-	f.word("act", r.Action)
+	f.str("act", r.Action, cefShort)
 	f.str("reason", r.Reason, cefLong)
 	f.number(1, "Duration ms", max(0, r.End-r.Start)/1e6)
 	f.number(2, "Packets in", int64(r.Orig.Packets))
@@ -96,7 +96,7 @@ func (f *cef) mail(r *records.Mail) {
 	if !r.Envelope.Seen {
 		from = r.User
 	}
-	f.connection(r.Meta(), r.Protocol, peer{user: from}, peer{})
+	f.connection(r.Meta(), r.Protocol, peer{user: from}, peer{anonymous: true})
 	f.recipients("duser", r.Envelope.Recipients, cefLong)
 	f.str("msg", h.Subject, cefMessage)
 	f.word("outcome", outcome(r.Status != 0, r.Status >= 400))

@@ -124,11 +124,12 @@ func objectOf(t *testing.T, fields []records.Field) (map[string]any, []records.F
 		fields = fields[1:]
 		v := valueOf(f)
 		if f.Type == records.Begin {
-			var list []any
+			list := []any{}
 			for {
 				var o map[string]any
-				o, fields = objectOf(t, fields)
-				list = append(list, o)
+				if o, fields = objectOf(t, fields); len(o) > 0 {
+					list = append(list, o)
+				}
 				end := fields[0].Type == records.End
 				if fields = fields[1:]; end {
 					break

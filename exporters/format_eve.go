@@ -26,7 +26,7 @@ func newEVE(e Env) Format { return &eve{clock: eveClock{zone: e.Location}} }
 // eveKinds are the kinds that EVE has events for.
 func eveKinds() []records.Kind {
 	return []records.Kind{records.KindFlow, records.KindDNS, records.KindHTTP, records.KindTLS, records.KindQUIC, records.KindMail, records.KindAuth,
-		records.KindFile, records.KindDHCP, records.KindNTP, records.KindAlert, records.KindStats}
+		records.KindFTP, records.KindFile, records.KindDHCP, records.KindNTP, records.KindAlert, records.KindStats}
 }
 
 // Append implements Format.
@@ -46,6 +46,8 @@ func (f *eve) Append(dst []byte, rec records.Record) ([]byte, bool) {
 		ok = f.mail(r)
 	case *records.Auth:
 		ok = f.login(r)
+	case *records.FTP:
+		f.ftp(r)
 	case *records.File:
 		f.file(r)
 	case *records.QUIC:

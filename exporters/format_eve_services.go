@@ -18,6 +18,40 @@ func (f *eve) quic(r *records.QUIC) {
 	f.end(n)
 }
 
+// ftp is one command with its answer.
+func (f *eve) ftp(r *records.FTP) {
+	f.head(r.Meta(), "ftp")
+	n := f.begin("ftp")
+	f.str("command", r.Command)
+	f.str("command_data", r.Argument)
+	if r.Code > 0 {
+		codes := f.array("completion_code")
+		f.next()
+		f.b = append(f.b, '"')
+		f.b = strconv.AppendInt(f.b, int64(r.Code), 10)
+		f.b = append(f.b, '"')
+		f.end(codes)
+		if r.Reply != "" {
+			reply := f.array("reply")
+			f.next()
+			f.b = appendJSONString(f.b, r.Reply)
+			f.end(reply)
+		}
+		f.word("reply_received", "yes")
+	} else {
+		f.word("reply_received", "no")
+	}
+	if r.Data.IsValid() {
+		if r.Passive {
+			f.word("mode", "passive")
+		} else {
+			f.word("mode", "active")
+		}
+		f.count("dynamic_port", uint64(r.Data.Port()))
+	}
+	f.end(n)
+}
+
 // ntp is one message.
 func (f *eve) ntp(r *records.NTP) {
 	f.head(r.Meta(), "ntp")

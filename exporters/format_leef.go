@@ -74,8 +74,22 @@ func (f *leef) record(rec records.Record) {
 		f.mail(r)
 	case *records.Auth:
 		f.auth(r)
+	case *records.FTP:
+		f.ftp(r)
 	case *records.File:
 		f.file(r)
+	case *records.WebSocket:
+		f.webSocket(r)
+	case *records.QUIC:
+		f.quic(r)
+	case *records.SOCKS:
+		f.socks(r)
+	case *records.DHCP:
+		f.dhcp(r)
+	case *records.NTP:
+		f.ntp(r)
+	case *records.SSDP:
+		f.ssdp(r)
 	case *records.Identity:
 		f.identity(r)
 	case *records.Alert:

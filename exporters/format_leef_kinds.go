@@ -12,7 +12,7 @@ func (f *leef) flow(r *records.Flow) {
 	f.int("dstPackets", int64(r.Resp.Packets))
 	f.int("totalPackets", int64(r.Orig.Packets+r.Resp.Packets))
 	f.duration(r.Start, r.End)
-	f.word("action", r.Action)
+	f.str("action", r.Action, leefText)
 	f.str("reason", r.Reason, leefText)
 	f.str("srcZone", m.ClientZone, leefText)
 	f.str("dstZone", m.ServerZone, leefText)

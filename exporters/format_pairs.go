@@ -227,52 +227,6 @@ func (p *pairs) attachments(key string, parts []records.MailPart, limit int) {
 	}
 }
 
-// eventOf is the identity of a kind of event: what CEF and LEEF have in their
-// headers.
-func eventOf(rec records.Record) (id, name string) {
-	switch r := rec.(type) {
-	case *records.Flow:
-		if r.Action == "Deny" {
-			return "flow-denied", "Network flow denied"
-		}
-		return "flow-end", "Network flow"
-	case *records.DNS:
-		if r.Response {
-			return "dns-answer", "DNS answer"
-		}
-		return "dns-query", "DNS query"
-	case *records.HTTP:
-		switch {
-		case !r.RequestSeen:
-			return "http-response", "HTTP response"
-		case r.Method == "CONNECT":
-			return "connect", "HTTP tunnel"
-		}
-		return "http-request", "HTTP request"
-	case *records.TLS:
-		return "tls-handshake", "TLS handshake"
-	case *records.Mail:
-		return r.State.String(), "Mail"
-	case *records.Auth:
-		return "login", "Login"
-	case *records.File:
-		if r.FromClient {
-			return "file-sent", "File sent"
-		}
-		return "file-received", "File received"
-	case *records.Identity:
-		if r.Old == "" {
-			return "identity-learned", "Identity learned"
-		}
-		return "identity-changed", "Identity changed"
-	case *records.Alert:
-		return r.Rule, r.Title
-	case *records.Stats:
-		return "sensor-stats", "Sensor statistics"
-	}
-	return rec.Meta().Kind.String(), rec.Meta().Kind.String()
-}
-
 // severityOf is a record's severity from 0 to 10.
 func severityOf(rec records.Record) int64 {
 	switch r := rec.(type) {

@@ -52,7 +52,7 @@ func (f *postfix) next(dst []byte) ([]byte, Line, bool) {
 	}
 	dst = f.append(dst, f.mail, f.mail.Header.Lines[f.line])
 	f.line++
-	return dst, Line{At: f.mail.Meta().At, Kind: records.KindMail, Severity: SeverityWarning}, true
+	return dst, Line{At: f.mail.Meta().At, Kind: records.KindMail, Severity: SeverityInfo}, true
 }
 
 // Append implements Format: it appends the first line.

@@ -3,7 +3,6 @@ package exporters
 import (
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"kagami/records"
@@ -47,7 +46,7 @@ func (f *squid) Append(dst []byte, r records.Record) ([]byte, bool) {
 	dst = append(dst, ' ')
 	dst = a.appendMethod(dst)
 	dst = append(dst, ' ')
-	dst = a.url.append(dst, maxURL)
+	dst = a.url.append(dst, maxURL, &urlChars)
 	dst = append(dst, ' ')
 	dst = a.appendUser(dst)
 	dst = append(dst, ' ')
@@ -91,7 +90,7 @@ func appendMIME(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, '-')
 	}
-	return urlChars.appendEscaped(dst, s, maxMIME)
+	return safeChars.appendEscaped(dst, s, maxMIME)
 }
 
 // access is one line of an access log before it is spelled out.
@@ -158,6 +157,8 @@ func (a *access) readHTTP(r *records.HTTP) bool {
 		if r.ResponseHeaders > 0 {
 			a.bytes = r.TunnelFromResp + r.ResponseHeaders
 		}
+	case r.Method == "CONNECT" && r.Proxied && a.status >= 500:
+		a.result, a.mime, a.bytes = cached(r), "", 0 // Squid 5 does not count what it says of a tunnel that failed
 	case a.status == 0:
 		a.result, a.bytes = "TCP_MISS_ABORTED", 0
 	case r.Proxied && !r.OriginAddr.IsValid() && (a.status == 403 || a.status == 407):
@@ -216,73 +217,5 @@ func (a *access) appendUser(dst []byte) []byte {
 	if a.user == "" {
 		return append(dst, '-')
 	}
-	return urlChars.appendEscaped(dst, a.user, maxUser)
-}
-
-// target is the URL of a line: scheme, host or else address, port, path.
-type target struct {
-	whole    string // the URL as sent, if it is whole; the rest is of no account then
-	scheme   string
-	host     string
-	addr     netip.Addr
-	port     uint16
-	withPort bool
-	path     string
-}
-
-// httpTarget is what the request asked for, always absolute: without any host the
-// server's address stands for it.
-func httpTarget(r *records.HTTP) target {
-	server := r.Meta().Server()
-	t := target{whole: r.URL, scheme: "http://", addr: server.Addr(), port: server.Port(), withPort: server.Port() != 80, path: "/"}
-	switch {
-	case r.Method == "CONNECT":
-		t.scheme, t.withPort, t.path = "", true, ""
-	case strings.HasPrefix(r.Target, "/"): // not "*", nor what could not be read
-		t.path = r.Target
-	}
-	if strings.HasPrefix(r.URL, "/") || strings.HasPrefix(r.URL, "*") {
-		t.whole = ""
-	}
-	return t
-}
-
-// append appends the URL with Squid's escapes, at most limit octets.
-func (t *target) append(dst []byte, limit int) []byte {
-	start, end := len(dst), len(dst)+limit
-	if dst = appendURL(dst, t.whole, limit); len(dst) > start {
-		return dst
-	}
-	dst = append(dst, t.scheme...)
-	switch {
-	case t.host != "":
-		dst = hostChars.appendEscaped(dst, t.host, maxHost)
-	case t.addr.Is6():
-		dst = append(dst, '[')
-		dst = t.addr.AppendTo(dst)
-		dst = append(dst, ']')
-	default:
-		dst = t.addr.AppendTo(dst)
-	}
-	if t.withPort {
-		dst = append(dst, ':')
-		dst = strconv.AppendUint(dst, uint64(t.port), 10)
-	}
-	return appendURL(dst, t.path, end-len(dst))
-}
-
-// maxHost is what a host name may take in a line: 255 octets, all escaped.
-const maxHost = 3 * 255
-
-// appendURL drops blanks, as Squid does by default, and escapes.
-func appendURL(dst []byte, s string, limit int) []byte {
-	end := len(dst) + limit
-	from := 0
-	for i := range len(s) {
-		if s[i] == ' ' {
-			dst = urlChars.appendEscaped(dst, s[from:i], end-len(dst))
-			from = i + 1
-		}
-	}
-	return urlChars.appendEscaped(dst, s[from:], end-len(dst))
+	return safeChars.appendEscaped(dst, a.user, maxUser)
 }

@@ -43,7 +43,7 @@ func (f *squidCombined) Append(dst []byte, r records.Record) ([]byte, bool) {
 	dst = append(dst, `] "`...)
 	dst = a.appendMethod(dst)
 	dst = append(dst, ' ')
-	dst = a.url.append(dst, maxCombinedURL)
+	dst = a.url.append(dst, maxCombinedURL, &quotedChars)
 	dst = append(dst, " HTTP/"...)
 	dst = appendVersion(dst, a.version)
 	dst = append(dst, `" `...)

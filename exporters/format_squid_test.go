@@ -112,20 +112,39 @@ func TestSquidOmitsDirectTLS(t *testing.T) {
 	}
 }
 
-func TestSquidEscapesURL(t *testing.T) {
-	for _, c := range []struct{ url, want string }{
-		{"http://a/%E3?q=a&b=1#f", "http://a/%E3?q=a&b=1#f"},
-		{"http://a/あ", "http://a/%E3%81%82"},
-		{"http://a/\x83e", "http://a/%83e"},
-		{"http://a/\"<>|{}^`\\", "http://a/%22%3C%3E%7C%7B%7D%5E%60%5C"},
-		{"http://a/b c  d", "http://a/bcd"},
-		{"http://a/\t\r\n\x00\x7f", "http://a/%09%0D%0A%00%7F"},
-		{"http://[::1]:8000/six", "http://[::1]:8000/six"},
-		{"   ", "http://113.1.2.3/xxx/apt.zip"},
+// The URLs on the right are Squid 5.7's own (lab/cmd/squidtwin), but for the
+// quotation mark and backslash between quotation marks.
+func TestSquidURL(t *testing.T) {
+	for _, c := range []struct{ url, want, combined string }{
+		{url: "http://a/%E3?q=a&b=1#f", want: "http://a/%E3?q=a&b=1#f"},
+		{url: "http://a/あ", want: "http://a/%E3%81%82"},
+		{url: "http://a/\x83e", want: "http://a/%83e"},
+		{url: "http://a/\x93\xfa\x96{", want: "http://a/%93%FA%96%7B"},
+		{url: "http://a/あ|b\"c\\d^e{f}g~h`i'j[k]l#m<n>o%7ep%zq", want: "http://a/%E3%81%82%7Cb%22c%5Cd%5Ee%7Bf%7Dg%7Eh%60i%27j%5Bk%5Dl%23m%3Cn%3Eo%7ep%zq"},
+		{url: "http://a/\"<>|{}^`\\", want: "http://a/\"<>|{}^`\\", combined: "http://a/%22<>|{}^`%5C"},
+		{url: "http://a/b c  d", want: "http://a/bcd"},
+		{url: "http://a/\t\r\n\x00\x7f", want: "http://a/%09%0D%0A%00%7F"},
+		{url: "http://[::1]:8000/six", want: "http://[::1]:8000/six"},
+		{url: "HTTP://USER:Pw@Host.EXAMPLE.:80/Path", want: "http://host.example/Path"},
+		{url: "http://host.example:8080", want: "http://host.example:8080/"},
+		{url: "http://host.example?q=/@", want: "http://host.example/?q=/@"},
+		{url: "http://host.example:/", want: "http://host.example/"},
+		{url: "https://host.example:443/", want: "https://host.example/"},
+		{url: "https://host.example:80/", want: "https://host.example:80/"},
+		{url: "http://\xffA/", want: "http://%FFa/"},
+		{url: "Host.example:443", want: "host.example:443"},
+		{url: "[::1]:443", want: "[::1]:443"},
+		{url: "   ", want: "http://113.1.2.3/xxx/apt.zip"},
 	} {
-		line := lineOf(t, newSquid(Env{}), httpRecord(t, func(r *records.HTTP) { r.URL = c.url }))
-		if got := strings.Fields(line)[6]; got != c.want {
+		r := httpRecord(t, func(r *records.HTTP) { r.URL = c.url })
+		if got := strings.Fields(lineOf(t, newSquid(Env{}), r))[6]; got != c.want {
 			t.Errorf("%q: got %q, want %q", c.url, got, c.want)
+		}
+		if c.combined == "" {
+			c.combined = c.want
+		}
+		if got := strings.Fields(lineOf(t, newSquidCombined(Env{Location: tokyo}), r))[6]; got != c.combined {
+			t.Errorf("%q: combined: got %q, want %q", c.url, got, c.combined)
 		}
 	}
 }

@@ -187,6 +187,16 @@ func (z *zeekRow) text(s string, element bool) {
 	}
 }
 
+// part appends a string within one that quotation marks are put around.
+func (z *zeekRow) part(s string, element bool) {
+	switch {
+	case z.json:
+		z.b = appendJSONText(z.b, s)
+	case s != "":
+		z.b = appendZeekString(z.b, s, element)
+	}
+}
+
 // word writes a string of ours, which needs no escape.
 func (z *zeekRow) word(s string) {
 	if z.next(s != "") {

@@ -28,6 +28,9 @@ func (f *zeek) add(rec records.Record) {
 		f.odd(r, r.Odd)
 	case *records.Auth:
 		f.line(zeekAuth, r)
+	case *records.FTP:
+		f.line(zeekFTP, r)
+		f.odd(r, r.Odd)
 	case *records.File:
 		f.line(zeekFiles, r)
 		f.odd(r, r.Odd)

@@ -24,6 +24,7 @@ const (
 	zeekAuth
 	zeekIdentity
 	zeekSSDP
+	zeekFTP
 )
 
 // zeekID are the columns with which the lines of a connection begin.
@@ -87,6 +88,9 @@ func zeekLogs() []zeekLog {
 		zeekSSDP: {name: "ssdp", write: writeSSDP, columns: zeekID +
 			"method:string status:count event:string type:string usn:string location:string server:string user_agent:string name:string host:string " +
 			"max_age:interval max_wait:interval"},
+		zeekFTP: {name: "ftp", write: writeFTP, columns: zeekID +
+			"user:string password:string command:string arg:string mime_type:string file_size:count reply_code:count reply_msg:string " +
+			"data_channel.passive:bool data_channel.orig_h:addr data_channel.resp_h:addr data_channel.resp_p:port fuid:string"},
 	}
 }
 

@@ -143,13 +143,18 @@ func (z *zeekRow) upper(s string) {
 	if !z.next(s != "") {
 		return
 	}
-	start := len(z.b)
-	z.text(s, false)
-	for i, c := range z.b[start:] {
-		if c >= 'a' && c <= 'z' {
-			z.b[start+i] = c - ('a' - 'A')
+	z.quote()
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		case !wordChars[c]:
+			c = '_'
 		}
+		z.b = append(z.b, c)
 	}
+	z.quote()
 }
 
 // analyzers writes what was computed of a file's content.

@@ -69,11 +69,7 @@ func (z *zeekRow) joined(v []string) {
 		if i > 0 {
 			z.b = append(z.b, "; "...)
 		}
-		if z.json {
-			z.b = appendJSONText(z.b, s)
-		} else if s != "" {
-			z.b = appendZeekString(z.b, s, false)
-		}
+		z.part(s, false)
 	}
 	z.quote()
 }
@@ -101,6 +97,8 @@ func oddity(rec records.Record) (at int64, what string) {
 	case *records.TLS:
 		return r.Start, r.Odd
 	case *records.Mail:
+		return r.Start, r.Odd
+	case *records.FTP:
 		return r.Start, r.Odd
 	case *records.File:
 		return r.Start, r.Odd

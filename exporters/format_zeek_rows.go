@@ -73,14 +73,15 @@ func (z *zeekRow) service(r *records.Flow) {
 		return
 	}
 	z.quote()
-	z.b = append(z.b, outer...)
+	z.part(outer, false)
 	if inner != "" && inner != outer {
-		z.b = append(append(z.b, ','), inner...)
+		z.b = append(z.b, ',')
+		z.part(inner, false)
 	}
 	z.quote()
 }
 
-// zeekService is Zeek's name of an application protocol. Names are ours.
+// zeekService is Zeek's name of an application protocol.
 func zeekService(name string) string {
 	switch name {
 	case "tls", "dtls":
@@ -240,11 +241,7 @@ func (z *zeekRow) answers(section []records.Answer) {
 			z.b = append(append(z.b, a.Type...), ' ')
 			z.b = strconv.AppendInt(z.b, int64(len(a.Data)), 10)
 			z.b = append(z.b, ' ')
-			if z.json {
-				z.b = appendJSONText(z.b, a.Data)
-			} else if a.Data != "" {
-				z.b = appendZeekString(z.b, a.Data, true)
-			}
+			z.part(a.Data, true)
 			z.quote()
 		case "MX", "SRV":
 			z.text(a.Data[strings.LastIndexByte(a.Data, ' ')+1:], true)

@@ -79,6 +79,37 @@ func writeSOCKS(z *zeekRow, rec records.Record, _ int) {
 	z.countIf(uint64(r.BoundPort), r.BoundAddr.IsValid() || r.BoundName != "")
 }
 
+func writeFTP(z *zeekRow, rec records.Record, _ int) {
+	r := rec.(*records.FTP)
+	m := r.Meta()
+	z.id(m, r.Start)
+	z.str(r.User)
+	z.unset(1) // password: never kept
+	z.str(r.Command)
+	if r.URL != "" {
+		z.str(r.URL)
+	} else {
+		z.str(r.Argument)
+	}
+	z.str(r.File.MIME)
+	z.countIf(uint64(max(r.Size, 0)), r.Size >= 0)
+	z.countIf(uint64(max(r.Code, 0)), r.Code > 0)
+	z.str(r.Reply)
+	if r.Data.IsValid() {
+		from, to := m.Client().Addr(), r.Data.Addr()
+		if !r.Passive {
+			from = m.Server().Addr()
+		}
+		z.bool(r.Passive)
+		z.addr(from)
+		z.addr(to)
+		z.count(uint64(r.Data.Port()))
+	} else {
+		z.unset(4)
+	}
+	z.fuid(r.File.ID)
+}
+
 func writeQUIC(z *zeekRow, rec records.Record, _ int) {
 	r := rec.(*records.QUIC)
 	z.id(r.Meta(), r.Start)

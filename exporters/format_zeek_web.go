@@ -60,11 +60,7 @@ func (z *zeekRow) proxied(r *records.HTTP) {
 		n++
 		z.quote()
 		z.b = append(append(z.b, fields[i].name...), " -> "...)
-		if z.json {
-			z.b = appendJSONText(z.b, fields[i].value)
-		} else {
-			z.b = appendZeekString(z.b, fields[i].value, true)
-		}
+		z.part(fields[i].value, true)
 		z.quote()
 	}
 	z.endSet()

@@ -133,3 +133,29 @@ func TestDNSQueryFields(t *testing.T) {
 		}
 	}
 }
+
+func TestDNSOtherFields(t *testing.T) {
+	r := NewDNS(wholeMeta(packet.ProtoUDP))
+	r.Protocol, r.Header, r.Name, r.Type, r.Class, r.Questions = "nbns", 0x0060, "FILES01", "NB", "IN", 3
+	r.Others = []Question{{"b", "A", "IN"}, {"c", "PTR", "IN"}}
+	r.Authorities = []Answer{{Name: "jp", Type: "NS", Class: "IN", TTL: 1, Data: "a.dns.jp"}}
+	r.Additionals = []Answer{{Name: "a.dns.jp", Type: "A", Class: "IN", TTL: 2, Data: "192.0.2.1"}}
+	r.Unicast = true
+	r.NetBIOS = &NetBIOS{Suffix: 0x1c, Scope: "scope", Broadcast: true, Group: true, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.7")},
+		Names: []NetBIOSName{{Name: "FILES01", Suffix: 0x20}}, MAC: [6]byte{1}}
+	fields := r.AppendFields(nil)
+	wantNested(t, fields)
+	want := []string{"[ kagami.dns.additionals", "class=IN", "data=192.0.2.1", "name=a.dns.jp", "ttl=2", "type=A", "] kagami.dns.additionals",
+		"[ kagami.dns.authorities", "class=IN", "data=a.dns.jp", "name=jp", "ttl=1", "type=NS", "] kagami.dns.authorities",
+		"kagami.dns.netbios.addresses=[10.0.0.7]", "kagami.dns.netbios.broadcast=1", "kagami.dns.netbios.group=1",
+		"kagami.dns.netbios.mac=01-00-00-00-00-00", "kagami.dns.netbios.names=[FILES01<20>]", "kagami.dns.netbios.scope=scope",
+		"kagami.dns.netbios.suffix=1c", "[ kagami.dns.other_questions", "class=IN", "name=b", "type=A",
+		", kagami.dns.other_questions", "class=IN", "name=c", "type=PTR", "] kagami.dns.other_questions",
+		"kagami.dns.questions=3", "kagami.dns.unicast_response=1", "kagami.dns.z=1"}
+	if got := lines(fields, "kagami.dns"); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if r.Z() != 6 {
+		t.Errorf("Z %d, want Z, AD and CD as a number: 6", r.Z())
+	}
+}

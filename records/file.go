@@ -18,6 +18,8 @@ type File struct {
 	URL        string // absolute, "" if there is none
 	Host       string // server's name as the client gave it, "" if it did not
 	Path       string // path on the server (FTP), "" if there is none
+	User       string // who was logged in (FTP), "" if it is not known
+	Control    string // FTP: id of the flow whose commands announced this one
 
 	Name         string // as declared, in UTF-8 and without directories; "" if there is none
 	NameFrom     string // what declared it: "disposition", "url", "mime", "path"
@@ -86,7 +88,11 @@ func (r *File) AppendFields(dst []Field) []Field {
 		f.Strs("related.hash", hashes)
 	}
 	m.related(&f, hosts(r.Host))
+	if r.User != "" {
+		f.Strs("related.user", []string{r.User})
+	}
 	f.Str("url.full", r.URL)
+	f.Str("user.name", r.User)
 	r.own(&f)
 	m.tail(&f)
 	return f
@@ -123,6 +129,7 @@ func (r *File) own(f *Fields) {
 	f.Str("kagami.file.class", r.Class)
 	f.Strs("kagami.file.codings", r.Codings)
 	f.Bool("kagami.file.complete", r.Complete)
+	f.Str("kagami.file.control_flow", r.Control)
 	f.Str("kagami.file.declared_type", r.DeclaredType)
 	if len(r.Codings) > 0 {
 		f.Bool("kagami.file.decoded", r.Decoded)

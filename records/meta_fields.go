@@ -80,7 +80,10 @@ func subLetter(k Kind) byte {
 }
 
 // FlowID is the flow's id as it stands in records: 16 hexadecimal digits.
-func (m *Meta) FlowID() string { return string(appendHex(make([]byte, 0, 16), m.UID, 16)) }
+func (m *Meta) FlowID() string { return FlowID(m.UID) }
+
+// FlowID is the flow id of uid.
+func FlowID(uid uint64) string { return string(appendHex(make([]byte, 0, 16), uid, 16)) }
 
 func appendHex(b []byte, v uint64, width int) []byte {
 	const digits = "0123456789abcdef"

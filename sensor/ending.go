@@ -101,25 +101,25 @@ func (f *Flow) remember(fr *Frame, p *packet.Packet) {
 	}
 }
 
-// identify completes the header that all records of a flow share.
+// identify makes the header that all records of a flow share. What is looked up or
+// hashed for it is kept; the rest stands in the flow anyhow.
 func (w *Worker) identify(f *Flow) records.Meta {
-	if f.meta == nil {
-		m := &records.Meta{Epoch: w.epoch, UID: f.uid, Key: f.Key, Orig: f.Orig,
-			VLAN: f.first.vlan, VLANs: f.first.vlans, ClientMAC: f.first.src, ServerMAC: f.first.dst}
-		m.CommunityID = f.Key.CommunityID(f.Orig)
-		m.ClientZone, m.ClientInternal = w.networks.Find(f.Key.Addr(f.Orig))
-		m.ServerZone, m.ServerInternal = w.networks.Find(f.Key.Addr(f.Orig.Other()))
-		if f.first.tunnel != nil {
-			m.Tunnel = *f.first.tunnel
-		}
-		f.meta = m
+	if f.community == "" {
+		f.community = f.Key.CommunityID(f.Orig)
+		f.zones = [2]int32{w.networks.find(f.Key.A), w.networks.find(f.Key.B)}
 	}
-	m := f.meta
+	m := records.Meta{Epoch: w.epoch, UID: f.uid, Key: f.Key, Orig: f.Orig, CommunityID: f.community,
+		VLAN: f.first.vlan, VLANs: f.first.vlans, ClientMAC: f.first.src, ServerMAC: f.first.dst}
+	m.ClientZone, m.ClientInternal = w.networks.zone(f.zones[f.Orig])
+	m.ServerZone, m.ServerInternal = w.networks.zone(f.zones[f.Orig.Other()])
+	if f.first.tunnel != nil {
+		m.Tunnel = *f.first.tunnel
+	}
 	m.Visibility = records.Visibility{
 		OneSided: f.oneSided(), Midstream: f.midstream(), Truncated: f.truncated,
 		Missed: f.dir[0].tcp.missed() + f.dir[1].tcp.missed(),
 	}
-	return *m
+	return m
 }
 
 // record makes the flow's record.

@@ -54,6 +54,9 @@ func (f *Flow) Meta() records.Meta {
 	return m
 }
 
+// ID is the flow's id as it stands in records.
+func (f *Flow) ID() string { return records.FlowID(f.uid) }
+
 // NewFileID returns an id for a file that crosses in the flow: the flow's id and
 // the file's number, such as 2568dcbdb152320c-f1.
 func (f *Flow) NewFileID() string {
@@ -124,8 +127,9 @@ type flowState struct {
 	headers     bool   // the kernel was asked to hand over only the headers
 	whole       uint32 // packets past the cutoff that came whole
 
-	first firstPacket
-	meta  *records.Meta // what its records share, made with the first of them
+	first     firstPacket
+	community string   // Community ID, made with the first record
+	zones     [2]int32 // see Networks.find, by packet.Side; with the first record
 }
 
 // firstPacket is what the records tell of the flow's first packet besides its key.
@@ -184,5 +188,5 @@ func (f *Flow) flip() {
 	f.Orig = f.Orig.Other()
 	f.flipped = !f.flipped
 	f.first.src, f.first.dst = f.first.dst, f.first.src
-	f.meta = nil
+	f.community = ""
 }

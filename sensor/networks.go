@@ -57,13 +57,24 @@ func NewNetworks(zones []Zone, outside string) (*Networks, []error) {
 }
 
 // Find is the zone of an IPv4-mapped address and whether it is internal.
-func (n *Networks) Find(a [16]byte) (zone string, internal bool) {
+func (n *Networks) Find(a [16]byte) (zone string, internal bool) { return n.zone(n.find(a)) }
+
+// find is the number of an address's zone, -1 for outside.
+func (n *Networks) find(a [16]byte) int32 {
 	addr := netip.AddrFrom16(a).Unmap()
 	for i := range n.prefixes {
 		if p := &n.prefixes[i]; p.prefix.Contains(addr) {
-			z := &n.zones[p.zone]
-			return z.Name, z.Internal
+			return int32(p.zone)
 		}
 	}
-	return n.outside, false
+	return -1
+}
+
+// zone is the name of a zone and whether it is internal.
+func (n *Networks) zone(number int32) (name string, internal bool) {
+	if number < 0 {
+		return n.outside, false
+	}
+	z := &n.zones[number]
+	return z.Name, z.Internal
 }

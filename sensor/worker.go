@@ -182,7 +182,7 @@ func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 	if w.shuntable(f) {
 		w.shuntFlow(f)
 	}
-	if f.headers && f.class == tcpClosed {
+	if w.store != nil && f.headers && f.class == tcpClosed {
 		w.unhead(f) // before the ports are used again
 	}
 }

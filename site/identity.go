@@ -110,7 +110,7 @@ func (x *host) snapshot(h *hosts) *records.Host {
 	return x.snap
 }
 
-// learn notes something about a machine inside. Values come from the wire.
+// know notes something about a machine inside. Values come from the wire.
 func (s *Site) know(a netip.Addr, w what, value, source string, rank uint8) {
 	a = a.Unmap()
 	if value == "" || len(value) > maxValue || !s.inside(a.As16()) || multicast(a.As16()) || a.IsUnspecified() {
@@ -134,20 +134,11 @@ func (s *Site) know(a netip.Addr, w what, value, source string, rank uint8) {
 	old := *f
 	*f = fact{Fact: records.Fact{Value: strings.Clone(value), Source: source, Since: s.now}, seen: s.now, rank: rank}
 	x.snap = nil
-	if w == factMAC && old.Value != "" || w == factName && old.rank == rankLease && rank == rankLease {
-		x.anew(w) // another machine has the address now
+	if w == factMAC && old.Value != "" { // another machine has the address now
+		mac := *f
+		x.facts, x.os, x.agent = [numFacts]fact{factMAC: mac}, votes{}, ""
 	}
 	s.hosts.note(x, change{addr: a, what: w, old: old.Value, new: f.Value, source: source, since: old.Since}, s.now)
-}
-
-// anew forgets what was known of the machine that had an address before.
-func (x *host) anew(known what) {
-	for w := range x.facts {
-		if what(w) != known && !(known == factMAC && what(w) == factName || known == factName && what(w) == factMAC) {
-			x.facts[w] = fact{}
-		}
-	}
-	x.os, x.agent = votes{}, ""
 }
 
 // same tells whether two values mean the same: names without regard to case and

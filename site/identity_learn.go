@@ -83,6 +83,9 @@ func (s *Site) learnLogin(r *records.Auth, m *records.Meta) {
 // learnAnnounced notes how machines inside call themselves (mDNS, LLMNR, NetBIOS)
 // and how the site's own DNS does (PTR), and who resolves names for others.
 func (s *Site) learnAnnounced(r *records.DNS, m *records.Meta) {
+	if r.Protocol == "nbns" {
+		s.learnNetBIOS(r, m)
+	}
 	if !r.Response {
 		return
 	}
@@ -96,7 +99,7 @@ func (s *Site) learnAnnounced(r *records.DNS, m *records.Meta) {
 				}
 			}
 		}
-	case "mdns", "llmnr", "nbns":
+	case "mdns", "llmnr":
 		s.learnOwnNames(r, m)
 	}
 }
@@ -119,10 +122,10 @@ func (s *Site) learnOwnNames(r *records.DNS, m *records.Meta) {
 	}
 }
 
-// address is what an A, AAAA or NB record says.
+// address is what an A or AAAA record says.
 func address(a *records.Answer) (netip.Addr, bool) {
 	switch a.Type {
-	case "A", "AAAA", "NB":
+	case "A", "AAAA":
 		addr, err := netip.ParseAddr(a.Data)
 		return addr.Unmap(), err == nil
 	}

@@ -64,32 +64,51 @@ func (v *votes) weakest() int {
 	return low
 }
 
-// best weighs the guess so far against the strongest sign.
+// best weighs the guess so far against the strongest family. Within one, what
+// says more than the family's name goes before it.
 func (v *votes) best(now string) string {
-	top, current, ours, theirs := vote{}, 0, 0, 0
-	for _, x := range v.list[:v.n] {
-		if x.weight > top.weight {
-			top = x
+	list := v.list[:v.n]
+	of := func(kind string) (sum int) {
+		for _, x := range list {
+			if family(x.os) == kind {
+				sum += x.weight
+			}
 		}
-		if x.os == now {
-			current = x.weight
-		}
+		return sum
 	}
-	for _, x := range v.list[:v.n] {
-		if family(x.os) == family(top.os) {
-			theirs += x.weight
-		}
-		if now != "" && family(x.os) == family(now) {
-			ours += x.weight
+	kind, most := "", 0
+	for _, x := range list {
+		if sum := of(family(x.os)); sum > most {
+			kind, most = family(x.os), sum
 		}
 	}
 	switch {
-	case 3*theirs >= 2*v.total && (now == "" || top.weight >= 2*current):
-		return top.os
-	case 2*ours < v.total && v.total >= fairWeight:
+	case now != "" && kind != family(now) && 2*of(family(now)) >= v.total:
+		return now
+	case 3*most >= 2*v.total:
+		return v.detail(kind, now)
+	case now == "" || v.total >= fairWeight && 2*of(family(now)) < v.total:
 		return ""
 	}
 	return now
+}
+
+// detail is the strongest member of a family, a known one until another weighs
+// twice as much.
+func (v *votes) detail(kind, now string) string {
+	best, current := vote{os: kind}, 0
+	for _, x := range v.list[:v.n] {
+		if x.os == now && now != kind && family(now) == kind {
+			current = x.weight
+		}
+		if family(x.os) == kind && x.os != kind && x.weight > best.weight {
+			best = x
+		}
+	}
+	if current > 0 && best.weight < 2*current {
+		return now
+	}
+	return best.os
 }
 
 // family is the kind of system that a guess belongs to.

@@ -159,15 +159,19 @@ func agree(client, origin int) bool {
 
 // resolve joins a transaction with its other leg if there is one only. What
 // tells candidates apart, in this order: who they say they are for, and how long
-// the answer is.
+// the answer is. A connection says nothing of what it is for: what a tunnel's is
+// can be told only when no other may come (decide).
 func (s *Site) resolve(w *wait) bool {
+	if w.http.Method == "CONNECT" {
+		return false
+	}
 	c := s.candidates(w)
 	if named := pick(c, func(x *leg) bool { return x.named.IsValid() }); len(named) > 0 {
 		s.claim(w, named[0]) // all of this client; one is as good as the other
 		return true
 	}
 	if len(c) > 1 {
-		c = pick(c, func(x *leg) bool { return w.sameSize(x) })
+		c = pick(c, w.sameSize)
 	}
 	if len(c) != 1 {
 		return false
@@ -199,6 +203,7 @@ func (s *Site) claim(w *wait, x *leg) {
 	x.claimed = true
 	r.OriginAddr, r.OriginFlow, r.OriginCandidates = x.server, x.flow, 0
 	p, _ := s.proxies.known.at(w.proxy)
+	p.egress = true
 	if r.Method == "CONNECT" {
 		s.proxies.tunnels++
 	} else {
@@ -232,6 +237,14 @@ func (w *wait) late(s *Site) {
 // decide says what can be said of a transaction without a leg of its own.
 func (w *wait) decide(s *Site) {
 	c := s.candidates(w)
+	if len(c) == 1 {
+		s.claim(w, c[0])
+		return
+	}
+	if same := pick(c, w.sameSize); len(same) == 1 {
+		s.claim(w, same[0])
+		return
+	}
 	if len(c) == 0 { // what another client claimed may have served both
 		for _, x := range s.joins.legs.since(w.key, w.http.Start-slack) {
 			if x.claimed && !x.named.IsValid() && s.fits(w, x) {
@@ -272,7 +285,7 @@ func (w *wait) ambiguous(s *Site, c []*leg) {
 	}
 }
 
-// late implements owner: a leg whose client is not done names those that wait.
+// late implements owner: a leg whose client is not certain names those that wait.
 func (x *leg) late(s *Site) {
 	var may []records.Workstation
 	for _, w := range s.joins.waits[x.key] {

@@ -102,10 +102,6 @@ func (s *Site) joinConnect(r *records.HTTP, m *records.Meta) bool {
 		return false
 	}
 	w := &wait{http: r, proxy: m.Server().Addr(), who: s.workstation(m, r.User), key: tunnelKey(m.Server().Addr(), host, port)}
-	if s.resolve(w) {
-		s.retry(w.key)
-		return false
-	}
 	return s.wait(w)
 }
 
@@ -124,31 +120,36 @@ func (s *Site) joinFlow(r *records.Flow, m *records.Meta) bool {
 	p.egress = true
 	x := &leg{flow: m.UID, client: m.Client().Addr(), mac: m.ClientMAC, server: m.Server(), start: r.Start, end: r.End,
 		up: int64(r.Orig.Payload), down: int64(r.Resp.Payload)}
-	f := &ended{flow: m.UID}
+	f := &ended{leg: x, keys: s.flowKeys(main, r, m)}
 	if f.held = s.hold(r, f); f.held == nil {
 		return false
 	}
-	for _, key := range s.flowKeys(main, r, m) {
+	for _, key := range f.keys {
 		s.joins.legs.add(key, x)
-		s.retry(key)
-	}
-	if x.claimed { // at once: nothing to wait for
-		s.giveUp(f.held)
 	}
 	return true
 }
 
 // ended is a proxy's connection whose client is not known yet.
 type ended struct {
-	flow uint64
+	leg  *leg
+	keys []uint64
 	held *held
 }
 
-// late implements owner.
+// late implements owner: tunnels that wait decide now, while their connection is here.
 func (f *ended) late(s *Site) {
-	if list := s.joins.flows.peek(f.flow); list != nil {
-		f.held.record.Meta().Workstations = &records.Workstations{List: *list}
-		s.joins.flows.remove(f.flow)
+	m := f.held.record.Meta()
+	for _, key := range f.keys {
+		for _, w := range slices.Clone(s.joins.waits[key]) {
+			if !f.leg.claimed && s.fits(w, f.leg) {
+				s.giveUp(w.held)
+			}
+		}
+	}
+	if list := s.joins.flows.peek(m.UID); list != nil {
+		m.Workstations = &records.Workstations{List: *list}
+		s.joins.flows.remove(m.UID)
 	}
 }
 

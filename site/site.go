@@ -14,6 +14,7 @@ package site
 
 import (
 	"net/netip"
+	"strings"
 
 	"kagami/packet"
 	"kagami/records"
@@ -22,26 +23,28 @@ import (
 
 // Site is the stage. It is used by one goroutine.
 type Site struct {
-	config  Config
-	inside  func([16]byte) bool
-	now     int64 // logical time
-	emit    sensor.Emit
-	names   names
-	hosts   hosts
-	proxies proxies
-	joins   joins
-	queue   queue
+	config     Config
+	inside     func([16]byte) bool
+	now        int64 // logical time
+	emit       sensor.Emit
+	names      names
+	hosts      hosts
+	applicants *table[hash, applicant] // by DHCP client
+	proxies    proxies
+	joins      joins
+	queue      queue
 }
 
 // New makes a stage for a network.
 func New(c Config, n *sensor.Networks) *Site {
 	s := &Site{
-		config: c,
-		inside: func(a [16]byte) bool { _, in := n.Find(a); return in },
-		names:  newNames(c.Names, c.ClientNames),
-		hosts:  newHosts(c.Hosts),
-		queue:  queue{limit: c.Held},
-		joins:  newJoins(c),
+		config:     c,
+		inside:     func(a [16]byte) bool { _, in := n.Find(a); return in },
+		names:      newNames(c.Names, c.ClientNames),
+		hosts:      newHosts(c.Hosts),
+		applicants: newTable[hash, applicant](c.Hosts),
+		queue:      queue{limit: c.Held},
+		joins:      newJoins(c),
 	}
 	s.proxies = newProxies(c.Proxies)
 	return s
@@ -94,6 +97,8 @@ func (s *Site) learn(r records.Record, m *records.Meta) {
 		s.learnMAC(m)
 	case *records.Auth:
 		s.learnLogin(r, m)
+	case *records.DHCP:
+		s.learnDHCP(r)
 	}
 }
 
@@ -127,18 +132,27 @@ func wireName(r records.Record, m *records.Meta) (name, source string, start int
 	case *records.Flow:
 		return r.ServerName, flowNameSource(r), r.Start
 	case *records.HTTP:
-		host := r.HostName()
-		if _, err := netip.ParseAddr(host); err == nil {
-			host = ""
-		}
+		host := domainOf(r.HostName())
 		if r.Method == "CONNECT" {
 			return host, "connect", r.Start
 		}
 		return host, "host", r.Start
 	case *records.TLS:
 		return r.ServerName, "sni", r.Start
+	case *records.QUIC:
+		return r.ServerName, "sni", r.Start
+	case *records.WebSocket:
+		return domainOf(bareName(r.Host)), "host", r.Start
 	}
 	return "", "", m.At
+}
+
+// domainOf is a host unless that is an address.
+func domainOf(host string) string {
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return ""
+	}
+	return host
 }
 
 func flowNameSource(r *records.Flow) string {

@@ -29,6 +29,6 @@ func (p *pipeline) report(w io.Writer, src interface{ Stats() sensor.SourceStats
 		}
 	}
 	if dir != "" {
-		fmt.Fprintf(w, "\nRecords are in %s: records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log\n", printable(dir))
+		fmt.Fprintf(w, "\nRecords are in %s: records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log, mail.log\n", printable(dir))
 	}
 }

@@ -22,9 +22,16 @@ type truth struct {
 		Connects        int
 		TLSClientHellos int `json:"tls_client_hellos"`
 		DNSQueries      int `json:"dns_queries"`
-		HTTP            struct{ Responses int }
-		TLS             struct {
+		HTTP            struct {
 			ClientToProxy int `json:"client_to_proxy"`
+			ProxyToOrigin int `json:"proxy_to_origin"`
+			Direct        int
+			Responses     int
+		}
+		TLS struct {
+			ClientToProxy int `json:"client_to_proxy"`
+			ProxyToOrigin int `json:"proxy_to_origin"`
+			Direct        int
 		}
 		DNS struct {
 			Responses  int
@@ -141,8 +148,8 @@ func TestOfficeCounts(t *testing.T) {
 	}
 	for file, want := range map[string]int{
 		"queries.log":         c.DNSQueries,
-		"access.log":          c.HTTPRequests + c.TLSClientHellos - c.TLS.ClientToProxy, // HTTPS that goes straight out is there once
-		"access-combined.log": c.HTTPRequests + c.TLSClientHellos - c.TLS.ClientToProxy,
+		"access.log":          c.HTTP.ClientToProxy + c.HTTP.Direct + c.TLS.Direct, // a line a fetch: both legs of the proxy are joined
+		"access-combined.log": c.HTTP.ClientToProxy + c.HTTP.Direct + c.TLS.Direct,
 		"traffic.log":         got["flows"],
 		"alerts.jsonl":        got["alerts"],
 	} {

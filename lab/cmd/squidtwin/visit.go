@@ -84,7 +84,7 @@ func (p *places) plain(ctx context.Context) error {
 // tunnels are CONNECTs, granted and not.
 func (p *places) tunnels(ctx context.Context) error {
 	for _, target := range []string{"https://secure.example:" + p.https + "/size/5000", "https://[" + p.originV6 + "]:" + p.https + "/six", "https://" + p.originV4 + ":" + p.https + "/size/100000",
-		"https://secure.example:22/", "https://secure.example:8080/refused", "https://denied.example:" + p.https + "/"} {
+		"https://secure.example:22/", "https://secure.example:8080/refused", "https://denied.example:" + p.https + "/", "https://nowhere.example:443/"} {
 		c := p.browser(p.clientA, "")
 		if err := fetch(ctx, c, "GET", target, ""); err != nil {
 			return err
@@ -107,6 +107,7 @@ func (p *places) oddities(ctx context.Context) error {
 	for _, r := range []struct{ host, target, version string }{
 		{"origin.example", "/with a blank", "1.1"}, {"ORIGIN.example", "/case", "1.0"}, {"origin.example.", "/dot", "1.1"},
 		{"denied.example", "/a|b\"c\\d^e{f}g~h`i'j", "1.1"}, {"origin.example", "/a|b\"c\\d^e{f}g~h`i'j[k]l#m", "1.1"},
+		{"origin.example", "/\xe3\x81\x82|b\"c\\d^e{f}g~h`i'j[k]l#m<n>o%7ep%zq", "1.1"}, {"origin.example", "/query?\xe3\x81\x82|b", "1.1"},
 		{"origin.example", "?query", "1.1"}, {"origin.example", "", "1.1"}, {"user:pw@origin.example", "/auth", "1.1"},
 	} {
 		text := "GET " + p.url(r.host, r.target) + " HTTP/" + r.version + "\r\nHost: other.example\r\nConnection: close\r\n\r\n"

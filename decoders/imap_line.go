@@ -1,0 +1,356 @@
+package decoders
+
+import (
+	"bytes"
+	"strconv"
+
+	"kagami/packet"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+// literalAt reads "{n}", "{n+}" or "~{n}" at the end of a line: where it begins,
+// and the size.
+func literalAt(line []byte) (at int, size int64, ok bool) {
+	if len(line) < 3 || line[len(line)-1] != '}' {
+		return 0, 0, false
+	}
+	at = bytes.LastIndexByte(line, '{')
+	if at < 0 {
+		return 0, 0, false
+	}
+	digits := bytes.TrimSuffix(line[at+1:len(line)-1], []byte{'+'})
+	size, err := strconv.ParseInt(string(digits[:min(len(digits), 20)]), 10, 64)
+	if err != nil || size < 0 || digits[0] == '+' {
+		return 0, 0, false
+	}
+	return at, size, true
+}
+
+// clientLine heeds a line of the client's, or what follows a literal in it.
+func (d *imapDecoder) clientLine(f *sensor.Flow, line []byte, emit sensor.Emit) {
+	s := &d.up
+	if !s.goes {
+		if d.answersChallenge() {
+			d.lost = 0
+			d.login.answer(line)
+			return
+		}
+		if !d.command(f, line, emit) {
+			return
+		}
+		_, rest, _ := bytes.Cut(line, []byte{' '})
+		_, line, _ = bytes.Cut(rest, []byte{' '})
+	}
+	s.goes = false
+	if d.beginLiteral(f, s, line, emit) {
+		return
+	}
+	c := &s.command
+	if c.verb == imapLogin || c.verb == imapAuthenticate {
+		c.args = appendIMAPStrings(c.args, line)
+	}
+	d.commandEnds(f, emit)
+}
+
+// beginLiteral heeds a line that a literal follows.
+func (d *imapDecoder) beginLiteral(f *sensor.Flow, s *imapStream, line []byte, emit sensor.Emit) bool {
+	at, size, ok := literalAt(line)
+	if !ok {
+		return false
+	}
+	c := &s.command
+	s.goes, s.literal = true, size
+	switch c.verb {
+	case imapLogin:
+		c.args = appendIMAPStrings(c.args, line[:at])
+		s.keep, s.kept = true, s.kept[:0]
+		if size == 0 {
+			c.args, s.keep = append(c.args, ""), false
+		}
+	case imapAppend:
+		if bytes.HasPrefix(line, []byte{'{'}) && len(c.args) == 0 {
+			c.args = append(c.args, "") // the mailbox itself is a literal
+			break
+		}
+		d.endMail(f, s, emit)
+		if size > 0 {
+			d.newMail(f, s)
+			s.sends = true
+		}
+		c.args = append(c.args, "")
+	}
+	return true
+}
+
+// command begins a command; false: the line is none.
+func (d *imapDecoder) command(f *sensor.Flow, line []byte, emit sensor.Emit) bool {
+	d.endMail(f, &d.up, emit)
+	tag, rest, ok := bytes.Cut(line, []byte{' '})
+	word, _, _ := bytes.Cut(rest, []byte{' '})
+	verb, known := imapVerbOf(word)
+	if !ok || !known || len(tag) == 0 || len(tag) > maxIMAPTag {
+		return false
+	}
+	d.lost, d.asked = 0, verb
+	d.up.command = imapCommand{verb: verb, tag: string(tag)}
+	return true
+}
+
+func imapVerbOf(word []byte) (imapVerb, bool) {
+	for i := range imapVerbs {
+		if equalFold(word, imapVerbs[i].name) {
+			return imapVerbs[i].verb, true
+		}
+	}
+	return imapOther, false
+}
+
+// commandEnds heeds a command that is complete.
+func (d *imapDecoder) commandEnds(f *sensor.Flow, emit sensor.Emit) {
+	c, x := &d.up.command, d.up.x
+	switch c.verb {
+	case imapLogin:
+		d.login.end(f, &d.session, records.AuthUnknown, "", emit)
+		user := ""
+		if len(c.args) > 0 {
+			user = loginName([]byte(c.args[0]))
+		}
+		d.login.named("LOGIN", user, records.AuthPassword, f.Now)
+	case imapAuthenticate:
+		d.login.end(f, &d.session, records.AuthUnknown, "", emit)
+		if len(c.args) > 0 {
+			initial := ""
+			if len(c.args) > 1 {
+				initial = c.args[1]
+			}
+			d.login.begin([]byte(c.args[0]), []byte(initial), f.Now)
+		}
+	}
+	if f.LastFrom(d.client.Other()) != 0 {
+		if len(d.pending) >= maxIMAPPending {
+			d.tell(f, d.pending[0].x, emit)
+			d.pending = append(d.pending[:0], d.pending[1:]...)
+		}
+		d.pending = append(d.pending, imapPending{c.tag, c.verb, x})
+	}
+	c.args = nil
+	d.endMail(f, &d.up, emit)
+}
+
+// answersChallenge tells that the client's line belongs to an authentication.
+func (d *imapDecoder) answersChallenge() bool {
+	if !d.login.on || d.asked != imapAuthenticate {
+		return false
+	}
+	for i := range d.pending {
+		if d.pending[i].verb == imapAuthenticate {
+			return true
+		}
+	}
+	return d.login.left > 0
+}
+
+// appendIMAPStrings appends the atoms and quoted strings of b (RFC 3501 section 9).
+func appendIMAPStrings(args []string, b []byte) []string {
+	for b = trimBlank(b); len(b) > 0; b = trimBlank(b) {
+		if b[0] != '"' {
+			word, rest, _ := bytes.Cut(b, []byte{' '})
+			args, b = append(args, string(word)), rest
+			continue
+		}
+		var value []byte
+		i := 1
+		for ; i < len(b) && b[i] != '"'; i++ {
+			if b[i] == '\\' && i+1 < len(b) {
+				i++
+			}
+			value = append(value, b[i])
+		}
+		args, b = append(args, string(value)), b[min(len(b), i+1):]
+	}
+	return args
+}
+
+// serverLine heeds a line of the server's, or what follows a literal in it.
+func (d *imapDecoder) serverLine(f *sensor.Flow, line []byte, emit sensor.Emit) {
+	s := &d.down
+	if s.x != nil && s.x.done && !s.x.split {
+		d.endMail(f, s, emit)
+	}
+	goes := s.goes
+	s.goes = false
+	if at, size, ok := literalAt(line); ok {
+		s.goes, s.literal = true, size
+		number, _, _ := bytes.Cut(bytes.TrimPrefix(line, []byte("* ")), []byte{' '})
+		if goes {
+			number = []byte(s.command.tag)
+		} else {
+			s.command.tag = string(number[:min(len(number), maxIMAPTag)])
+		}
+		d.fetched(f, line[:at], string(number), size, emit)
+		return
+	}
+	if goes {
+		return
+	}
+	tag, rest, _ := bytes.Cut(line, []byte{' '})
+	word, text, _ := bytes.Cut(rest, []byte{' '})
+	ok, no := equalFold(word, "ok"), equalFold(word, "no") || equalFold(word, "bad")
+	switch {
+	case len(tag) == 1 && (tag[0] == '*' || tag[0] == '+'):
+		d.lost = 0
+		if d.session.reply == "" && (ok || equalFold(word, "preauth") || equalFold(word, "bye")) {
+			d.session.reply = clipText(decodeText(line, ""))
+			d.session.banner = clipText(decodeText(text, ""))
+		}
+		if bytes.Contains(line, []byte("STARTTLS")) {
+			d.session.offersTLS = true
+		}
+	case ok || no:
+		d.lost = 0
+		d.tagged(f, string(tag[:min(len(tag), maxIMAPTag)]), line, ok, emit)
+	}
+}
+
+// tagged heeds the answer that ends a command.
+func (d *imapDecoder) tagged(f *sensor.Flow, tag string, line []byte, ok bool, emit sensor.Emit) {
+	text := clipText(decodeText(line, ""))
+	d.session.reply = text
+	for i := range d.pending {
+		p := d.pending[i]
+		if p.tag != tag {
+			continue
+		}
+		d.pending = append(d.pending[:i], d.pending[i+1:]...)
+		switch {
+		case p.x != nil:
+			p.x.r.Reply, p.x.r.End = text, f.Now
+			d.tell(f, p.x, emit)
+		case p.verb == imapLogin || p.verb == imapAuthenticate:
+			result := records.AuthFailure
+			if ok {
+				result = records.AuthSuccess
+			}
+			d.login.end(f, &d.session, result, text, emit)
+		case p.verb == imapStartTLS && ok:
+			d.enterTLS(f, emit)
+		case p.verb == imapCompress && ok: // RFC 4978
+			d.session.compressed, d.opaque = true, true
+			d.session.tellAlone(f, d.depth+1, emit)
+		}
+		return
+	}
+}
+
+// fetched heeds what stands before a literal of the server's: whole messages, and
+// pieces of them that follow each other, are read.
+func (d *imapDecoder) fetched(f *sensor.Flow, before []byte, number string, size int64, emit sensor.Emit) {
+	s := &d.down
+	whole, origin := wholeMessage(before)
+	if !whole {
+		return
+	}
+	x := s.x
+	if x != nil && (origin <= 0 || x.number != number || x.next != origin) {
+		d.endMail(f, s, emit)
+		x = nil
+	}
+	if x == nil {
+		if origin > 0 || size == 0 {
+			return
+		}
+		x = d.newMail(f, s)
+		x.number, x.split = number, origin == 0
+	}
+	x.next += size
+	x.done = false
+	s.sends = size > 0
+}
+
+// wholeMessage tells whether a FETCH item is a whole message: BODY[], RFC822, or
+// a piece of it, BODY[]<origin>. origin is -1 where there is none.
+func wholeMessage(before []byte) (whole bool, origin int64) {
+	item := bytes.TrimRight(before, " ~")
+	origin = -1
+	if n := len(item); n > 0 && item[n-1] == '>' {
+		at := bytes.LastIndexByte(item, '<')
+		if at < 0 {
+			return false, 0
+		}
+		v, err := strconv.ParseInt(string(item[at+1:n-1]), 10, 64)
+		if err != nil || v < 0 {
+			return false, 0
+		}
+		origin, item = v, item[:at]
+	}
+	for _, name := range [...]string{"body[]", "rfc822", "binary[]"} {
+		if n := len(item) - len(name); n >= 0 && equalFold(item[n:], name) && (n == 0 || item[n-1] == ' ' || item[n-1] == '(') {
+			return true, origin
+		}
+	}
+	return false, 0
+}
+
+// matchIMAP recognises IMAP by a greeting or untagged answer, or a tag and a
+// command that need no more to be told from other protocols.
+func matchIMAP(f *sensor.Flow, side packet.Side, first []byte) sensor.Match {
+	if first[0] == '*' {
+		return matchIMAPAnswer(first, isIMAPPort(f.Key.Port(side)))
+	}
+	line, _, whole := bytes.Cut(first, []byte{'\n'})
+	tag, rest, blank := bytes.Cut(trimEOL(line), []byte{' '})
+	if !isMailText(first) || len(tag) > 16 || len(tag) == 0 || tokenLen(tag) < len(tag) {
+		return sensor.No
+	}
+	word, _, more := bytes.Cut(rest, []byte{' '})
+	if !whole && !more {
+		if blank && len(word) > 0 && !isIMAPStart(word) {
+			return sensor.No
+		}
+		return sensor.Maybe
+	}
+	hasDigit := bytes.ContainsAny(tag, "0123456789") || isIMAPPort(f.Key.Port(side.Other()))
+	if _, known := imapVerbOf(word); known && hasDigit {
+		return sensor.FromClient
+	}
+	if isIMAPPort(f.Key.Port(side)) && (equalFold(word, "ok") || equalFold(word, "no") || equalFold(word, "bad")) {
+		return sensor.FromServer
+	}
+	return sensor.No
+}
+
+// isIMAPStart tells whether a command may begin with word.
+func isIMAPStart(word []byte) bool {
+	for _, v := range imapVerbs {
+		if len(word) <= len(v.name) && equalFold(word, v.name[:len(word)]) {
+			return true
+		}
+	}
+	return len(word) <= 3 && (equalFold(word, "ok"[:min(2, len(word))]) || equalFold(word, "no"[:min(2, len(word))]) || equalFold(word, "bad"[:len(word)]))
+}
+
+func matchIMAPAnswer(b []byte, port bool) sensor.Match {
+	line, _, whole := bytes.Cut(b, []byte{'\n'})
+	word := bytes.Fields(line)
+	if len(b) > 1 && b[1] != ' ' || !isMailText(b) {
+		return sensor.No
+	}
+	switch {
+	case len(word) > 2 || whole && len(word) > 1:
+		for _, w := range [...]string{"ok", "preauth", "bye", "capability"} {
+			if equalFold(word[1], w) {
+				return sensor.FromServer
+			}
+		}
+		if _, err := strconv.Atoi(string(word[1])); err == nil && port {
+			return sensor.FromServer
+		}
+		return sensor.No
+	case whole:
+		return sensor.No
+	}
+	return sensor.Maybe
+}
+
+func isIMAPPort(port uint16) bool { return port == 143 || port == 220 || port == 1143 || port == 8143 }
