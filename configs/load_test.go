@@ -117,6 +117,8 @@ func TestProblems(t *testing.T) {
 		{"one of two that do not fit", "[capture]\nring_mib = 1\nblock_kib = 1024\n",
 			[]string{"line 3: capture.block_kib: got 1024, want at least two blocks in capture.ring_mib = 1"}},
 		{"element of a list", "[detect.beacon]\noffice_hours = [8, 25]\n", []string{"line 2: detect.beacon.office_hours[1]: got 25"}},
+		{"hash", "[decode.files]\nhashes = [\"sha256\", \"crc\"]\nmax_ratio = 5\n",
+			[]string{`line 2: decode.files.hashes: got "crc", want one of md5, sha1, sha256`, "line 3: decode.files.max_ratio: got 5, want 10 to 100000"}},
 		{"zone", "[network]\noutside = \"the world\"\n[[network.zones]]\nname = \"A\"\nnetworks = [\"10.0.0.0/33\"]\n",
 			[]string{`line 2: network.outside: got "the world"`, `line 3: network.zones: zone "A": got network "10.0.0.0/33"`}},
 		{"format of the second export", "[[export]]\nformat = \"ecs\"\nto = \"stdout:\"\n\n[[export]]\nto = \"stdout:\"\nformat = \"squidd\"\n",

@@ -111,3 +111,11 @@ func TestReadable(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDNSNegative(b *testing.B) {
+	m := answered(b, "nx.example.co.jp.", dns.TypeA)
+	m.Rcode = dns.RcodeNameError
+	m.Ns = []dns.RR{rr(b, "example.co.jp. 300 IN SOA ns.example.co.jp. root.example.co.jp. 1 2 3 4 5")}
+	m.SetEdns0(1232, false)
+	benchmarkDNS(b, packed(b, m))
+}

@@ -1,16 +1,10 @@
 package decoders
 
 import (
-	"slices"
-	"strings"
-
 	"kagami/packet"
 	"kagami/records"
 	"kagami/sensor"
 )
-
-// maxFileText bounds in octets each text that a file's record takes over.
-const maxFileText = 1 << 10
 
 // Why a file is not what it should be: records.File.Odd. What undoes content
 // codings has its own (file_coding.go).
@@ -356,9 +350,11 @@ func (b *fileBody) record(complete bool) *records.File {
 }
 
 // mime is the media type by content. Of text only the declared type can tell what
-// kind of text it is.
+// kind of text it is, and so it can of data that nobody knows.
 func (b *fileBody) mime() string {
-	if declared := mediaTypeOf(b.of.Type); b.kind.mime == "text/plain" && textual(declared) {
+	switch declared := mediaTypeOf(b.of.Type); {
+	case b.kind.mime == "text/plain" && textual(declared),
+		b.kind.mime == "" && specific(declared):
 		return declared
 	}
 	return b.kind.mime
@@ -373,41 +369,4 @@ func (b *fileBody) name() (name, from string) {
 		return name, "url"
 	}
 	return "", ""
-}
-
-// clip cuts a text at its limit, between characters.
-func clip(s string) string {
-	if len(s) <= maxFileText {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxFileText], "")
-}
-
-// mediaTypeOf is a Content-Type without parameters, lower case.
-func mediaTypeOf(s string) string {
-	s, _, _ = strings.Cut(s, ";")
-	return clip(strings.ToLower(strings.TrimSpace(s)))
-}
-
-// contentCodings reads a Content-Encoding field (RFC 9110 section 8.4): the
-// codings in the order they must be undone.
-func contentCodings(field string) []string {
-	if field == "" {
-		return nil
-	}
-	var out []string
-	for name := range strings.SplitSeq(field, ",") {
-		name = clip(strings.ToLower(strings.TrimSpace(name)))
-		switch name {
-		case "", "identity":
-			continue
-		case "x-gzip":
-			name = "gzip"
-		}
-		if out = append(out, name); len(out) > maxCodings {
-			break
-		}
-	}
-	slices.Reverse(out)
-	return out
 }

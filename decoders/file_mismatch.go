@@ -71,6 +71,20 @@ func classDeclared(mime string) string {
 	}
 }
 
+// specific tells media types of data that have no sign of their own: what names a
+// well-known format must show it, and some name none.
+func specific(mime string) bool {
+	kind, sub, _ := strings.Cut(mime, "/")
+	if kind != "application" || classOf(mime) != classData || mime == "application/pdf" {
+		return false
+	}
+	switch sub {
+	case "", "octet-stream", "binary", "x-binary", "unknown", "x-unknown", "download", "x-download", "force-download", "x-msdownload", "x-msdos-program", "x-dosexec":
+		return false
+	}
+	return !textual(mime)
+}
+
 // textual tells media types of texts.
 func textual(mime string) bool {
 	kind, sub, _ := strings.Cut(mime, "/")

@@ -2,8 +2,12 @@ package decoders
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
+
+// maxFileText bounds in octets each text that a file's record takes over.
+const maxFileText = 1 << 10
 
 // baseName is what follows a path's directories, of either kind of system.
 func baseName(path string) string {
@@ -29,4 +33,41 @@ func urlName(u string) string {
 		u = name
 	}
 	return baseName(strings.ToValidUTF8(u, "\uFFFD"))
+}
+
+// clip cuts a text at its limit, between characters.
+func clip(s string) string {
+	if len(s) <= maxFileText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxFileText], "")
+}
+
+// mediaTypeOf is a Content-Type without parameters, lower case.
+func mediaTypeOf(s string) string {
+	s, _, _ = strings.Cut(s, ";")
+	return clip(strings.ToLower(strings.TrimSpace(s)))
+}
+
+// contentCodings reads a Content-Encoding field (RFC 9110 section 8.4): the
+// codings in the order they must be undone.
+func contentCodings(field string) []string {
+	if field == "" {
+		return nil
+	}
+	var out []string
+	for name := range strings.SplitSeq(field, ",") {
+		name = clip(strings.ToLower(strings.TrimSpace(name)))
+		switch name {
+		case "", "identity":
+			continue
+		case "x-gzip":
+			name = "gzip"
+		}
+		if out = append(out, name); len(out) > maxCodings {
+			break
+		}
+	}
+	slices.Reverse(out)
+	return out
 }

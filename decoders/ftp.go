@@ -44,8 +44,8 @@ type ftpDecoder struct {
 	due      []records.Record
 
 	session ftpSession
-	channel *ftpChannel    // announced for the next transfer, nil if there is none
-	inner   sensor.Decoder // reads what AUTH TLS protects
+	channel *ftpChannel // announced for the next transfer, nil if there is none
+	tls     ftpTLS
 }
 
 // ftpSession is what commands change for those after them.
@@ -77,9 +77,10 @@ type ftpCommand struct {
 func (d *ftpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit sensor.Emit) sensor.Verdict {
 	lines := d.lines(f, side)
 	for len(data) > 0 {
-		if d.inner != nil {
+		if d.tls.on[side] {
 			d.write(f, emit)
-			return d.inner.Data(f, side, data, emit)
+			data = data[d.tls.read(f, side, data, emit):]
+			continue
 		}
 		line, n, ok := lines.next(data)
 		data = data[n:]
@@ -114,8 +115,9 @@ func (d *ftpDecoder) lines(f *sensor.Flow, side packet.Side) *mailLines {
 // Gap implements sensor.Decoder. Which answer belongs to which command is not
 // known any more.
 func (d *ftpDecoder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdict {
-	if d.inner != nil {
-		return d.inner.Gap(f, side, n)
+	if d.tls.on[side] {
+		d.tls.gap(f, side, n)
+		return sensor.More
 	}
 	d.lines(f, side).lose()
 	d.forget(f, len(d.pending))
@@ -130,9 +132,7 @@ func (d *ftpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 		d.login(records.AuthUnknown, 0, "")
 	}
 	d.write(f, emit)
-	if d.inner != nil {
-		d.inner.Close(f, emit)
-	}
+	d.tls.close(f, emit)
 }
 
 // forget gives up waiting for the answers of the oldest n commands.

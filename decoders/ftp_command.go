@@ -260,7 +260,7 @@ func (d *ftpDecoder) answered(f *sensor.Flow, c *ftpCommand, code int, text stri
 		d.channel = nil // a new one for the next transfer
 	}
 	if c.verb == "AUTH" && code == 234 {
-		d.inner = f.EnterTunnel()
+		d.tls.start(f)
 	}
 }
 

@@ -168,8 +168,10 @@ func TestFTPOverTLS(t *testing.T) {
 		New:   func() sensor.Decoder { return labeller{} }}
 	for _, n := range []int{1 << 20, 1} {
 		f := sensor.NewTestFlow(packet.ProtoTCP, inner)
-		got, _ := playFTP(f, []octets{clientSays("AUTH TLS\r\n"), serverSays("234 go\r\n"), clientSays("\x16\x03\x01DELE a\r\n")}, n)
-		if want := []string{"AUTH TLS > 234 go"}; !reflect.DeepEqual(got, want) || f.Service != "ftp" || f.Tunnel != "inner" {
+		got, _ := playFTP(f, []octets{clientSays("AUTH TLS\r\n"), serverSays("234 go\r\n"), clientSays("\x16\x03\x01\x00\x08DELE a\r\n"),
+			serverSays("\x17\x03\x03\x00\x00"), clientSays("\x17\x03\x03\x00\x03CCCDELE b\r\n"), serverSays("\x15\x03\x03\x00\x02\x01\x00"), serverSays("250 ok\r\n"),
+			clientSays("DELE c\r\n")}, n)
+		if want := []string{"AUTH TLS > 234 go", "DELE b > 250 ok path=b", "DELE c > 0  path=c"}; !reflect.DeepEqual(got, want) || f.Service != "ftp" || f.Tunnel != "inner" {
 			t.Errorf("got %q, %s in %s", got, f.Tunnel, f.Service)
 		}
 	}

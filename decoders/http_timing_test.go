@@ -25,12 +25,18 @@ var (
 
 func BenchmarkHTTPTransaction(b *testing.B) {
 	response := []byte(serverHeader + "Content-Length: 800\r\n\r\n" + strings.Repeat("/* x */ ", 100))
-	d, f := testHTTP().New(), sensor.NewTestFlow(packet.ProtoTCP)
 	emit := func(records.Record) {}
-	b.ReportAllocs()
-	for b.Loop() {
-		d.Data(f, packet.FromA, browserRequest, emit)
-		d.Data(f, packet.FromB, response, emit)
+	for _, enable := range []bool{true, false} {
+		b.Run(fmt.Sprintf("files=%v", enable), func(b *testing.B) {
+			c := Default().Files
+			c.Enable = enable
+			d, f := httpProtocol(newFiles(c)).New(), sensor.NewTestFlow(packet.ProtoTCP)
+			b.ReportAllocs()
+			for b.Loop() {
+				d.Data(f, packet.FromA, browserRequest, emit)
+				d.Data(f, packet.FromB, response, emit)
+			}
+		})
 	}
 }
 
@@ -98,7 +104,7 @@ func TestHTTPAllocations(t *testing.T) {
 		want    float64
 	}{
 		{"without files", httpProtocol(newFiles(off)).New(), 3}, // the record, its URL, and its referrer
-		{"with files", d, 8},                                    // and the file's record, its id, name and hash
+		{"with files", d, 8}, // and the file's record, its id, name and hash
 	} {
 		if n := testing.AllocsPerRun(100, func() {
 			c.decoder.Data(f, packet.FromA, browserRequest, emit)

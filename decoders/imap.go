@@ -99,6 +99,7 @@ type imapMail struct {
 	number string // FETCH of a piece: of which message
 	next   int64  // and the octet that would follow
 	split  bool   // it comes in pieces: where it ends is not said
+	head   bool   // only its header section came so far
 	done   bool   // its last octet came
 }
 
@@ -221,7 +222,7 @@ func (d *imapDecoder) literalOctets(f *sensor.Flow, s *imapStream, data []byte, 
 	}
 	if s.sends {
 		s.sends, s.x.done = false, true
-		if s == &d.down && !s.x.split {
+		if s == &d.down && !s.x.split && !s.x.head {
 			d.endMail(f, s, emit)
 		}
 	}
@@ -250,7 +251,7 @@ func (d *imapDecoder) endMail(f *sensor.Flow, s *imapStream, emit sensor.Emit) {
 		return
 	}
 	s.x, s.sends = nil, false
-	x.r.Complete = x.done && !x.r.Gap && !x.split
+	x.r.Complete = x.done && !x.r.Gap && !x.split && !x.head
 	x.mime.close(f, x.r.Complete, emit)
 	if s == &d.down || f.LastFrom(d.client.Other()) == 0 {
 		d.tell(f, x, emit)

@@ -175,7 +175,7 @@ func appendIMAPStrings(args []string, b []byte) []string {
 // serverLine heeds a line of the server's, or what follows a literal in it.
 func (d *imapDecoder) serverLine(f *sensor.Flow, line []byte, emit sensor.Emit) {
 	s := &d.down
-	if s.x != nil && s.x.done && !s.x.split {
+	if x := s.x; x != nil && x.done && !x.split && !x.head { // a gap ended it
 		d.endMail(f, s, emit)
 	}
 	goes := s.goes
@@ -217,6 +217,9 @@ func (d *imapDecoder) serverLine(f *sensor.Flow, line []byte, emit sensor.Emit) 
 func (d *imapDecoder) tagged(f *sensor.Flow, tag string, line []byte, ok bool, emit sensor.Emit) {
 	text := clipText(decodeText(line, ""))
 	d.session.reply = text
+	if x := d.down.x; x != nil && x.head { // no text follows
+		d.endMail(f, &d.down, emit)
+	}
 	for i := range d.pending {
 		p := d.pending[i]
 		if p.tag != tag {
@@ -243,53 +246,79 @@ func (d *imapDecoder) tagged(f *sensor.Flow, tag string, line []byte, ok bool, e
 	}
 }
 
-// fetched heeds what stands before a literal of the server's: whole messages, and
-// pieces of them that follow each other, are read.
+// fetched heeds what stands before a literal of the server's. Read are whole
+// messages, pieces of them that follow each other, and a header section with the
+// text that follows it.
 func (d *imapDecoder) fetched(f *sensor.Flow, before []byte, number string, size int64, emit sensor.Emit) {
 	s := &d.down
-	whole, origin := wholeMessage(before)
-	if !whole {
+	item, origin := fetchItem(before)
+	if item == imapNothing {
 		return
 	}
 	x := s.x
-	if x != nil && (origin <= 0 || x.number != number || x.next != origin) {
+	goes := x != nil && x.number == number && (item == imapPiece && origin > 0 && x.next == origin || item == imapText && x.head)
+	if !goes {
 		d.endMail(f, s, emit)
-		x = nil
-	}
-	if x == nil {
-		if origin > 0 || size == 0 {
+		if item == imapText || origin > 0 || size == 0 {
 			return
 		}
 		x = d.newMail(f, s)
-		x.number, x.split = number, origin == 0
+		x.number = number
 	}
+	x.split, x.head = item == imapPiece, item == imapHead
 	x.next += size
 	x.done = false
 	s.sends = size > 0
 }
 
-// wholeMessage tells whether a FETCH item is a whole message: BODY[], RFC822, or
-// a piece of it, BODY[]<origin>. origin is -1 where there is none.
-func wholeMessage(before []byte) (whole bool, origin int64) {
-	item := bytes.TrimRight(before, " ~")
+// imapItem is what of a message a FETCH item is.
+type imapItem uint8
+
+const (
+	imapNothing imapItem = iota
+	imapWhole
+	imapPiece // from an octet on
+	imapHead
+	imapText // without the header section
+)
+
+var imapItems = [...]struct {
+	name string
+	item imapItem
+}{
+	{"body[]", imapWhole}, {"rfc822", imapWhole}, {"binary[]", imapWhole}, {"body[header]", imapHead},
+	{"rfc822.header", imapHead}, {"body[text]", imapText}, {"rfc822.text", imapText},
+}
+
+// fetchItem reads the name of the FETCH item that before ends with (RFC 3501
+// section 7.4.2). origin is -1 where there is none.
+func fetchItem(before []byte) (item imapItem, origin int64) {
+	name := bytes.TrimRight(before, " ~")
 	origin = -1
-	if n := len(item); n > 0 && item[n-1] == '>' {
-		at := bytes.LastIndexByte(item, '<')
+	if n := len(name); n > 0 && name[n-1] == '>' {
+		at := bytes.LastIndexByte(name, '<')
 		if at < 0 {
-			return false, 0
+			return imapNothing, 0
 		}
-		v, err := strconv.ParseInt(string(item[at+1:n-1]), 10, 64)
+		v, err := strconv.ParseInt(string(name[at+1:n-1]), 10, 64)
 		if err != nil || v < 0 {
-			return false, 0
+			return imapNothing, 0
 		}
-		origin, item = v, item[:at]
+		origin, name = v, name[:at]
 	}
-	for _, name := range [...]string{"body[]", "rfc822", "binary[]"} {
-		if n := len(item) - len(name); n >= 0 && equalFold(item[n:], name) && (n == 0 || item[n-1] == ' ' || item[n-1] == '(') {
-			return true, origin
+	for _, i := range imapItems {
+		n := len(name) - len(i.name)
+		if n < 0 || !equalFold(name[n:], i.name) || n > 0 && name[n-1] != ' ' && name[n-1] != '(' {
+			continue
+		}
+		switch {
+		case origin < 0:
+			return i.item, -1
+		case i.item == imapWhole:
+			return imapPiece, origin
 		}
 	}
-	return false, 0
+	return imapNothing, 0
 }
 
 // matchIMAP recognises IMAP by a greeting or untagged answer, or a tag and a

@@ -101,8 +101,10 @@ func (k *mailFields) fill(m *mimeReader, charset string) {
 			continue
 		}
 		if dst := textField(h, f.kind); dst != nil {
-			if *dst != "" {
-				m.note(oddMailRepeated)
+			if *dst != "" { // of the trace fields the topmost counts
+				if f.kind == fieldSubject || f.kind == fieldDate || f.kind == fieldMessageID || f.kind == fieldInReplyTo {
+					m.note(oddMailRepeated)
+				}
 				continue
 			}
 			*dst = clipText(decodeWords(text))

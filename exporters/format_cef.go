@@ -1,6 +1,7 @@
 package exporters
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 
@@ -231,6 +232,27 @@ func (f *cef) customAddr(n int, label string, a netip.Addr) {
 func (f *cef) number(n int, label string, v int64) {
 	f.int(numberKeys[n], v)
 	f.word(numberLabels[n], label)
+}
+
+// volume writes a number of octets. CEF has 32 bits for it: of more, the key bears
+// the most it can, and a custom number of its own the true value.
+func (f *cef) volume(key string, v int64) {
+	v = max(0, v)
+	f.int(key, min(v, math.MaxInt32))
+	if v <= math.MaxInt32 {
+		return
+	}
+	switch key {
+	case "in":
+		f.int("flexNumber1", v)
+		f.word("flexNumber1Label", "Bytes in")
+	case "out":
+		f.int("flexNumber2", v)
+		f.word("flexNumber2Label", "Bytes out")
+	default:
+		f.int("flexNumber1", v)
+		f.word("flexNumber1Label", "File size")
+	}
 }
 
 var (

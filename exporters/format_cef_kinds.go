@@ -6,8 +6,8 @@ func (f *cef) flow(r *records.Flow) {
 	m := r.Meta()
 	f.span(r.Start, r.End)
 	f.connection(m, r.Service, peer{}, peer{host: r.ServerName})
-	f.int("in", int64(r.Orig.IPBytes))
-	f.int("out", int64(r.Resp.IPBytes))
+	f.volume("in", int64(r.Orig.IPBytes))
+	f.volume("out", int64(r.Resp.IPBytes))
 	f.str("act", r.Action, cefShort)
 	f.str("reason", r.Reason, cefLong)
 	f.number(1, "Duration ms", max(0, r.End-r.Start)/1e6)
@@ -54,10 +54,10 @@ func (f *cef) http(r *records.HTTP) {
 	f.str("fileType", withoutParameters(r.ContentType), cefLong)
 	f.word("outcome", outcome(r.ResponseSeen, r.Status >= 400))
 	if r.RequestSeen {
-		f.int("in", max(0, r.RequestHeaders)+max(0, r.RequestBody))
+		f.volume("in", max(0, r.RequestHeaders)+max(0, r.RequestBody))
 	}
 	if r.ResponseSeen {
-		f.int("out", max(0, r.ResponseWire))
+		f.volume("out", r.ResponseWire)
 		f.number(1, "HTTP status", int64(r.Status))
 	}
 	f.custom(1, "X-Forwarded-For", r.ForwardedFor)
@@ -104,7 +104,7 @@ func (f *cef) mail(r *records.Mail) {
 	if p := firstAttachment(r.Parts); p != nil {
 		f.str("fname", p.Name, cefFile)
 		f.str("fileType", p.Type, cefLong)
-		f.int("fsize", max(0, p.Size))
+		f.volume("fsize", p.Size)
 		f.str("fileHash", fileHash(p.SHA256, p.SHA1, p.MD5), cefFile)
 	}
 	if len(h.From) > 0 {
@@ -162,7 +162,7 @@ func (f *cef) file(r *records.File) {
 	f.str("filePath", r.Path, cefLong)
 	f.str("fileType", r.MIME, cefLong)
 	f.str("fileHash", fileHash(r.SHA256, r.SHA1, r.MD5), cefFile)
-	f.int("fsize", max(0, r.Size, r.Seen))
+	f.volume("fsize", max(r.Size, r.Seen))
 	f.str("request", r.URL, cefLong)
 	f.custom(1, "Class", r.Class)
 	f.customList(2, "Traits", r.Traits)
@@ -210,7 +210,7 @@ func (f *cef) alert(r *records.Alert) {
 
 func (f *cef) stats(r *records.Stats) {
 	f.span(r.Start, r.End)
-	f.int("in", int64(r.Bytes))
+	f.volume("in", int64(r.Bytes))
 	f.number(1, "Frames received", int64(r.Frames))
 	f.number(2, "Frames dropped", int64(r.Dropped))
 	f.number(3, "Flows open", int64(r.FlowsOpen))

@@ -33,8 +33,8 @@ func (f *cef) socks(r *records.SOCKS) {
 	} else {
 		f.customAddr(6, "Requested address", r.RequestAddr)
 	}
-	f.int("in", max(0, r.TunnelFromOrig))
-	f.int("out", max(0, r.TunnelFromResp))
+	f.volume("in", r.TunnelFromOrig)
+	f.volume("out", r.TunnelFromResp)
 	f.custom(1, "SOCKS version", r.Version)
 	f.custom(2, "Method", r.Method)
 	f.custom(3, "Tunnelled protocol", r.Tunnel)
@@ -48,8 +48,8 @@ func (f *cef) webSocket(r *records.WebSocket) {
 	f.str("request", r.URL, cefLong)
 	f.str("requestContext", r.Origin, 2048)
 	f.str("requestClientApplication", r.UserAgent, cefLong)
-	f.int("in", int64(r.Client.Bytes))
-	f.int("out", int64(r.Server.Bytes))
+	f.volume("in", int64(r.Client.Bytes))
+	f.volume("out", int64(r.Server.Bytes))
 	f.str("reason", r.ClosedBy, cefLong)
 	f.custom(1, "Subprotocol", r.Subprotocol)
 	f.customList(2, "Extensions", r.ServerExtensions)
@@ -119,7 +119,7 @@ func (f *cef) ftp(r *records.FTP) {
 	f.str("fileType", r.File.MIME, cefLong)
 	f.str("fileId", r.File.ID, cefLong)
 	if r.Size >= 0 {
-		f.int("fsize", r.Size)
+		f.volume("fsize", r.Size)
 	}
 	f.word("outcome", outcome(r.Code >= 200, r.Code >= 400))
 	f.str("reason", r.Reply, cefLong)

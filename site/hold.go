@@ -79,6 +79,9 @@ func (q *queue) skip() {
 
 // giveUp hands a record on as it is.
 func (s *Site) giveUp(h *held) {
+	if h.record == nil {
+		return
+	}
 	h.owner.late(s)
 	s.release(h)
 }

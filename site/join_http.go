@@ -16,19 +16,33 @@ type wait struct {
 	held  *held
 }
 
-// requestKey is what a request asks for: method and URL, equal on both legs.
+// requestKey is what a request asks for: method and URL, equal on both legs. Its
+// spelling is not: proxies take out blanks, give an empty path its slash and a
+// host name no root dot.
 func requestKey(r *records.HTTP) (uint64, bool) {
 	rest, ok := strings.CutPrefix(r.URL, "http://")
 	if !ok {
 		return 0, false // the proxy asks by TLS
 	}
-	authority, path := rest, "/"
+	authority, path := rest, ""
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		authority, path = rest[:i], rest[i:]
 	}
-	authority = strings.TrimSuffix(strings.TrimSuffix(authority, ":80"), ".")
-	path, _, _ = strings.Cut(path, "#")
-	return newHash.text(r.Method).name(authority).text(path).sum(), authority != ""
+	host, port := splitHostPort(authority, 80)
+	h := newHash.text(r.Method).name(host).number(uint64(port))
+	if !strings.HasPrefix(path, "/") {
+		h = h.octets([]byte{'/'})
+	}
+	for i := range len(path) {
+		switch path[i] {
+		case '#':
+			return h.sum(), host != ""
+		case ' ', '\t':
+		default:
+			h = h.octets([]byte{path[i]})
+		}
+	}
+	return h.sum(), host != ""
 }
 
 // joinClient looks for the request that a proxy made for a client's.
@@ -76,6 +90,7 @@ func (s *Site) joinOrigin(r *records.HTTP, m *records.Meta) bool {
 	_, p := s.proxies.of(x.client)
 	if p != nil {
 		p.egress = true
+		s.names.asked(m, r.HostName(), r.Start)
 	}
 	if p != nil || x.via {
 		x.held = s.hold(r, x)
@@ -237,6 +252,9 @@ func (w *wait) late(s *Site) {
 // decide says what can be said of a transaction without a leg of its own.
 func (w *wait) decide(s *Site) {
 	c := s.candidates(w)
+	if failed(w.http) && (len(c) == 0 || w.http.Method == "CONNECT") {
+		c = s.attempts(w)
+	}
 	if len(c) == 1 {
 		s.claim(w, c[0])
 		return
@@ -269,6 +287,25 @@ func (w *wait) decide(s *Site) {
 	default:
 		r.Cache = records.CacheLocal
 	}
+}
+
+// failed tells whether a proxy says that it did not reach the origin.
+func failed(r *records.HTTP) bool { return r.Status >= 502 && r.Status <= 504 }
+
+// attempts is the last of the connections that a proxy tried for a transaction,
+// and that came to nothing.
+func (s *Site) attempts(w *wait) []*leg {
+	host, port := splitHostPort(w.http.Host, 80)
+	var last *leg
+	for _, x := range s.joins.legs.since(connectionKey(w.proxy, host, port), w.http.Start-slack) {
+		if !x.claimed && x.down == 0 && s.fits(w, x) && (last == nil || x.start >= last.start) {
+			last = x
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return []*leg{last}
 }
 
 // ambiguous names what both candidates have in common, and no more.

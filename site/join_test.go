@@ -338,7 +338,9 @@ func TestTunnelIsJoinedByItsConnection(t *testing.T) {
 		{"another port", name + ":8443", true, nil, -1, 0},
 		{"opened before the request", name + ":443", true, func(p *parts) { p.flows[0].Start -= second }, -1, 0},
 		{"opened after the answer", name + ":443", true, func(p *parts) { p.flows[0].Start += second }, -1, 0},
-		{"refused", name + ":443", true, func(p *parts) { p.connect.Status = 503 }, -1, 0},
+		{"refused by the proxy", name + ":443", true, func(p *parts) { p.connect.Status = 403 }, -1, 0},
+		{"another one's, when its own failed", name + ":443", true, func(p *parts) { p.connect.Status = 503 }, -1, 0},
+		{"not answered", name + ":443", true, func(p *parts) { p.connect.Status, p.flows[0].Resp.Payload = 503, 0 }, 0, 0},
 		{"two, told apart by what went through", name + ":443", true, func(p *parts) { p.flows[0].Resp.Payload = 1; p.flows[1].Start = p.flows[0].Start }, 1, 0},
 		{"two alike", name + ":443", true, func(p *parts) { p.flows[1].Start = p.flows[0].Start }, -1, 2},
 	} {
@@ -379,6 +381,52 @@ func TestTunnelIsJoinedByItsConnection(t *testing.T) {
 				}
 				wantOrigin(t, p.connect, cache, origin, uid, c.n)
 			})
+		}
+	}
+}
+
+// TestFailedRequest: the proxy could not reach the origin, and says so; its last
+// attempt tells which address that was.
+func TestFailedRequest(t *testing.T) {
+	s := newStage(t, nil)
+	s.join()
+	s.see(1000*millisecond, s.answer(1000*millisecond, proxyAddr, "www.example.test", "203.0.113.81", originAddr))
+	client := s.proxied(1000*millisecond, 1100*millisecond, ws1, url)
+	client.Status = 503
+	s.see(1100*millisecond, client)
+	for i, server := range []string{originAddr, "203.0.113.81"} {
+		f := s.flow((1010+int64(i))*millisecond, 1020*millisecond, proxyAddr+":50001", server+":80")
+		f.ConnState, f.Service, f.Orig.Payload, f.Resp.Payload = "REJ", "", 0, 0
+		s.see(2020*millisecond, f)
+	}
+	s.pass(9 * second)
+	if client.OriginAddr.String() != "203.0.113.81:80" || client.Cache != records.CacheMiss {
+		t.Errorf("origin %v, cache %q", client.OriginAddr, client.Cache)
+	}
+}
+
+// TestSpelling: a proxy writes a URL in its own way.
+func TestSpelling(t *testing.T) {
+	for _, c := range []struct {
+		client, origin string
+		same           bool
+	}{
+		{"http://www.example.test/with a\tblank", "http://www.example.test/withablank", true},
+		{"http://www.example.test?q", "http://www.example.test/?q", true},
+		{"http://www.example.test", "http://www.example.test/", true},
+		{"http://WWW.example.test.:80/", "http://www.example.test/", true},
+		{"http://www.example.test.:8000/", "http://www.example.test:8000/", true},
+		{"http://user:secret@www.example.test/", "http://www.example.test/", true},
+		{"http://www.example.test/#top", "http://www.example.test/", true},
+		{"http://[2001:DB8::0:1]/", "http://[2001:db8::1]:80/", true},
+		{"http://www.example.test/a", "http://www.example.test/A", false},
+		{"http://www.example.test:81/", "http://www.example.test/", false},
+		{"http://a.test/b", "http://b.test/b", false},
+	} {
+		a, _ := requestKey(&records.HTTP{Method: "GET", URL: c.client})
+		b, _ := requestKey(&records.HTTP{Method: "GET", URL: c.origin})
+		if (a == b) != c.same {
+			t.Errorf("%s and %s", c.client, c.origin)
 		}
 	}
 }

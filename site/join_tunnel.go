@@ -42,6 +42,9 @@ func (s *Site) joinHello(r *records.TLS, m *records.Meta) bool {
 	if tunnel {
 		h.tunnel.flow, h.tunnel.proxy, h.tunnel.who = m.UID, m.Server().Addr(), s.workstation(m, "")
 	} else if h.egress.flow == 0 {
+		if byProxy != nil {
+			s.names.asked(m, r.ServerName, r.Start)
+		}
 		h.egress.flow, h.egress.client, h.egress.server = m.UID, m.Client().Addr(), m.Server()
 	}
 	if h.tunnel.flow != 0 && h.egress.flow != 0 {
@@ -96,12 +99,12 @@ func (s *Site) joinConnect(r *records.HTTP, m *records.Meta) bool {
 		s.joins.opened.remove(m.UID)
 		return false
 	}
-	host, port := splitHostPort(r.Host)
+	host, port := splitHostPort(r.Host, 443)
 	_, p := s.proxies.of(m.Server().Addr())
-	if r.Status < 200 || r.Status >= 300 || port == 0 || p == nil || !p.egress {
+	if (r.Status < 200 || r.Status >= 300) && !failed(r) || p == nil || !p.egress {
 		return false
 	}
-	w := &wait{http: r, proxy: m.Server().Addr(), who: s.workstation(m, r.User), key: tunnelKey(m.Server().Addr(), host, port)}
+	w := &wait{http: r, proxy: m.Server().Addr(), who: s.workstation(m, r.User), key: connectionKey(m.Server().Addr(), host, port)}
 	return s.wait(w)
 }
 
@@ -162,37 +165,36 @@ func (s *Site) flowKeys(main netip.Addr, r *records.Flow, m *records.Meta) []uin
 	server := m.Server()
 	keys := make([]uint64, 0, maxFlowKeys)
 	add := func(host string) {
-		if k := tunnelKey(main, host, server.Port()); !slices.Contains(keys, k) {
+		if k := connectionKey(main, host, server.Port()); !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
 	}
 	add(server.Addr().String())
 	if r.ServerName != "" {
-		add(bareName(r.ServerName))
+		add(domainOf(bareName(r.ServerName)))
 	}
 	s.names.each(m.Key.Addr(m.Orig), m.Key.Addr(m.Orig.Other()), add)
 	return keys
 }
 
-func tunnelKey(proxy netip.Addr, host string, port uint16) uint64 {
+func connectionKey(proxy netip.Addr, host string, port uint16) uint64 {
 	a := proxy.As16()
 	return newHash.text("CONNECT").octets(a[:]).name(host).number(uint64(port)).sum()
 }
 
-// splitHostPort splits the authority of a CONNECT; an IPv6 address is written as
-// netip does.
-func splitHostPort(s string) (host string, port uint16) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return s, 0
+// splitHostPort splits an authority (RFC 3986 section 3.2) without regard to user
+// information and a root dot; an address is written as netip does.
+func splitHostPort(s string, port uint16) (string, uint16) {
+	s = s[strings.LastIndexByte(s, '@')+1:]
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.IndexByte(s[i:], ']') < 0 {
+		if n, err := strconv.ParseUint(s[i+1:], 10, 16); err == nil {
+			port = uint16(n)
+		}
+		s = s[:i]
 	}
-	n, err := strconv.ParseUint(s[i+1:], 10, 16)
-	if err != nil {
-		return s, 0
+	s = strings.TrimSuffix(s, ".")
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		s = a.Unmap().String()
 	}
-	host = strings.TrimSuffix(s[:i], ".")
-	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		host = a.Unmap().String()
-	}
-	return host, uint16(n)
+	return s, port
 }

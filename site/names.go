@@ -73,6 +73,18 @@ func (n *names) add(who, addr [16]byte, name *records.Resolved, at int64) {
 	}
 }
 
+// asked notes the name by which a proxy asked an address, whose answer may not
+// have been seen: it leads to further connections, but is no name of theirs.
+func (n *names) asked(m *records.Meta, name string, at int64) {
+	name = domainOf(bareName(name))
+	known := name == ""
+	who, addr := m.Key.Addr(m.Orig), m.Key.Addr(m.Orig.Other())
+	n.each(who, addr, func(have string) { known = known || sameName(have, name) })
+	if !known {
+		n.add(who, addr, &records.Resolved{Name: strings.ToLower(name)}, at)
+	}
+}
+
 // forget drops one address: the oldest of the client that was silent for longest,
 // which is the one that asks now when there is no other.
 func (n *names) forget(asking [16]byte) {
@@ -89,7 +101,12 @@ func (n *names) forget(asking [16]byte) {
 func (a *answers) add(name *records.Resolved, at int64) {
 	for i := range a.names[:a.n] {
 		if x := &a.names[i]; x.resolved.Name == name.Name {
-			x.last = at
+			if x.resolved.Source == "" {
+				x.resolved, x.first = name, at
+			}
+			if name.Source != "" {
+				x.last = at
+			}
 			return
 		}
 	}
@@ -122,6 +139,9 @@ func (n *names) find(who, addr [16]byte, start int64) *records.Resolved {
 	var when int64
 	for i := range a.names[:a.n] {
 		x := &a.names[i]
+		if x.resolved.Source == "" {
+			continue
+		}
 		told := x.last
 		if told > start {
 			told = x.first // it was told again since; at the latest then

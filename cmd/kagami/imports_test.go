@@ -48,12 +48,13 @@ var below = map[string][]string{
 	"lab/cmd/benchlive": {"capture", "sensor"},
 	"lab/cmd/corpus":    {},
 	"lab/cmd/lab":       {"lab"},
+	"lab/cmd/squidtwin": {},
 }
 
 // only says which packages may import what is not for everyone. A name that ends
 // in a slash is for all packages below it.
 var only = map[string][]string{
-	"net/http":                   {"cmd/kagami", "lab"},
+	"net/http":                   {"cmd/kagami", "lab", "lab/cmd/squidtwin"},
 	"html":                       {},
 	"html/template":              {},
 	"os/exec":                    {"lab/cmd/"},
