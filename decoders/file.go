@@ -202,7 +202,7 @@ func (b *fileBody) settle() {
 	}
 	h := b.head
 	if h == nil {
-		if b.settleAs(nil); b.coding != nil && b.wire > 0 {
+		if b.settleAs(nil); b.coding != nil && b.wire > 0 && !b.coding.empty() {
 			b.kind = b.coding.outer() // nothing came out of it
 		}
 		return
@@ -277,6 +277,9 @@ func (b *fileBody) ref() records.FileRef {
 		return records.FileRef{}
 	}
 	b.stopDecoding()
+	if b.empty() {
+		return records.FileRef{}
+	}
 	b.settle()
 	b.look()
 	name, _ := b.name()
@@ -293,7 +296,7 @@ func (b *fileBody) close(f *sensor.Flow, complete bool) *records.File {
 	b.flow = f
 	b.stopDecoding()
 	var r *records.File
-	if b.id != "" {
+	if b.id != "" && !b.empty() {
 		b.settle()
 		b.look()
 		r = b.record(complete)
@@ -304,6 +307,9 @@ func (b *fileBody) close(f *sensor.Flow, complete bool) *records.File {
 	b.files.bodies.put(b)
 	return r
 }
+
+// empty tells that the file has no octets although some were transferred.
+func (b *fileBody) empty() bool { return b.missing == 0 && b.coding != nil && b.coding.empty() }
 
 // drop ends what turned out to be no file.
 func (b *fileBody) drop(f *sensor.Flow) {

@@ -1,7 +1,6 @@
 package decoders
 
 import (
-	"errors"
 	"io"
 	"iter"
 )
@@ -29,6 +28,7 @@ const (
 type uncoder struct {
 	body    *fileBody
 	in      []byte // octets to be read, borrowed
+	taken   int64  // octets read
 	stages  []*stage
 	out     io.Reader
 	resume  func() (struct{}, bool)
@@ -61,7 +61,7 @@ func (b *fileBody) decode() *uncoder {
 	u.out = u
 	for _, c := range codings {
 		s := b.files.stages.get(c)
-		s.begin(b, u.out)
+		s.begin(u, u.out)
 		u.stages = append(u.stages, s)
 		u.out = s
 	}
@@ -82,17 +82,25 @@ func (u *uncoder) push(p []byte) {
 	u.in = nil
 }
 
-// Read implements io.Reader for the first decoder.
-func (u *uncoder) Read(p []byte) (int, error) {
-	for len(u.in) == 0 {
-		if u.closing || !u.rest(struct{}{}) {
-			u.closing = true
-			return 0, io.EOF
+// Read implements io.Reader for the first decoder. It fills p but at the end: how
+// far decoders get before an error must not depend on how the octets came.
+func (u *uncoder) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if len(u.in) == 0 {
+			if u.closing || !u.rest(struct{}{}) {
+				u.closing = true
+				break
+			}
 		}
+		k := copy(p[n:], u.in)
+		u.in = u.in[k:]
+		n += k
 	}
-	n := copy(p, u.in)
-	u.in = u.in[n:]
-	return n, nil
+	u.taken += int64(n)
+	if n == 0 {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // run is the coroutine: it decodes until the coded data end or no more come.
@@ -101,25 +109,53 @@ func (u *uncoder) run(rest func(struct{}) bool) {
 	defer func() { u.done = true }()
 	buf := u.body.files.stages.buffer()
 	defer u.body.files.stages.buffers.Put(buf)
+	err := u.decode(buf[:])
+	switch {
+	case err == io.EOF:
+	case err == io.ErrUnexpectedEOF && u.closing:
+		u.cut = true
+	default:
+		u.failed = true
+		u.body.note(oddFileData) // unless a limit was noted before
+	}
+}
+
+// decode reads to the end of all codings.
+func (u *uncoder) decode(buf []byte) error {
 	for {
-		n, err := u.out.Read(buf[:])
+		n, err := u.out.Read(buf)
 		if n > 0 {
 			u.body.content(buf[:n])
 		}
-		switch {
-		case err == nil:
+		if err == nil {
 			continue
-		case err == io.EOF:
-			if len(u.in) > 0 {
-				u.body.note(oddFileTrailing)
-			}
-		case errors.Is(err, io.ErrUnexpectedEOF) && u.closing:
-			u.cut = true
-		default:
-			u.failed = true
-			u.body.note(oddFileData) // unless a limit was noted before
 		}
-		return
+		if err != io.EOF {
+			return err
+		}
+		break
+	}
+	for i := len(u.stages) - 1; i > 0; i-- { // the outer ones may go on
+		if err := u.drain(u.stages[i], buf); err != io.EOF {
+			return err
+		}
+	}
+	if u.stages[0].in.Buffered() > 0 || len(u.in) > 0 {
+		u.body.note(oddFileTrailing)
+	}
+	return io.EOF
+}
+
+// drain reads what comes to a stage after the end of its coded data.
+func (u *uncoder) drain(s *stage, buf []byte) error {
+	for {
+		n, err := s.in.Read(buf)
+		if n > 0 {
+			u.body.note(oddFileTrailing)
+		}
+		if err != nil {
+			return err
+		}
 	}
 }
 
@@ -147,6 +183,9 @@ func (u *uncoder) outer() fileType {
 	}
 	return fileType{}
 }
+
+// empty tells that the coded data are whole, and of nothing.
+func (u *uncoder) empty() bool { return u.done && u.whole() && u.body.seen == 0 }
 
 func (u *uncoder) undone() bool { return !u.plain && !u.failed }
 func (u *uncoder) whole() bool  { return !u.failed && !u.cut }

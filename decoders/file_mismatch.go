@@ -90,7 +90,7 @@ func textual(mime string) bool {
 	kind, sub, _ := strings.Cut(mime, "/")
 	switch kind {
 	case "text":
-		return true
+		return sub != ""
 	case "application", "image":
 		switch sub {
 		case "json", "javascript", "x-javascript", "ecmascript", "xml", "x-www-form-urlencoded", "x-ns-proxy-autoconfig", "css":

@@ -31,7 +31,7 @@ var errTooMuch = errors.New("limit reached")
 type stage struct {
 	coding string
 	in     *bufio.Reader
-	body   *fileBody
+	u      *uncoder
 	begun  bool
 	plain  bool // the octets are not coded
 	n      int64
@@ -72,7 +72,7 @@ func (p *stagePools) get(coding string) *stage {
 }
 
 func (p *stagePools) put(s *stage) {
-	s.body, s.z = nil, nil
+	s.u, s.z = nil, nil
 	s.in.Reset(nil)
 	if s.zstd != nil {
 		s.zstd.Reset(nil)
@@ -87,8 +87,8 @@ func (p *stagePools) buffer() *[decodedRoom]byte {
 	return new([decodedRoom]byte)
 }
 
-func (s *stage) begin(b *fileBody, from io.Reader) {
-	s.body, s.begun, s.plain, s.n = b, false, false, 0
+func (s *stage) begin(u *uncoder, from io.Reader) {
+	s.u, s.begun, s.plain, s.n = u, false, false, 0
 	s.in.Reset(from)
 }
 
@@ -116,12 +116,12 @@ func (s *stage) Read(p []byte) (int, error) {
 // limit tells when more is decoded than may be. Every stage is measured: what it
 // makes need not come out of the next.
 func (s *stage) limit() error {
-	c := &s.body.files.config
+	c := &s.u.body.files.config
 	switch {
 	case s.n > c.MaxDecoded:
-		s.body.note(oddFileDecoded)
-	case s.n > ratioFree && s.n/int64(c.MaxRatio) > s.body.wire:
-		s.body.note(oddFileRatio)
+		s.u.body.note(oddFileDecoded)
+	case s.n > ratioFree && s.n/int64(c.MaxRatio) > s.u.taken:
+		s.u.body.note(oddFileRatio)
 	default:
 		return nil
 	}
@@ -170,7 +170,7 @@ func (s *stage) start() (err error) {
 }
 
 func (s *stage) charge(n int64) error {
-	if !s.body.take(n) {
+	if !s.u.body.take(n) {
 		return errTooMuch
 	}
 	return nil
@@ -179,7 +179,7 @@ func (s *stage) charge(n int64) error {
 // pass lets octets through that are not coded.
 func (s *stage) pass() error {
 	s.plain, s.z = true, s.in
-	s.body.note(oddFileNotCoded)
+	s.u.body.note(oddFileNotCoded)
 	return nil
 }
 
@@ -239,7 +239,7 @@ func (s *stage) nextMember() error {
 	case isGzip(first):
 		return s.member()
 	}
-	s.body.note(oddFileTrailing)
+	s.u.body.note(oddFileTrailing)
 	return io.EOF
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -177,6 +178,13 @@ func TestFiles(t *testing.T) {
 			want: "html text/html size=11406 seen=11406 class=text decoded complete"},
 		{name: "zstd", content: zstded(page), of: fileOf{Codings: []string{"zstd"}}, hashed: page,
 			want: "html text/html size=11406 seen=11406 class=text decoded complete"},
+		{name: "gzip of nothing", content: gzipped(""), of: fileOf{Codings: gz}, want: "nothing"},
+		{name: "a coding that ends inside another", content: gzipped(deflated(page) + "padding"), of: fileOf{Codings: contentCodings("deflate,gzip")}, hashed: page,
+			want: "html text/html size=11406 seen=11406 class=text odd=octets after the coded data decoded complete"},
+		{name: "two codings", content: gzipped(deflated(page)), of: fileOf{Codings: contentCodings("deflate,gzip")}, hashed: page,
+			want: "html text/html size=11406 seen=11406 class=text decoded complete"},
+		{name: "cut behind an inner coding", content: gzipped(deflated(page))[:len(gzipped(deflated(page)))-4], of: fileOf{Codings: contentCodings("deflate,gzip")}, hashed: page,
+			want: "html text/html size=-1 seen=11406 class=text decoded"},
 		{name: "three codings", content: brotlied(gzipped(zstded(page))), of: fileOf{Codings: contentCodings("zstd, X-GZIP ,identity, BR")}, hashed: page,
 			want: "html text/html size=11406 seen=11406 class=text decoded complete"},
 		{name: "four codings", content: gzipped("hello"), of: fileOf{Codings: contentCodings("gzip,gzip,gzip,gzip,gzip")}, hashed: gzipped("hello"),
@@ -407,3 +415,20 @@ func BenchmarkFile(b *testing.B) {
 
 // hexNoise compresses by half.
 func hexNoise(n int) string { return hex.EncodeToString([]byte(noise(n / 2))) }
+
+// A coroutine ends with its file, however far it got.
+func TestFileCoroutinesEnd(t *testing.T) {
+	s, f := newFiles(Default().Files), sensor.NewTestFlow(packet.ProtoTCP)
+	before := runtime.NumGoroutine()
+	gz := gzipped(noise(50 << 10))
+	for _, n := range []int{0, 1, 5000, len(gz)} {
+		for _, coding := range []string{"gzip", "br", "deflate", "zstd", "gzip,br"} {
+			b := s.open(f, packet.FromB, fileOf{Size: -1, Codings: contentCodings(coding)})
+			b.write(1, []byte(gz[:n]))
+			b.close(f, false)
+		}
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines are left", after-before)
+	}
+}

@@ -87,6 +87,7 @@ func (d *ftpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit se
 		switch {
 		case !ok:
 			d.lost += n
+		case lines.torn && !startsFTPLine(line):
 		case side == d.client:
 			d.command(f, line)
 		default:

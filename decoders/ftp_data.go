@@ -42,6 +42,9 @@ func (c *ftpChannel) ref() records.FileRef {
 		return records.FileRef{}
 	}
 	c.describe()
+	if c.body.coding != nil { // to ask would end it
+		return records.FileRef{ID: c.body.id}
+	}
 	return c.body.ref()
 }
 

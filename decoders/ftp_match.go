@@ -61,6 +61,24 @@ func matchFTPCommand(f *sensor.Flow, side packet.Side, b []byte) sensor.Match {
 	return best
 }
 
+// startsFTPLine tells a whole line from the end of one whose beginning was lost.
+func startsFTPLine(line []byte) bool {
+	if _, _, ok := ftpReply(line); ok {
+		return true
+	}
+	verb, _, ok := ftpVerb(line)
+	if !ok {
+		return false
+	}
+	switch verb {
+	case "USER", "PASS", "ACCT", "CWD", "CDUP", "QUIT", "REIN", "PORT", "PASV", "TYPE", "STRU", "MODE", "RETR", "STOR", "STOU", "APPE", "ALLO",
+		"REST", "RNFR", "RNTO", "ABOR", "DELE", "RMD", "MKD", "PWD", "LIST", "NLST", "SITE", "SYST", "STAT", "HELP", "NOOP", "FEAT", "OPTS",
+		"AUTH", "ADAT", "PBSZ", "PROT", "CCC", "EPRT", "EPSV", "MDTM", "SIZE", "MLST", "MLSD", "XCWD", "XMKD", "XPWD", "XRMD", "XCUP", "HOST", "CLNT":
+		return true
+	}
+	return false
+}
+
 // afterUser tells by what follows USER and PASS whether the client speaks FTP.
 func afterUser(b []byte) sensor.Match {
 	for line := range bytes.Lines(b) {

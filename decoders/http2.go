@@ -11,6 +11,7 @@ const (
 	maxStreams       = 128                                // streams open at once; more, and the oldest is written as a half
 	maxHeaderTable   = 64 << 10                           // octets of an HPACK dynamic table; beyond, the state is lost
 	maxContinuations = 64                                 // CONTINUATION frames of a block before it is called odd
+	maxUnderWay      = 64                                 // the server's frames for which a stream that the client reset is kept
 	maxEnded         = 32                                 // streams remembered of which nothing more is heeded
 	maxTrailers      = 16                                 // names of trailer fields kept in a record
 	maxTrailerName   = 64                                 // octets of each
@@ -25,6 +26,7 @@ const (
 	oddContinuations = "too many continuation frames"
 	oddStreams       = "too many open streams"
 	oddPadding       = "bad padding"
+	oddPromise       = "promise of an open stream"
 	oddNoMethod      = "no method"
 	oddNoStatus      = "no status"
 )
@@ -52,6 +54,7 @@ type http2Decoder struct {
 	ready    bool           // one of them is to be written
 	ended    [maxEnded]uint32
 	endedAt  int
+	leaving  int    // streams that the client reset and the server may not know it
 	goaway   string // error code of the connection's end, "" if there was none
 	labelled bool
 	strings  httpStrings

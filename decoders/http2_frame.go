@@ -152,6 +152,9 @@ func (d *http2Decoder) beginFrame(f *sensor.Flow, s *http2Side) {
 		s.forget() // a server begins with SETTINGS
 	}
 	s.frame, s.frames, s.n = h, true, 0
+	if d.leaving > 0 && s == &d.down {
+		d.leaves()
+	}
 	s.fields, s.body, s.pad, s.stream = 0, h.length, 0, nil
 	d.order(f, s)
 	switch h.kind {
@@ -223,7 +226,7 @@ func (d *http2Decoder) beginBody(f *sensor.Flow, s *http2Side) {
 		}
 	case frameReset:
 		if len(fields) == 4 {
-			d.reset(h.stream, http2Code(binary.BigEndian.Uint32(fields)))
+			d.reset(s, h.stream, http2Code(binary.BigEndian.Uint32(fields)))
 		}
 	case frameGoAway:
 		if len(fields) == 8 {

@@ -11,6 +11,7 @@ type http2Stream struct {
 	httpExchange
 	id    uint32
 	inner sensor.Decoder // reads what an extended CONNECT carries, nil: nothing does
+	leave int            // reset by the client: frames of the server until it is written
 }
 
 // find is the open stream id, nil if there is none.
@@ -66,6 +67,9 @@ func (d *http2Decoder) flush(f *sensor.Flow, emit sensor.Emit) {
 			continue
 		}
 		d.kept -= st.kept
+		if st.leave > 0 {
+			d.leaving--
+		}
 		if st.inner != nil {
 			st.inner.Close(f, emit)
 		}
@@ -117,6 +121,8 @@ func (d *http2Decoder) headers(f *sensor.Flow, s *http2Side, b *headerBlock) {
 	}
 	st.Gap = st.Gap || d.list.gap
 	switch {
+	case b.promised != 0 && st.RequestSeen:
+		st.note(oddPromise)
 	case b.promised != 0:
 		st.Pushed = true
 		d.request(f, st, s, b)
@@ -214,11 +220,33 @@ func (d *http2Decoder) endStream(st *http2Stream, s *http2Side) {
 	d.ready = d.ready || st.asked && st.answered
 }
 
-// reset follows RST_STREAM: nothing more comes of the stream.
-func (d *http2Decoder) reset(id uint32, code string) {
-	if st := d.find(id); st != nil {
-		st.reset(code)
+// reset follows RST_STREAM: nothing more comes of the stream. But when the client
+// sent it, an answer may be under way.
+func (d *http2Decoder) reset(s *http2Side, id uint32, code string) {
+	st := d.find(id)
+	if st == nil {
+		return
+	}
+	answered := st.answered || s == &d.down
+	st.reset(code)
+	if st.answered = answered; answered {
 		d.ready = true
+	} else if st.leave == 0 {
+		st.leave = maxUnderWay
+		d.leaving++
+	}
+}
+
+// leaves counts a frame of the server for the streams that the client reset.
+func (d *http2Decoder) leaves() {
+	for _, st := range d.streams {
+		if st.leave == 0 {
+			continue
+		}
+		if st.leave--; st.leave == 0 {
+			st.answered, d.ready = true, true
+			d.leaving--
+		}
 	}
 }
 

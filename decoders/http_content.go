@@ -33,10 +33,11 @@ func (c *httpContent) openResponse(files *files, f *sensor.Flow, side packet.Sid
 }
 
 // isMultipart tells whether a Content-Type is a form with files (RFC 7578) or
-// another upload in parts.
+// another upload in parts. WinRM's multipart/encrypted is none that can be read.
 func isMultipart(contentType []byte) bool {
-	const prefix = "multipart/"
-	return len(contentType) > len(prefix) && equalFold(contentType[:len(prefix)], prefix)
+	kind, _, _ := bytes.Cut(contentType, []byte{';'})
+	kind = trimBlank(kind)
+	return equalFold(kind, "multipart/form-data") || equalFold(kind, "multipart/related") || equalFold(kind, "multipart/mixed")
 }
 
 // write takes octets of content that came at the time now.

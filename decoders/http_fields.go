@@ -15,7 +15,6 @@ type httpFields struct {
 
 	location, server, contentRange, age, xCache, cacheStatus []byte
 
-	http2Settings                            []byte
 	wsKey, wsAccept, wsProtocol, wsExtension []byte
 }
 
@@ -66,8 +65,6 @@ func (h *httpHead) setLong(name, value []byte) {
 	case len("content-length"):
 		if equalFold(name, "content-length") {
 			h.contentLength(trimBlank(value))
-		} else {
-			keepField(&h.http2Settings, name, "http2-settings", value)
 		}
 	case len("x-forwarded-for"):
 		joinField(&h.forwardedFor, name, "x-forwarded-for", value)

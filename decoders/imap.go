@@ -186,14 +186,13 @@ func (d *imapDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 	if d.inner != nil {
 		d.inner.Close(f, emit)
 	}
-	told := d.depth > 0 || d.login.on || d.session.user != "" || d.session.tls || d.session.compressed
 	d.endMail(f, &d.up, emit)
 	for _, p := range d.pending {
 		d.tell(f, p.x, emit)
 	}
 	d.endMail(f, &d.down, emit)
 	d.login.end(f, &d.session, records.AuthUnknown, "", emit)
-	if !told {
+	if !d.session.told {
 		d.session.tellAlone(f, 1, emit)
 	}
 }

@@ -15,23 +15,22 @@ const maxMailCommand = 12288 + 2
 // mailLines divides one direction into lines.
 type mailLines struct {
 	held []byte // start of a line
-	skip bool   // the rest of the line is unknown or too long
+	skip bool   // the line is too long: its rest is passed over
+	gap  bool   // octets were lost before the line under way
 	long bool   // the last line was too long and is cut
+	torn bool   // the last line may lack its beginning
 }
 
 // next takes n octets of data: up to the end of a line. The line is without its
 // end and valid until the next call; ok says that there is one.
 func (l *mailLines) next(data []byte) (line []byte, n int, ok bool) {
-	l.long = false
+	l.long, l.torn = false, false
 	end := bytes.IndexByte(data, '\n')
 	if n = end + 1; end < 0 {
 		n = len(data)
 	}
-	if l.skip && len(l.held) == 0 {
-		l.skip = end < 0
-		return nil, n, false
-	}
 	if end >= 0 && len(l.held) == 0 && n <= maxMailCommand {
+		l.torn, l.gap = l.gap, false
 		return trimEOL(data[:n]), n, true
 	}
 	room := maxMailCommand - len(l.held)
@@ -42,16 +41,16 @@ func (l *mailLines) next(data []byte) (line []byte, n int, ok bool) {
 	if end < 0 {
 		return nil, n, false
 	}
-	line, l.long = trimEOL(l.held), l.skip
-	l.held, l.skip = l.held[:0], false
+	line, l.long, l.torn = trimEOL(l.held), l.skip, l.gap
+	l.held, l.skip, l.gap = l.held[:0], false, false
 	if cap(l.held) > heldRoom {
 		l.held = nil
 	}
 	return line, n, true
 }
 
-// lose follows a gap: the rest of the line is unknown.
-func (l *mailLines) lose() { l.held, l.skip = l.held[:0], true }
+// lose follows a gap.
+func (l *mailLines) lose() { l.held, l.skip, l.gap = l.held[:0], false, true }
 
 // dotReader undoes the transparency of SMTP's DATA (RFC 5321 section 4.5.2) and
 // of POP3's multi-line answers (RFC 1939 section 3), and finds the final dot.

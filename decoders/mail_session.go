@@ -19,6 +19,7 @@ type mailSession struct {
 	reply      string   // the server's last
 	verified   []string // by VRFY and EXPN, before a transaction
 	odd        string   // met before a transaction
+	told       bool     // a record was written
 }
 
 // tell writes a record.
@@ -31,6 +32,7 @@ func (s *mailSession) tell(f *sensor.Flow, r *records.Mail, emit sensor.Emit) {
 	case s.compressed:
 		r.Encryption = "deflate"
 	}
+	s.told = true
 	r.Stamp(f.Meta())
 	emit(r)
 }
@@ -85,6 +87,7 @@ func (l *loginAttempt) end(f *sensor.Flow, s *mailSession, result records.AuthRe
 	if result != records.AuthUnknown {
 		r.End = f.Now
 	}
+	s.told = true
 	r.Stamp(f.Meta())
 	emit(r)
 }

@@ -61,6 +61,7 @@ type mimeReader struct {
 	fresh  bool   // body: the next octet begins a line
 	lost   bool   // header: the rest of the line is unknown after a gap
 	ending lineEnd
+	begun  bool // octets came, or were lost
 	done   bool
 }
 
@@ -118,6 +119,7 @@ func (m *mimeReader) form(contentType []byte) bool {
 
 // write takes the next octets.
 func (m *mimeReader) write(f *sensor.Flow, data []byte, emit sensor.Emit) {
+	m.begun = true
 	for len(data) > 0 {
 		if m.state == mimeInHead {
 			data = data[m.headOctets(f, data, emit):]
@@ -129,9 +131,10 @@ func (m *mimeReader) write(f *sensor.Flow, data []byte, emit sensor.Emit) {
 
 // gap says that n octets are lost.
 func (m *mimeReader) gap(f *sensor.Flow, n int64) {
+	m.begun = true
 	if m.state == mimeInHead {
 		m.line, m.lost = m.line[:0], true
-		m.head.forget()
+		m.endField()
 		return
 	}
 	m.release(f, nil)
@@ -141,7 +144,7 @@ func (m *mimeReader) gap(f *sensor.Flow, n int64) {
 
 // close ends the entity; whole says that its last octet was seen.
 func (m *mimeReader) close(f *sensor.Flow, whole bool, emit sensor.Emit) {
-	if m.done {
+	if m.done || !m.begun {
 		return
 	}
 	m.done = true

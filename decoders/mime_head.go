@@ -28,8 +28,6 @@ type mimeHead struct {
 	rawType, rawDisposition           []byte
 }
 
-func (h *mimeHead) forget() { h.field = h.field[:0] }
-
 // beginHead makes ready for a header section.
 func (m *mimeReader) beginHead(top bool) {
 	h := &m.head

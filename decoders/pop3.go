@@ -141,9 +141,8 @@ func (d *pop3Decoder) Close(f *sensor.Flow, emit sensor.Emit) {
 		d.inner.Close(f, emit)
 	}
 	d.endMail(f, false, emit)
-	told := d.depth > 0 || d.login.on || d.session.user != "" || d.session.tls
 	d.login.end(f, &d.session, records.AuthUnknown, "", emit)
-	if !told {
+	if !d.session.told {
 		d.session.tellAlone(f, 1, emit)
 	}
 }

@@ -110,8 +110,15 @@ func (d *quicDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 	if d.datagrams == 1 && data[0]&0x80 == 0 {
 		d.gquic(data)
 	}
-	for len(data) > 0 && !d.over {
+	var dcid []byte // of the datagram's first packet
+	for n := 0; len(data) > 0 && !d.over; n++ {
 		p, ok := readQUIC(data)
+		if n == 0 {
+			dcid = p.dcid
+		} else if !ok || !p.follows(data, dcid) {
+			d.note(who, 'X')
+			break
+		}
 		if !ok {
 			break
 		}

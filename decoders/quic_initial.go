@@ -14,6 +14,8 @@ const (
 	quicACKECN  = 0x03
 	quicCrypto  = 0x06
 	quicClose   = 0x1c
+
+	quicCryptoGoogle = 0x08 // of T050 and T051, whose other frames are not read
 )
 
 // quicMaxReason bounds the text kept of a CONNECTION_CLOSE frame.
@@ -29,13 +31,9 @@ func (d *quicDecoder) initial(f *sensor.Flow, who int, p *quicPacket, b []byte, 
 			d.renew(f, p, k, emit)
 		}
 	}
-	if !ok {
-		if d.r.ClientHello || d.r.ServerHello {
-			d.note(who, 'X')
-		}
-		return
+	if ok {
+		d.frames(who, frames, f.Now)
 	}
-	d.frames(who, frames, f.Now)
 }
 
 // key is what protects the Initial packets of one side. The version may change
@@ -86,9 +84,14 @@ func (d *quicDecoder) renew(f *sensor.Flow, p *quicPacket, k *quicKeys, emit sen
 
 // frames reads the frames of an Initial packet.
 func (d *quicDecoder) frames(who int, b []byte, now int64) {
+	google := quicGoogle(d.q.VersionNumber)
 	w := wire{b: b}
 	for len(w.b) > 0 && !w.bad {
-		switch w.varint() {
+		typ := w.varint()
+		if google && typ == quicCryptoGoogle {
+			typ = quicCrypto
+		}
+		switch typ {
 		case quicPadding, quicPing:
 		case quicACK:
 			w.skipACK(0)
@@ -106,7 +109,7 @@ func (d *quicDecoder) frames(who int, b []byte, now int64) {
 			w.bad = true
 		}
 	}
-	if w.bad {
+	if w.bad && !google {
 		odd(d.r, "malformed frame")
 	}
 }

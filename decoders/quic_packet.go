@@ -1,6 +1,7 @@
 package decoders
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -89,6 +90,15 @@ func readQUIC(b []byte) (p quicPacket, ok bool) {
 	}
 	known := p.kind != quicNegotiation && p.kind != quicForeign
 	return p, !w.bad && !(known && (first&0x40 == 0 || len(p.dcid) > quicMaxID || len(p.scid) > quicMaxID))
+}
+
+// follows tells whether a packet, which begins b, may stand behind another one to
+// dcid: what does not is a datagram's filling (RFC 9000 section 12.2).
+func (p *quicPacket) follows(b, dcid []byte) bool {
+	if p.kind == quicShort {
+		return bytes.HasPrefix(b[1:], dcid)
+	}
+	return bytes.Equal(p.dcid, dcid)
 }
 
 // quicKindOf is the packet's type, which QUIC 2 counts from another end (RFC 9369

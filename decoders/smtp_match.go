@@ -45,7 +45,7 @@ func matchSMTPCommand(b []byte, port bool) sensor.Match {
 	}
 	line, _, whole := bytes.Cut(b, []byte{'\n'})
 	if !whole && len(b) < sensor.MatchLimit {
-		if len(b) < 16 || isMailText(b) {
+		if isMailText(b) {
 			return sensor.Maybe
 		}
 		return best

@@ -49,7 +49,7 @@ func (d *smtpDecoder) serverOctets(f *sensor.Flow, data []byte, emit sensor.Emit
 	}
 	code, more, ok := replyCode(line)
 	if !ok {
-		if len(line) > 0 && d.code == 0 {
+		if len(line) > 0 && d.code == 0 && !d.down.torn {
 			d.badReply()
 			d.lost += n
 		}

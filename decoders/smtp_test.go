@@ -14,7 +14,7 @@ import (
 
 const (
 	helloLines = "250-mx.example.jp\r\n250-PIPELINING\r\n250-STARTTLS\r\n250 CHUNKING\r\n"
-	message    = "From: a@example.com\r\nSubject: x\r\n\r\nhi\r\n" // 41 octets
+	message    = "From: a@example.com\r\nSubject: x\r\n\r\nhi\r\n" // 39 octets
 )
 
 func smtpGreeting() []octets {
@@ -44,8 +44,8 @@ func talk(parts ...[]octets) (all []octets) {
 }
 
 func TestSMTP(t *testing.T) {
-	const told1 = `mail-message 1 helo=client from=<a@example.com> to=[b@example.jp] status=250 id=5C30 subject="x" size=41 complete=true [1  "" 4]`
-	const told2 = `mail-message 2 helo=client from=<a@example.com> to=[b@example.jp] status=250 id=5C31 subject="x" size=41 complete=true [1  "" 4]`
+	const told1 = `mail-message 1 helo=client from=<a@example.com> to=[b@example.jp] status=250 id=5C30 subject="x" size=39 complete=true [1  "" 4]`
+	const told2 = `mail-message 2 helo=client from=<a@example.com> to=[b@example.jp] status=250 id=5C31 subject="x" size=39 complete=true [1  "" 4]`
 	const file = `file smtp "" 4`
 	bye := []octets{clientSays(quit), serverSays("221 bye\r\n")}
 	runMailCases(t, testSMTP(), []mailCase{
@@ -72,7 +72,7 @@ func TestSMTP(t *testing.T) {
 			clientSays("MAIL FROM:<a@x>\r\n"), serverSays("250 ok\r\n"), clientSays("RCPT TO:<b@y>\r\n"), serverSays("250 ok\r\n"),
 			clientSays("DATA\r\n"), serverSays("354 go\r\n"),
 			clientSays("\r\nx\n.\nMAIL FROM:<evil@x>\n.\r\ny\r\n.\r\n"), serverSays("250 ok\r\n"),
-		}), []string{`file smtp "" 28`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 size=30 complete=true odd="line feed alone around the final dot" [1  "" 28]`}},
+		}), []string{`file smtp "" 27`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 size=29 complete=true odd="line feed alone around the final dot" [1  "" 27]`}},
 		{"line feeds throughout", []octets{
 			serverSays("220 x SMTP\n"), clientSays("HELO c\n"), serverSays("250 x\n"), clientSays("MAIL FROM:<a@x>\n"), serverSays("250 ok\n"),
 			clientSays("DATA\n"), serverSays("354 go\n"), clientSays("\nhi\n.\nQUIT\n"), serverSays("250 ok\n"),
@@ -94,18 +94,18 @@ func TestSMTPChunks(t *testing.T) {
 	})
 	runMailCases(t, testSMTP(), []mailCase{
 		{"two chunks and the next command in one go", talk(begin, []octets{
-			clientSays("BDAT 20\r\n", message[:20], "BDAT 21 LAST\r\n", message[20:], "MAIL FROM:<c@x>\r\n"),
+			clientSays("BDAT 20\r\n", message[:20], "BDAT 19 LAST\r\n", message[20:], "MAIL FROM:<c@x>\r\n"),
 			serverSays("250 20 octets\r\n250 ok\r\n250 ok\r\n"),
-		}), []string{`file smtp "" 4`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 subject="x" size=41 complete=true [1  "" 4]`, "mail-envelope 2 helo=client from=<c@x>"}},
-		{"empty last chunk", talk(begin, []octets{clientSays("BDAT 41\r\n", message, "BDAT 0 LAST\r\n"), serverSays("250 ok\r\n250 ok\r\n")}),
-			[]string{`file smtp "" 4`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 subject="x" size=41 complete=true [1  "" 4]`}},
+		}), []string{`file smtp "" 4`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 subject="x" size=39 complete=true [1  "" 4]`, "mail-envelope 2 helo=client from=<c@x>"}},
+		{"empty last chunk", talk(begin, []octets{clientSays("BDAT 39\r\n", message, "BDAT 0 LAST\r\n"), serverSays("250 ok\r\n250 ok\r\n")}),
+			[]string{`file smtp "" 4`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 subject="x" size=39 complete=true [1  "" 4]`}},
 		{"sizes that are none", talk(begin, []octets{
 			clientSays("BDAT\r\n"), serverSays("501 no\r\n"), clientSays("BDAT -1 LAST\r\n"), serverSays("501 no\r\n"),
 			clientSays("BDAT 99999999999999999999\r\n"), serverSays("501 no\r\n"), clientSays("BDAT +5\r\n"), serverSays("501 no\r\n"), clientSays("BDAT 5 FIRST\r\n"), serverSays("501 no\r\n"),
 		}), []string{`mail-envelope 1 helo=client from=<a@x> to=[b@y] odd="bad chunk size"`}},
 		{"a gap over the end of a chunk", talk(begin, []octets{
-			clientSays("BDAT 41 LAST\r\n", message[:38]), clientLoses(13), clientSays("\r\nMAIL FROM:<c@x>\r\n"), serverSays("250 ok\r\n250 ok\r\n"),
-		}), []string{`file smtp "" 1`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 subject="x" size=38 missing=3 [1  "" 1]`, "mail-envelope 2 helo=client from=<c@x>"}},
+			clientSays("BDAT 39 LAST\r\n", message[:36]), clientLoses(13), clientSays("\r\nMAIL FROM:<c@x>\r\n"), serverSays("250 ok\r\n250 ok\r\n"),
+		}), []string{`file smtp "" 1`, `mail-message 1 helo=client from=<a@x> to=[b@y] status=250 subject="x" size=36 missing=3 [1  "" 1]`, "mail-envelope 2 helo=client from=<c@x>"}},
 	})
 }
 
@@ -126,16 +126,16 @@ func TestSMTPHalves(t *testing.T) {
 		}, []string{"mail-envelope 1 from=<a@x>"}},
 		{"gap in a message", talk(smtpMessage("5C30")[:6], []octets{
 			clientSays(message[:36]), clientLoses(3), clientSays("\r\nho\r\n.\r\n"), serverSays("250 ok\r\n"),
-		}), []string{`file smtp "" 6`, `mail-message 1 from=<a@example.com> to=[b@example.jp] status=250 subject="x" size=42 missing=3 [1  "" 6]`}},
+		}), []string{`file smtp "" 7`, `mail-message 1 from=<a@example.com> to=[b@example.jp] status=250 subject="x" size=42 missing=3 [1  "" 7]`}},
 		{"gap over the final dot", talk(smtpMessage("5C30")[:6], []octets{
-			clientSays(message[:38]), clientLoses(6), serverSays("250 ok\r\n"), clientSays("MAIL FROM:<c@x>\r\n"), serverSays("250 ok\r\n"),
-		}), []string{`file smtp "" 1`, `mail-message 1 from=<a@example.com> to=[b@example.jp] status=250 subject="x" size=38 missing=6 [1  "" 1]`, "mail-envelope 2 from=<c@x>"}},
+			clientSays(message[:36]), clientLoses(6), serverSays("250 ok\r\n"), clientSays("MAIL FROM:<c@x>\r\n"), serverSays("250 ok\r\n"),
+		}), []string{`file smtp "" 1`, `mail-message 1 from=<a@example.com> to=[b@example.jp] status=250 subject="x" size=36 missing=6 [1  "" 1]`, "mail-envelope 2 from=<c@x>"}},
 		{"gap over DATA", talk(smtpMessage("5C30")[:4], []octets{clientLoses(6), serverSays("354 go\r\n"), clientSays(hi), serverSays("250 ok\r\n")}),
 			[]string{`file smtp "" 4`, `mail-message 1 from=<a@example.com> to=[b@example.jp] status=250 size=6 complete=true [1  "" 4]`}},
 		{"gap in the answers", talk(smtpMessage("5C30")[:1], []octets{serverLoses(8), clientSays("RCPT TO:<b@y>\r\n"), serverSays("550 no\r\n")}),
 			[]string{"mail-envelope 1 from=<a@example.com> refused=[b@y]"}},
 		{"ends within a message", talk(smtpMessage("5C30")[:6], []octets{clientSays(message)}),
-			[]string{`file smtp "" 4`, `mail-message 1 from=<a@example.com> to=[b@example.jp] subject="x" size=41 [1  "" 4]`}},
+			[]string{`file smtp "" 4`, `mail-message 1 from=<a@example.com> to=[b@example.jp] subject="x" size=39 [1  "" 4]`}},
 	})
 }
 

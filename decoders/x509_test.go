@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -154,6 +155,12 @@ func FuzzCertificate(f *testing.F) {
 		}
 		if s := want.NotBefore.Unix(); s > -9e9 && s < 9e9 && c.NotBefore != want.NotBefore.UnixNano() {
 			t.Errorf("not before %d, want %v", c.NotBefore, want.NotBefore)
+		}
+		if k, ok := want.PublicKey.(*rsa.PublicKey); ok && c.KeyBits != k.N.BitLen() {
+			t.Errorf("key of %d bits, want %d", c.KeyBits, k.N.BitLen())
+		}
+		if want.BasicConstraintsValid && c.CA != want.IsCA || c.Version != want.Version {
+			t.Errorf("authority %v, version %d", c.CA, c.Version)
 		}
 		if c.SelfSigned != (bytes.Equal(want.RawSubject, want.RawIssuer) && len(want.RawSubject) > 2) {
 			t.Errorf("self-signed %v", c.SelfSigned)

@@ -85,7 +85,8 @@ func (f *cef) Append(dst []byte, rec records.Record) ([]byte, bool) {
 	dst = append(appendHeaderField(dst, name, cefName, '\\'), '|')
 	dst = append(strconv.AppendInt(dst, severityOf(rec), 10), '|')
 	f.b, f.more = dst, false
-	f.time("rt", m.At)
+	f.key("rt")
+	f.b = strconv.AppendInt(f.b, max(0, m.At/1e6), 10)
 	f.id("externalId", m)
 	f.str("dvchost", f.host, 100)
 	f.word("cat", m.Kind.String())
@@ -149,8 +150,8 @@ type peer struct {
 
 // connection writes both ends, and what they speak.
 func (f *cef) connection(m *records.Meta, app string, client, server peer) {
-	known(&client, m.ClientHost)
-	known(&server, m.ServerHost)
+	known(&client, m, m.ClientHost)
+	known(&server, nil, m.ServerHost)
 	if server.host == "" && m.Resolved != nil {
 		server.host = m.Resolved.Name
 	}
@@ -177,14 +178,23 @@ func (f *cef) connection(m *records.Meta, app string, client, server peer) {
 	case "outbound":
 		f.word("deviceDirection", "1")
 	}
+	if m.Kind != records.KindTLS && m.Kind != records.KindQUIC && f.workstations("flexString2", m) { // those two have JA4 there
+		f.word("flexString2Label", "Workstations")
+	}
 	if m.CommunityID != "" {
 		f.str("flexString1", m.CommunityID, cefLong)
 		f.word("flexString1Label", "Community ID")
 	}
 }
 
-// known fills in what the network told of a machine.
-func known(p *peer, h *records.Host) {
+// known fills in what the network told of a machine, and whose connection a
+// proxy's is, if that is certain.
+func known(p *peer, m *records.Meta, h *records.Host) {
+	if m != nil && m.Workstations != nil && p.user == "" {
+		if w := m.Workstations.List; len(w) == 1 && !w[0].Candidate {
+			p.user = w[0].User
+		}
+	}
 	if h == nil {
 		return
 	}

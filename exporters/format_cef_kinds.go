@@ -52,6 +52,11 @@ func (f *cef) http(r *records.HTTP) {
 	f.str("requestContext", r.Referrer, 2048)
 	f.str("requestClientApplication", r.UserAgent, cefLong)
 	f.str("fileType", withoutParameters(r.ContentType), cefLong)
+	f.str("act", string(r.Cache), cefShort)
+	if to := r.OriginAddr; to.Addr().Is4() {
+		f.addr("destinationTranslatedAddress", to.Addr())
+		f.int("destinationTranslatedPort", int64(to.Port()))
+	}
 	f.word("outcome", outcome(r.ResponseSeen, r.Status >= 400))
 	if r.RequestSeen {
 		f.volume("in", max(0, r.RequestHeaders)+max(0, r.RequestBody))

@@ -101,8 +101,8 @@ func (f *leef) record(rec records.Record) {
 
 // connection writes both ends, and what they speak.
 func (f *leef) connection(m *records.Meta, app string, client, server peer) {
-	known(&client, m.ClientHost)
-	known(&server, m.ServerHost)
+	known(&client, m, m.ClientHost)
+	known(&server, nil, m.ServerHost)
 	if server.host == "" && m.Resolved != nil {
 		server.host = m.Resolved.Name
 	}
@@ -122,6 +122,7 @@ func (f *leef) connection(m *records.Meta, app string, client, server peer) {
 	f.str("application", app, leefText)
 	f.word("direction", m.Direction())
 	f.str("communityId", m.CommunityID, leefText)
+	f.workstations("workstation", m)
 }
 
 // span writes when an event began and ended.

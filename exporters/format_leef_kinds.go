@@ -58,6 +58,11 @@ func (f *leef) http(r *records.HTTP) {
 	f.str("forwardedFor", r.ForwardedFor, leefText)
 	f.str("via", r.Via, leefText)
 	f.flag("proxied", r.Proxied)
+	f.str("cache", string(r.Cache), leefText)
+	if r.OriginAddr.IsValid() {
+		f.addr("originAddress", r.OriginAddr.Addr())
+		f.int("originPort", int64(r.OriginAddr.Port()))
+	}
 	f.str("violation", r.Odd, leefText)
 }
 

@@ -206,6 +206,22 @@ func (p *pairs) recipients(key string, v []records.Recipient, limit int) {
 	}
 }
 
+// workstations writes the addresses of those on whose behalf a proxy asks; false:
+// there are none.
+func (p *pairs) workstations(key string, m *records.Meta) bool {
+	if m.Workstations == nil || len(m.Workstations.List) == 0 {
+		return false
+	}
+	p.key(key)
+	for i := range m.Workstations.List {
+		if i > 0 {
+			p.b = append(p.b, ',')
+		}
+		p.b = m.Workstations.List[i].Addr.Addr().AppendTo(p.b)
+	}
+	return true
+}
+
 // attachments writes the names of a mail's attachments, joined.
 func (p *pairs) attachments(key string, parts []records.MailPart, limit int) {
 	end, n := 0, 0

@@ -27,9 +27,10 @@ type zeek struct {
 
 // zeekLine is a line that is due.
 type zeekLine struct {
-	log int // index of zeekLogs
-	rec records.Record
-	n   int // which of the record's lines in this log
+	log   int // index of zeekLogs
+	rec   records.Record
+	n     int          // which of the record's lines in this log
+	query *records.DNS // of an answer, nil if it was not seen
 }
 
 func newZeek(e Env) Format     { return openZeek(e, false) }
@@ -62,6 +63,7 @@ func (f *zeek) next(dst []byte) ([]byte, Line, bool) {
 	f.at++
 	l := &f.logs[d.log]
 	f.row.start(dst, l)
+	f.row.query = d.query
 	l.write(&f.row, d.rec, d.n)
 	m := d.rec.Meta()
 	return f.row.finish(), Line{At: m.At, Kind: m.Kind, Severity: severity(d.rec), Log: l.name}, true
@@ -124,10 +126,12 @@ func (l *zeekLog) read() {
 // zeekRow writes one line: each call is the next column. An absent value is "-"
 // in Zeek's own form and left out of JSON.
 type zeekRow struct {
-	json   bool
-	b      []byte
-	log    *zeekLog
-	column int
+	json    bool
+	b       []byte
+	log     *zeekLog
+	column  int
+	query   *records.DNS // see zeekLine
+	scratch []byte
 }
 
 func (z *zeekRow) start(dst []byte, l *zeekLog) {

@@ -69,7 +69,7 @@ func (f *zeek) rest() {
 func (f *zeek) line(log int, r records.Record) { f.lineN(log, r, 0) }
 
 func (f *zeek) lineN(log int, r records.Record, n int) {
-	f.due = append(f.due, zeekLine{log, r, n})
+	f.due = append(f.due, zeekLine{log: log, rec: r, n: n})
 }
 
 // odd is a line in weird.log for what a decoder met that ought not to be.
@@ -127,11 +127,12 @@ func (f *zeek) message(r *records.DNS) {
 	q := &f.dns
 	key := zeekQuery{r.Meta().UID, r.ID}
 	if r.Response {
+		l := zeekLine{log: zeekDNS, rec: r}
 		if i, ok := q.at[key]; ok && r.RTT >= 0 {
-			q.ring[i] = nil
+			l.query, q.ring[i] = q.ring[i], nil
 			delete(q.at, key)
 		}
-		f.line(zeekDNS, r)
+		f.due = append(f.due, l)
 		return
 	}
 	if q.used == len(q.ring) {

@@ -17,8 +17,8 @@ func writeSMTP(z *zeekRow, rec records.Record, _ int) {
 	z.recipients(r.Envelope.Recipients)
 	z.str(h.Date)
 	z.entry(h.From)
-	z.addresses(h.To)
-	z.addresses(h.Cc)
+	z.entries(h.To)
+	z.entries(h.Cc)
 	z.entry(h.ReplyTo)
 	z.str(h.MessageID)
 	z.str(h.InReplyTo)
@@ -58,19 +58,14 @@ func (z *zeekRow) recipients(v []records.Recipient) {
 	z.endSet()
 }
 
-// addresses writes the entries of an address field, bare where the address can
-// be told from the rest.
-func (z *zeekRow) addresses(list []records.MailAddress) {
+// entries writes the entries of an address field as a person reads them.
+func (z *zeekRow) entries(list []records.MailAddress) {
 	if !z.set(len(list), len(list) > 0) {
 		return
 	}
 	for i := range list {
 		z.element(i)
-		if a := list[i].Addr; a != "" {
-			z.text(a, true)
-		} else {
-			z.text(list[i].Text, true)
-		}
+		z.text(list[i].Text, true)
 	}
 	z.endSet()
 }

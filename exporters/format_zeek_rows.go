@@ -109,7 +109,7 @@ func writeDNS(z *zeekRow, rec records.Record, _ int) {
 	} else {
 		z.unset(1)
 	}
-	z.query(r.Name)
+	z.qname(r.Name)
 	z.countIf(uint64(r.ClassNo), asked)
 	z.numbered(zeekClass(r.ClassNo), "qclass-", uint64(r.ClassNo), asked)
 	z.countIf(uint64(r.TypeNo), asked)
@@ -120,7 +120,11 @@ func writeDNS(z *zeekRow, rec records.Record, _ int) {
 	z.bool(r.Header&dnsTC != 0)
 	z.bool(r.Header&dnsRD != 0)
 	z.bool(r.Header&dnsRA != 0)
-	z.count(uint64(r.Z()))
+	asker := r
+	if z.query != nil {
+		asker = z.query
+	}
+	z.count(uint64(asker.Z())) // Zeek's is the query's
 	z.answers(r.Answers)
 	z.ttls(r.Answers)
 	z.bool(r.Response && len(r.Answers) == 0 && r.Authority == 0 && r.Additional == 0 && !r.EDNS && r.RCodeNo != 0)
@@ -128,8 +132,8 @@ func writeDNS(z *zeekRow, rec records.Record, _ int) {
 	z.numbered(zeekOpcode(r.OpcodeNo()), "opcode-", uint64(r.OpcodeNo()), true)
 }
 
-// query writes a name in lower case, as Zeek does; the root is absent.
-func (z *zeekRow) query(name string) {
+// qname writes a name in lower case, as Zeek does; the root is absent.
+func (z *zeekRow) qname(name string) {
 	if !z.next(name != "" && name != ".") {
 		return
 	}

@@ -1,6 +1,8 @@
 package exporters
 
 import (
+	"strings"
+
 	"kagami/records"
 )
 
@@ -10,12 +12,12 @@ func writeHTTP(z *zeekRow, rec records.Record, _ int) {
 	z.count(uint64(max(r.Depth, 0)))
 	z.str(r.Method)
 	z.str(r.Host)
-	z.str(r.Target)
+	z.uri(r)
 	z.str(r.Referrer)
-	if r.Version != "" {
-		z.str(r.Version)
-	} else {
+	if r.ResponseVersion != "" { // Zeek lets the answer's replace the request's
 		z.str(r.ResponseVersion)
+	} else {
+		z.str(r.Version)
 	}
 	z.str(r.UserAgent)
 	z.str(r.Origin)
@@ -36,6 +38,42 @@ func writeHTTP(z *zeekRow, rec records.Record, _ int) {
 	z.proxied(r)
 	z.files(r.RequestFiles)
 	z.files(r.ResponseFiles)
+}
+
+// uri writes the request's target with its %XX undone, as Zeek does.
+func (z *zeekRow) uri(r *records.HTTP) {
+	if !z.next(r.Target != "" || r.Method != "") {
+		return
+	}
+	if strings.IndexByte(r.Target, '%') < 0 {
+		z.text(r.Target, false)
+		return
+	}
+	z.scratch = appendUnescaped(z.scratch[:0], r.Target)
+	z.text(string(z.scratch), false)
+}
+
+// appendUnescaped appends s with %XX replaced by the octet it stands for.
+func appendUnescaped(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && hexChars[s[i+1]] && hexChars[s[i+2]] {
+			dst = append(dst, fromHex(s[i+1])<<4|fromHex(s[i+2]))
+			i += 2
+			continue
+		}
+		dst = append(dst, s[i])
+	}
+	return dst
+}
+
+func fromHex(c byte) byte {
+	switch {
+	case c >= 'a':
+		return c - 'a' + 10
+	case c >= 'A':
+		return c - 'A' + 10
+	}
+	return c - '0'
 }
 
 // proxied writes the request's header fields that speak of proxies.
@@ -122,20 +160,26 @@ func writeSSL(z *zeekRow, rec records.Record, _ int) {
 	z.str(r.ALPN)
 	z.bool(r.Established)
 	z.str(r.History)
-	z.fingerprints(r.Certificate, r.Intermediates)
-	z.fingerprints(r.ClientCertificate, r.ClientIntermediates)
+	certificates := r.Certificate != nil || r.ClientCertificate != nil
+	z.fingerprints(r.Certificate, r.Intermediates, certificates)
+	z.fingerprints(r.ClientCertificate, r.ClientIntermediates, certificates)
 	matches, known := r.NameMatches()
 	z.boolIf(matches, known)
 }
 
-func (z *zeekRow) fingerprints(own *records.Certificate, rest []*records.Certificate) {
-	if !z.set(1+len(rest), own != nil) {
+// fingerprints writes those of a chain; without one it is empty if the other side
+// sent one.
+func (z *zeekRow) fingerprints(own *records.Certificate, rest []*records.Certificate, known bool) {
+	n := 0
+	if own != nil {
+		n = 1 + len(rest)
+	}
+	if !z.set(n, known) {
 		return
 	}
-	z.fingerprint(own)
-	for _, c := range rest {
-		z.b = append(z.b, ',')
-		z.fingerprint(c)
+	for i := range n {
+		z.element(i)
+		z.fingerprint(pick(own, rest, i))
 	}
 	z.endSet()
 }

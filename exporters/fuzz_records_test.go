@@ -42,7 +42,8 @@ func TestEveryKindIsTested(t *testing.T) {
 // filled are records of every kind whose fields all have values: strings in turn
 // those given, numbers and flags made of bits.
 func filled(m records.Meta, s []string, bits uint16) []records.Record {
-	m.ClientHost, m.ServerHost, m.Resolved = new(records.Host), new(records.Host), new(records.Resolved)
+	m.ClientHost, m.ServerHost, m.Resolved, m.Workstations = new(records.Host), new(records.Host), new(records.Resolved), new(records.Workstations)
+	fill(reflect.ValueOf(m.Workstations).Elem(), s, bits, 0)
 	fill(reflect.ValueOf(m.ClientHost).Elem(), s, bits, 0)
 	fill(reflect.ValueOf(m.ServerHost).Elem(), s, bits, 1)
 	fill(reflect.ValueOf(m.Resolved).Elem(), s, bits, 0)

@@ -24,7 +24,7 @@ type directorySink struct {
 
 	mu   sync.Mutex
 	logs map[string]*fileSink
-	last int64 // time of the last line
+	last int64 // time of the latest line
 	text []byte
 }
 
@@ -59,7 +59,7 @@ func (s *directorySink) Write(ctx context.Context, lines []Line) (Written, error
 		if err != nil {
 			return Written{Sent: i}, err
 		}
-		s.last = lines[i].At
+		s.last = max(s.last, lines[i].At)
 	}
 	return Written{Sent: len(lines)}, nil
 }
@@ -76,12 +76,21 @@ func (s *directorySink) log(ctx context.Context, l *Line) (*fileSink, error) {
 	}
 	if s.framer != nil {
 		s.text = s.framer.appendHeader(s.text[:0], l.Log, l.At)
-		if _, err := f.Write(ctx, []Line{{Text: s.text}}); err != nil {
+		if err := f.frame(ctx, s.text); err != nil {
 			return nil, errors.Join(err, f.f.Close())
 		}
 	}
 	s.logs[l.Log] = f
 	return f, nil
+}
+
+// frame writes a framer's text, if there is any.
+func (s *fileSink) frame(ctx context.Context, text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	_, err := s.Write(ctx, []Line{{Text: text}})
+	return err
 }
 
 // Flush implements Sink.
@@ -115,8 +124,7 @@ func (s *directorySink) closeLogs() error {
 	for name, f := range s.logs {
 		if s.framer != nil {
 			s.text = s.framer.appendFooter(s.text[:0], s.last)
-			_, err := f.Write(context.Background(), []Line{{Text: s.text}})
-			errs = append(errs, err)
+			errs = append(errs, f.frame(context.Background(), s.text))
 		}
 		errs = append(errs, f.Close())
 		delete(s.logs, name)

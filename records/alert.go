@@ -57,7 +57,8 @@ func (r *Alert) Meta() *Meta { return &r.meta }
 
 // AppendFields implements Record.
 func (r *Alert) AppendFields(dst []Field) []Field {
-	f, m := Fields(dst), &r.meta
+	f, own := Fields(dst), r.told()
+	m := &own
 	m.event(&f, Event{Kind: "alert", Category: categoryAlert, Type: typeIndicator, Action: r.Rule,
 		Reason: r.Title, Start: r.Since, End: r.Until, Severity: int64(r.Severity) * 25})
 	f.Str("message", r.Title)
@@ -65,7 +66,9 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.Str("network.direction", m.Direction())
 	f.Str("network.transport", Transport(m.Key.Proto))
 	f.Str("network.type", m.NetworkType())
+	f.Str("source.domain", m.ClientHost.name())
 	f.IP("source.ip", r.Source)
+	f.Str("source.user.name", m.ClientHost.user())
 	f.Str("destination.address", r.Destination)
 	f.IP("destination.ip", r.DestAddr)
 	f.Count("destination.port", uint64(r.DestPort))
@@ -91,6 +94,20 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.Int("kagami.alert.window.one_sided", int64(r.Window.OneSided))
 	m.tail(&f)
 	return f
+}
+
+// told is the header with what it tells of the alert's own source and
+// destination: the record that raised it may be of others.
+func (r *Alert) told() Meta {
+	m := r.meta
+	if m.Client().Addr() != r.Source {
+		m.ClientHost = nil
+	}
+	if m.Server().Addr() != r.DestAddr {
+		m.ServerHost = nil
+	}
+	m.Resolved, m.NameSource, m.Workstations = nil, "", nil
+	return m
 }
 
 var (

@@ -118,8 +118,7 @@ type flowState struct {
 	histLen    uint8
 	history    [maxHistory]byte
 
-	waiting     Decoder // said Enough: to be closed with the flow
-	recognizer  recognizer
+	waiting     Decoder  // said Enough: to be closed with the flow
 	shunt       *shunted // not nil: the kernel counts its packets
 	unshuntable bool
 	sealed      bool   // what its decoder does not read any more is encrypted

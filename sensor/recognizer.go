@@ -134,6 +134,9 @@ func (r *recognizer) found(f *Flow, p *Protocol, m Match, side packet.Side, data
 	}
 	r.inner = p.New()
 	f.sealed = p.Encrypted
+	if f.decoder == Decoder(r) { // not within a tunnel's decoder
+		f.decoder = r.inner
+	}
 	pending := r.pending
 	r.pending, r.size = nil, 0
 	verdict := More

@@ -15,8 +15,9 @@ type Stage interface {
 	Observe(r records.Record, emit Emit)
 	// Advance says that no record comes any more whose time is before now.
 	Advance(now int64, emit Emit)
-	// Finish says that no record comes any more, in this epoch or at all: what
-	// is held back must be handed on, with the time of the last record.
+	// Finish says that no record comes any more, in this epoch or at all: what is
+	// held back goes on, with the time at which it would have gone on anyway. (How
+	// far Advance came before depends on batches.)
 	Finish(emit Emit)
 }
 

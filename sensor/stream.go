@@ -267,7 +267,6 @@ func (w *Worker) closeDecoder(f *Flow) {
 	f.decoder, f.waiting = nil, nil
 	d.Close(f, w.emit)
 	w.forget(f)
-	f.recognizer = recognizer{}
 }
 
 // forget frees what is held.

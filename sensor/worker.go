@@ -265,8 +265,7 @@ func (w *Worker) flow(fr *Frame, p *packet.Packet) *Flow {
 		return f
 	}
 	if ps := w.protocols(p.Key.Proto); len(ps) > 0 {
-		f.recognizer.protocols = ps
-		f.decoder = &f.recognizer
+		f.decoder = newRecognizer(ps)
 	}
 	return f
 }

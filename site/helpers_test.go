@@ -13,7 +13,7 @@ import (
 
 // stage runs a Site over hand-made records and keeps what it hands on.
 type stage struct {
-	t    *testing.T
+	t    testing.TB
 	site *Site
 	now  int64
 	uid  uint64
@@ -28,7 +28,7 @@ const (
 	originAddr  = "203.0.113.80"
 )
 
-func newStage(t *testing.T, change func(*Config)) *stage {
+func newStage(t testing.TB, change func(*Config)) *stage {
 	t.Helper()
 	c := Default()
 	if change != nil {

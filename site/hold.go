@@ -31,11 +31,9 @@ func (s *Site) hold(r records.Record, o owner) *held {
 		return nil
 	}
 	q := &s.queue
-	for len(q.items)-q.head >= q.limit {
-		if h := q.oldest(); h != nil {
-			q.full++
-			s.giveUp(h)
-		}
+	for q.skip(); len(q.items)-q.head >= q.limit; q.skip() {
+		q.full++
+		s.giveUp(q.oldest())
 	}
 	h := &held{record: r, due: s.now + int64(s.config.Hold), owner: o}
 	q.items = append(q.items, h)
@@ -70,6 +68,10 @@ func (q *queue) skip() {
 		q.items[q.head] = nil
 		q.head++
 	}
+}
+
+// compact gives back the room of what is gone.
+func (q *queue) compact() {
 	if q.head > 64 && 2*q.head > len(q.items) {
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"kagami/records"
 )
@@ -113,7 +115,7 @@ func (x *host) snapshot(h *hosts) *records.Host {
 // know notes something about a machine inside. Values come from the wire.
 func (s *Site) know(a netip.Addr, w what, value, source string, rank uint8) {
 	a = a.Unmap()
-	if value == "" || len(value) > maxValue || !s.inside(a.As16()) || multicast(a.As16()) || a.IsUnspecified() {
+	if value == "" || len(value) > maxValue || !readable(value) || !s.inside(a.As16()) || multicast(a.As16()) || a.IsUnspecified() {
 		return
 	}
 	x, _ := s.hosts.table.at(a)
@@ -139,6 +141,16 @@ func (s *Site) know(a netip.Addr, w what, value, source string, rank uint8) {
 		x.facts, x.os, x.agent = [numFacts]fact{factMAC: mac}, votes{}, ""
 	}
 	s.hosts.note(x, change{addr: a, what: w, old: old.Value, new: f.Value, source: source, since: old.Since}, s.now)
+}
+
+// readable tells whether a value is text: what is not is no name but an attack.
+func readable(s string) bool {
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // same tells whether two values mean the same: names without regard to case and

@@ -55,9 +55,10 @@ func (s *Site) relays(r *records.HTTP, m *records.Meta) bool {
 	return p != nil && p.proven()
 }
 
-// learnWebUser notes who proved to be whom to a proxy or a web server.
+// learnWebUser notes who proved to be whom to a proxy or a web server: what was
+// not served may be a guess, or an attack.
 func (s *Site) learnWebUser(r *records.HTTP, m *records.Meta) {
-	if r.User == "" || !m.ClientInternal || !r.ResponseSeen || r.Status == 401 || r.Status == 407 || s.relays(r, m) {
+	if r.User == "" || !m.ClientInternal || !r.ResponseSeen || r.Status >= 400 || s.relays(r, m) {
 		return
 	}
 	if r.Proxied {
@@ -70,7 +71,8 @@ func (s *Site) learnWebUser(r *records.HTTP, m *records.Meta) {
 // learnLogin notes who logged in to mail and file servers. Such accounts need
 // not be named like the person.
 func (s *Site) learnLogin(r *records.Auth, m *records.Meta) {
-	if r.Result == records.AuthFailure || r.Method == records.AuthAnonymous || !m.ClientInternal {
+	served := r.Result == records.AuthSuccess || r.Result == records.AuthUnknown && m.Visibility.OneSided
+	if !served || r.Method == records.AuthAnonymous || !m.ClientInternal {
 		return
 	}
 	rank := uint8(rankGuess)

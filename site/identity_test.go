@@ -201,14 +201,17 @@ func TestUsers(t *testing.T) {
 		func(a *records.Auth) { a.Method = records.AuthAnonymous },
 		func(a *records.Auth) { *a.Meta() = s.meta(packet.ProtoTCP, "203.0.113.1:50000", "10.0.0.25:143") },
 		func(a *records.Auth) { a.User = strings.Repeat("x", 200) },
-		func(*records.Auth) {},
+		func(a *records.Auth) { a.User = "a\x00b" },
+		func(a *records.Auth) { a.User = "\xff" },
+		func(a *records.Auth) { a.Result = records.AuthUnknown },
+		func(a *records.Auth) { a.Result, a.Meta().Visibility.OneSided = records.AuthUnknown, true },
 	} {
 		a := records.NewAuth(s.meta(packet.ProtoTCP, ws2+":50000", "203.0.113.25:143"))
-		a.Protocol, a.User = "imap", fmt.Sprint("user", i)
+		a.Protocol, a.User, a.Result = "imap", fmt.Sprint("user", i), records.AuthSuccess
 		change(a)
 		s.see(3, a)
 	}
-	s.wantIdentities(`10.0.1.1 user: "" -> "hanako" (proxy-auth)`, `10.0.1.2 user: "" -> "user4" (imap)`)
+	s.wantIdentities(`10.0.1.1 user: "" -> "hanako" (proxy-auth)`, `10.0.1.2 user: "" -> "user7" (imap)`)
 	s.pass(13 * hour)
 	if s.host(ws1).User.Value != "" {
 		t.Error("the user is at work for 13 hours without a sign")

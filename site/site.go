@@ -13,6 +13,7 @@
 package site
 
 import (
+	"math"
 	"net/netip"
 	"strings"
 
@@ -70,15 +71,13 @@ func (s *Site) Advance(now int64, emit sensor.Emit) {
 		s.now = h.due
 		s.giveUp(h)
 	}
+	s.queue.compact()
 }
 
 // Finish implements sensor.Stage. What comes next may be of another time: open
 // ends are forgotten, and so are names, whose times would mislead.
 func (s *Site) Finish(emit sensor.Emit) {
-	s.emit = emit
-	for h := s.queue.oldest(); h != nil; h = s.queue.oldest() {
-		s.giveUp(h)
-	}
+	s.Advance(math.MaxInt64, emit)
 	s.names.clear()
 	s.joins.clear()
 }

@@ -147,7 +147,12 @@ func (m *metrics) detectors(gauge func(uint64, *prometheus.Desc, ...string)) {
 		return
 	}
 	d := desc("detector", "Bookkeeping of the detectors: how full their tables are and what they had to forget.", "detector", "what")
+	site := desc("site", "Bookkeeping of who is who: how full its tables are, what they had to forget, what it joined.", "what")
 	for _, c := range *counts {
+		if c.detector == "" {
+			gauge(c.Value, site, c.Counter.Name)
+			continue
+		}
 		gauge(c.Value, d, c.detector, c.Counter.Name)
 	}
 }

@@ -253,13 +253,13 @@ func (p *pipeline) close() error {
 	return errors.Join(errs...)
 }
 
-// countDetectors keeps the detectors' counters for the metrics. The goroutine
+// countDetectors keeps the stage's and the detectors' counters for the metrics. The goroutine
 // that runs the detectors calls it.
 func (p *pipeline) countDetectors() {
 	var all []detectorCount
 	if p.site != nil {
 		for _, n := range p.site.Counters() {
-			all = append(all, detectorCount{"identity", detectors.Counter(n)})
+			all = append(all, detectorCount{"", detectors.Counter(n)})
 		}
 	}
 	for _, d := range p.detectors {
@@ -272,8 +272,8 @@ func (p *pipeline) countDetectors() {
 	p.counts.Store(&all)
 }
 
-// detectorCount is one counter of one detector.
+// detectorCount is one counter of one detector, or of the site stage.
 type detectorCount struct {
-	detector string
+	detector string // "" = the stage's
 	detectors.Counter
 }

@@ -8,15 +8,15 @@ import (
 const (
 	// crowdLasting is for how many further beginnings a connection stays open: with
 	// the DNS exchanges of the last minute, 100,000 flows are open at a time.
-	crowdLasting = 80_000
+	crowdLasting = 52_000
 	// crowdFrames is how many frames there are for each that begins, on average.
-	crowdFrames = 10.6
+	crowdFrames = 9.4
 	// crowdNames is how many server names there are in TLS.
 	crowdNames = 16
 )
 
-// crowd is a network where connections begin all the time and stay open for long:
-// of ten flows, five are HTTP, three TLS, one DNS, one of an unknown protocol.
+// crowd is a network where connections begin all the time and stay open for 10
+// seconds: of ten flows, four are TLS, two HTTP, two DNS, two of an unknown protocol.
 type crowd struct {
 	sessions [][]said // TLS, by name
 	open     []*talk  // connections by beginning, modulo crowdLasting; nil for DNS
@@ -66,20 +66,20 @@ func (c *crowd) begin(k int) *talk {
 	server := [4]byte{198, 18, byte(k % servers >> 8), byte(k % servers)}
 	port := uint16(20000 + k/clients%40000)
 	kind := k * 7 % 10
-	if kind == 0 {
+	if kind < 2 {
 		t := newTalk(client, server, port, 53, 17)
 		query, answer := dnsMessages(fmt.Sprintf("host%d", k%10000), "crowd")
 		c.due = append(c.due, t.frame(0, 0, query), t.frame(1, 0, answer))
 		return nil
 	}
-	t := newTalk(client, server, port, [10]uint16{1: 443, 2: 443, 3: 443, 4: 80, 5: 80, 6: 80, 7: 80, 8: 80, 9: 9000}[kind], 6)
+	t := newTalk(client, server, port, [10]uint16{2: 443, 3: 443, 4: 443, 5: 443, 6: 80, 7: 80, 8: 9000, 9: 9000}[kind], 6)
 	c.due = append(c.due, t.connect()...)
 	switch {
-	case kind <= 3:
+	case kind <= 5:
 		for _, s := range c.sessions[k%crowdNames] {
 			c.due = append(c.due, t.say(s.side, s.data)...)
 		}
-	case kind <= 8:
+	case kind <= 7:
 		c.due = append(c.due, t.frame(0, psh|ack, fmt.Appendf(nil, "GET /%d HTTP/1.1\r\nHost: www%d.example\r\nUser-Agent: crowd/1.0\r\n\r\n", k, k%servers)))
 		c.due = append(c.due, t.frame(1, psh|ack, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 300\r\n\r\n%300d", k)), t.frame(0, ack, nil))
 	default:
