@@ -100,7 +100,7 @@ func (x *httpExchange) form(form *mimeReader) {
 // requestFile is what a request's header section says of its content.
 func requestFile(x *httpExchange, head *httpHead) fileOf {
 	of := fileOf{Source: "http", Type: x.RequestType, Codings: contentCodings(x.RequestEncoding),
-		Size: head.size(), Depth: x.Depth, URL: x.URL, Host: x.HostName()}
+		Size: head.size(), Depth: x.Depth, URL: x.URL, Host: x.HostName(), Posted: x.Method != "PUT"}
 	of.Name, of.NameFrom = dispositionName(head.disposition)
 	return of
 }

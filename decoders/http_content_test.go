@@ -94,7 +94,7 @@ var contentCases = []contentCase{
 		"3B\r\n--x\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n\r\n8\r\nab\r\n--x-\r\n3\r\n-\r\n\r\n0\r\n\r\n"), serverSays(ok0)},
 		want: []string{"client g<disposition  2 whole"}},
 	{name: "multipart without a boundary is one file", steps: []octets{clientSays(withLength("POST /up HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data\r\n", "abc"))},
-		want: []string{"client up<url multipart/form-data 3 whole"}},
+		want: []string{"client < multipart/form-data 3 whole"}},
 }
 
 func TestHTTPFiles(t *testing.T) {

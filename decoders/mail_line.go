@@ -111,14 +111,12 @@ func (d *dotReader) next(data []byte) (out []byte, n int, end bool) {
 
 // content takes octets up to a line that begins with a dot.
 func (d *dotReader) content(data []byte) ([]byte, int, bool) {
-	if !d.strict {
-		d.strict = d.wasCR && data[0] == '\n' || bytes.Contains(data, []byte("\r\n"))
-	}
 	n := bytes.Index(data, []byte("\n.")) + 1
 	if n == 0 {
 		n = len(data)
 	}
 	out := data[:n]
+	d.strict = d.strict || d.wasCR && out[0] == '\n' || bytes.Contains(out, []byte("\r\n"))
 	if out[n-1] == '\n' {
 		d.state = dotStart
 		d.crlf = n > 1 && out[n-2] == '\r' || n == 1 && d.wasCR

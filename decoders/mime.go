@@ -137,8 +137,8 @@ func (m *mimeReader) gap(f *sensor.Flow, n int64) {
 		m.endField()
 		return
 	}
-	m.release(f, nil)
-	m.fresh = false
+	m.release(f, m.line)
+	m.line, m.fresh = m.line[:0], false
 	m.leaf.gap(n)
 }
 

@@ -328,9 +328,26 @@ func TestMIMEGap(t *testing.T) {
 	}
 }
 
+// What was held back for a boundary goes to the part when a gap follows.
+func TestMIMEGapInBoundary(t *testing.T) {
+	f := sensor.NewTestFlow(packet.ProtoTCP)
+	r := &records.Mail{}
+	m := newMIMEReader(mailFiles(), fileOf{Source: "smtp"}, packet.FromA)
+	m.message(r)
+	emit := func(records.Record) {}
+	m.write(f, []byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b"), emit)
+	m.gap(f, 5)
+	m.write(f, []byte("\r\ny\r\n--b--\r\n"), emit)
+	m.close(f, true, emit)
+	if got := partsOf(r); !reflect.DeepEqual(got, []string{"1  9 cut"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 func FuzzMIME(f *testing.F) {
 	f.Add([]byte("From: a\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename*0*=utf-8''%e3%81%82; filename*1=\"x\"\r\n\r\nQUJD\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: =?iso-2022-jp?B?GyRCJCIbKEI=?=\r\n\r\nbegin 644 x\r\n--b--\r\n"), uint8(3), uint16(0))
 	f.Add([]byte("Content-Transfer-Encoding: quoted-printable\nTo: \x83e\x83X <a@b>, =?x?Q?=?=, \"\\\x1b$B$\"\x1b(B\n\nhttp://x/=\n=3D\n"), uint8(1), uint16(9))
+	f.Add([]byte("From 0\nContent-TYpe:multipArt/;BoundArY= b\n000000000000000000000000000000000\n--b000\n \n"), uint8(3), uint16(80))
 	f.Add([]byte("Content-Transfer-Encoding: x-uuencode\n\nbegin 644 x\n%:&5L;&\\ \n`\nend\n"), uint8(200), uint16(30))
 	f.Fuzz(func(t *testing.T, data []byte, n uint8, gap uint16) {
 		read := func(n int) *records.Mail {

@@ -81,10 +81,10 @@ type quicDecoder struct {
 	dcid []byte // that the keys are made of
 
 	crypto  [2]gather
-	read    [2]int // octets of the messages that were read
-	buf     []byte // a packet without its protection
-	history [quicMaxHistory]byte
-	noted   int
+	read    [2]int               // octets of the messages that were read
+	buf     []byte               // a packet without its protection
+	letters [quicMaxHistory]byte // the history
+	nletter int
 	short   [2]int // packets with short headers
 
 	datagrams int
@@ -142,7 +142,7 @@ func (d *quicDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 		return
 	}
 	d.told = true
-	q.History, q.Established = string(d.history[:d.noted]), r.Established
+	q.History, q.Established = string(d.letters[:d.nletter]), r.Established
 	q.JA3, q.JA4 = r.JA3, r.JA4
 	if r.ClientHello {
 		q.ServerName, q.ClientALPN = r.ServerName, r.ClientALPN
@@ -159,14 +159,14 @@ func (d *quicDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 
 // note adds a letter to the connection's history.
 func (d *quicDecoder) note(who int, letter byte) {
-	if d.noted == len(d.history) {
+	if d.nletter == len(d.letters) {
 		return
 	}
 	if who == server {
 		letter += 'a' - 'A'
 	}
-	d.history[d.noted] = letter
-	d.noted++
+	d.letters[d.nletter] = letter
+	d.nletter++
 }
 
 // packet reads one packet; b is the whole of it.

@@ -47,8 +47,8 @@ type quicPacket struct {
 	size       int    // octets in the datagram
 }
 
-// readQUIC reads a packet's header as far as it is in clear. What is not QUIC,
-// such as a datagram's filling, gives false.
+// readQUIC reads a packet's header as far as it is in clear. What cannot be QUIC
+// gives false.
 func readQUIC(b []byte) (p quicPacket, ok bool) {
 	if len(b) == 0 {
 		return p, false
@@ -85,8 +85,7 @@ func readQUIC(b []byte) (p quicPacket, ok bool) {
 		}
 		n := w.varint()
 		p.number = len(b) - len(w.b)
-		w.take(n)
-		p.size = p.number + n
+		p.size = min(p.number+n, len(b)) // the capture may have cut it
 	}
 	known := p.kind != quicNegotiation && p.kind != quicForeign
 	return p, !w.bad && !(known && (first&0x40 == 0 || len(p.dcid) > quicMaxID || len(p.scid) > quicMaxID))
@@ -123,7 +122,7 @@ func (w *wire) varint() int {
 	for _, c := range w.take(1<<(first>>6) - 1) {
 		v = v<<8 | uint64(c)
 	}
-	if v > 1<<31-1 {
+	if v > 1<<24 {
 		w.bad, w.b = true, nil
 		return 0
 	}

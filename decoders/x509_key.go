@@ -1,7 +1,6 @@
 package decoders
 
 import (
-	"encoding/binary"
 	"math/big"
 	"math/bits"
 
@@ -159,9 +158,7 @@ func readBasicConstraints(d der, c *records.Certificate) {
 	if flag, ok := list.optional(derBoolean); ok {
 		c.CA = len(flag.b) > 0 && flag.b[0] != 0
 	}
-	if n, ok := list.optional(derInteger); ok && len(n.b) > 0 && len(n.b) <= 4 {
-		var wide [8]byte
-		copy(wide[8-len(n.b):], n.b)
-		c.PathLen = int(binary.BigEndian.Uint64(wide[:]))
+	if n, ok := list.optional(derInteger); ok && len(n.b) > 0 && bitLen(n.b) < 32 {
+		c.PathLen = int(new(big.Int).SetBytes(n.b).Int64())
 	}
 }

@@ -47,7 +47,7 @@ func riskOf(r *records.HTTP) risk {
 			return exploit
 		}
 		return container
-	case "cab", "msi", "rar", "7z", "iso":
+	case "cab", "msi", "rar", "7z", "iso", "vhd", "vhdx":
 		return container
 	}
 	if r.Magic == "" && r.ResponseBody >= opaqueSize && r.Status == 200 && mediaType(r.ContentType) == "application/octet-stream" {

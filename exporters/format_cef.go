@@ -150,8 +150,9 @@ type peer struct {
 
 // connection writes both ends, and what they speak.
 func (f *cef) connection(m *records.Meta, app string, client, server peer) {
-	known(&client, m, m.ClientHost)
-	known(&server, nil, m.ServerHost)
+	onBehalf(&client, m)
+	known(&client, m.ClientHost)
+	known(&server, m.ServerHost)
 	if server.host == "" && m.Resolved != nil {
 		server.host = m.Resolved.Name
 	}
@@ -187,14 +188,8 @@ func (f *cef) connection(m *records.Meta, app string, client, server peer) {
 	}
 }
 
-// known fills in what the network told of a machine, and whose connection a
-// proxy's is, if that is certain.
-func known(p *peer, m *records.Meta, h *records.Host) {
-	if m != nil && m.Workstations != nil && p.user == "" {
-		if w := m.Workstations.List; len(w) == 1 && !w[0].Candidate {
-			p.user = w[0].User
-		}
-	}
+// known fills in what the network told of a machine.
+func known(p *peer, h *records.Host) {
 	if h == nil {
 		return
 	}
@@ -203,6 +198,16 @@ func known(p *peer, m *records.Meta, h *records.Host) {
 	}
 	if p.user == "" && !p.anonymous {
 		p.user = h.User.Value
+	}
+}
+
+// onBehalf fills in whose connection a proxy's is, if that is certain.
+func onBehalf(p *peer, m *records.Meta) {
+	if m.Workstations == nil || p.user != "" {
+		return
+	}
+	if w := m.Workstations.List; len(w) == 1 && !w[0].Candidate {
+		p.user = w[0].User
 	}
 }
 

@@ -115,6 +115,15 @@ func TestHostsInPairs(t *testing.T) {
 	if line := lineOf(t, newCEF(Env{}), r); !strings.Contains(line, " dhost=sni.example.com ") {
 		t.Error(line)
 	}
+	m.ClientHost = nil
+	m.Workstations = &records.Workstations{List: []records.Workstation{{Addr: netip.MustParseAddrPort("192.168.1.77:5000"), User: "dave"}}}
+	f := records.NewFlow(m)
+	if line := lineOf(t, newCEF(Env{}), f); !strings.Contains(line, " suser=dave ") || !strings.Contains(line, " flexString2=192.168.1.77 flexString2Label=Workstations ") {
+		t.Error(line)
+	}
+	if line := lineOf(t, newLEEF(Env{}), f); !strings.Contains(line, "^usrName=dave^") || !strings.Contains(line, "^workstation=192.168.1.77^") {
+		t.Error(line)
+	}
 	s := records.NewSOCKS(m)
 	s.User, s.RequestAddr = "carol", netip.MustParseAddr("2001:db8::9")
 	if line := lineOf(t, newCEF(Env{}), s); !strings.Contains(line, " suser=carol ") || !strings.Contains(line, " cs6=2001:db8::9 cs6Label=Requested address") {

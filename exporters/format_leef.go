@@ -101,8 +101,9 @@ func (f *leef) record(rec records.Record) {
 
 // connection writes both ends, and what they speak.
 func (f *leef) connection(m *records.Meta, app string, client, server peer) {
-	known(&client, m, m.ClientHost)
-	known(&server, nil, m.ServerHost)
+	onBehalf(&client, m)
+	known(&client, m.ClientHost)
+	known(&server, m.ServerHost)
 	if server.host == "" && m.Resolved != nil {
 		server.host = m.Resolved.Name
 	}

@@ -91,11 +91,12 @@ func (f *postfix) append(dst []byte, r *records.Mail, header string) []byte {
 // neutered replaces what Postfix's smtpd does not let through in a helo name.
 var neutered = strings.NewReplacer(" ", "?", "<", "?", ">", "?", "(", "?", ")", "?", `\`, "?", `"`, "?", ";", "?", "@", "?")
 
-// appendPrintable appends s with "?" for control octets and octets that are not UTF-8.
+// appendPrintable appends s with "?" for controls, what else may end a line, and
+// octets that are not UTF-8.
 func appendPrintable(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r < ' ' || r == 0x7f || r == utf8.RuneError && n == 1 {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == utf8.RuneError && n == 1 {
 			dst = append(dst, '?')
 		} else {
 			dst = append(dst, s[i:i+n]...)

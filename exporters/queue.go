@@ -19,9 +19,8 @@ type Limits struct {
 const lineOverhead = 64
 
 const (
-	flushEvery   = time.Second // so that a reader of the file is never further behind
-	spareBatches = 4           // kept for use again
-	closeGrace   = time.Second // for a sink to return after its context ended
+	flushEvery = time.Second // so that a reader of the file is never further behind
+	closeGrace = time.Second // for a sink to return after its context ended
 )
 
 // Queue gives an export a goroutine of its own. Records are formatted in the
@@ -181,7 +180,7 @@ func (q *Queue) send(b *batch) {
 	if q.lines == 0 {
 		q.dropping = false
 	}
-	if b.reset(); len(q.spare) < spareBatches {
+	if b.reset(); (len(q.spare)+1)*batchBytes <= q.limits.Bytes { // as many as a burst may need again
 		q.spare = append(q.spare, b)
 	}
 	q.mu.Unlock()

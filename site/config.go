@@ -18,7 +18,7 @@ type Config struct {
 	Hold time.Duration `toml:"hold"`
 	// Held is how many records may wait, 2 KiB each. Default 512, 16 to 1000000.
 	Held int `toml:"held"`
-	// Hosts is how many machines inside are remembered, 1.8 KiB each. Default 2048, 16 to 1000000.
+	// Hosts is how many machines inside are remembered, 2.3 KiB each. Default 2048, 16 to 1000000.
 	Hosts int `toml:"hosts"`
 	// Names is how many addresses that clients looked up are remembered, all clients
 	// together, 256 octets each. Default 8192, 16 to 10000000.
@@ -63,7 +63,7 @@ func (c *Config) Memory() int64 {
 	if !c.Enable {
 		return 0
 	}
-	const held, host, name, leg, tunnel = 2048, 1843, 256, 320, 1126
+	const held, host, name, leg, tunnel = 2048, 2355, 256, 320, 1126
 	return int64(c.Held)*held + int64(c.Hosts)*host + int64(c.Names)*name + int64(c.Legs)*leg + int64(c.Tunnels)*tunnel
 }
 

@@ -65,7 +65,7 @@ func benchCrowd(o options, r reader, w io.Writer) error {
 	}
 	const begin = 5000
 	o.lasting = o.crowd
-	m, err := measure(o, r.with("sensor.max_flows=131072", "output.memory_mib=150"), "crowd", begin*crowdFrames)
+	m, err := measure(o, r.with("sensor.max_flows=131072", "output.memory_mib=165"), "crowd", begin*crowdFrames)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func namesPlay(ctx context.Context, s *stage) error {
 		"www.example HTTPS", "-x 198.51.100.80", "nowhere.example A", "fs1.corp.example A", "nobody.corp.example A",
 		"www.example A +noedns +norec", "WwW.eXample A +subnet=203.0.113.0/24 +nsid", "www.example A +dnssec +cd +bufsize=4096",
 		"long.example TXT +bufsize=512", // does not fit: asked again over TCP
-		"www.example A example MX www.example AAAA +tcp +keepopen",
+		"+tcp +keepopen www.example A example MX www.example AAAA",
 		"version.bind TXT CH", "www.example A +opcode=status", "www.example A +tcp +edns=1 +noednsneg",
 	} {
 		if err := s.run(ctx, "dig", append([]string{"@10.4.0.53", "-b", "10.4.0.10", "+tries=1", "+time=2"}, strings.Fields(question)...)...); err != nil {

@@ -45,7 +45,7 @@ type program struct{ file, pkg string }
 // scenes are all cases, in the order in which they are made.
 func scenes() []scene {
 	return []scene{
-		dhcpScene(), namesScene(), ntpScene(), ssdpScene(),
+		dhcpScene(), namesScene(), ntpScene(), ssdpScene(), smtpScene(), mailboxScene(),
 	}
 }
 
@@ -126,7 +126,7 @@ func (s *scene) perform(ctx context.Context, out, keep string) error {
 		return err
 	}
 	defer done()
-	st := &stage{dir: dir, hosts: s.hosts}
+	st := &stage{dir: dir, hosts: s.hosts, running: map[string]*exec.Cmd{}}
 	if err := st.furnish(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -24,13 +25,20 @@ func (s *stage) start(ctx context.Context, on string, ports []string, file strin
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", file, err)
 	}
-	go cmd.Wait()
+	s.running[on+" "+file] = cmd
 	for _, p := range ports {
 		if err := s.listens(ctx, on, p); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	return nil
+}
+
+// stop ends a server in order.
+func (s *stage) stop(on, file string) {
+	cmd := s.running[on+" "+file]
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
 }
 
 // listens waits until somebody on a host listens on a port.

@@ -27,6 +27,8 @@ type host struct {
 type stage struct {
 	dir   string // configurations, logs, the capture
 	hosts []host
+
+	running map[string]*exec.Cmd // servers, by host and program
 }
 
 // furnish makes the mounts and the network. The clients' interface is the bridge
@@ -113,6 +115,11 @@ func privateMounts() error {
 	for _, m := range [][2]string{{"/proc", "proc"}, {"/run", "tmpfs"}, {"/var/log", "tmpfs"}} {
 		if err := syscall.Mount(m[1], m[0], m[1], 0, ""); err != nil {
 			return fmt.Errorf("mount %s: %w", m[0], err)
+		}
+	}
+	for _, dir := range []string{"/var/log/samba", "/run/samba", "/run/vsftpd/empty", "/run/dovecot"} { // which packages make at boot
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make directory: %w", err)
 		}
 	}
 	return nil
