@@ -93,18 +93,18 @@ func (d *smtpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 	if d.mode == smtpChunk && d.left == 0 { // a gap ended it
 		d.endChunk(f, emit)
 	}
+	d.flush(f, emit)
 	for len(data) > 0 && d.mode != smtpOpaque {
 		if side != d.client {
 			data = data[d.serverOctets(f, data, emit):]
 		} else {
 			data = data[d.clientOctets(f, data, emit):]
 		}
+		d.flush(f, emit) // at once, so that the order does not depend on segments
 		if d.mode == smtpTLS && len(data) > 0 {
-			d.flush(f, emit)
 			return d.inner.Data(f, side, data, emit)
 		}
 	}
-	d.flush(f, emit)
 	if d.mode == smtpOpaque || d.lost > maxSMTPLost {
 		return sensor.Done
 	}
@@ -233,6 +233,9 @@ func (d *smtpDecoder) end() {
 
 // flush writes what is complete, in order.
 func (d *smtpDecoder) flush(f *sensor.Flow, emit sensor.Emit) {
+	if len(d.open) == 0 || !d.open[0].ended {
+		return
+	}
 	n := 0
 	for _, x := range d.open {
 		alone := f.LastFrom(d.client.Other()) == 0 // no answer will come

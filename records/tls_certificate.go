@@ -111,12 +111,20 @@ func (c *Certificate) fields(f *Fields, n *certificateNames) {
 	f.Strs(n.names, c.Names)
 	f.Str(n.algorithm, c.KeyAlgorithm)
 	f.Str(n.curve, c.KeyCurve)
-	f.Str(n.exponent, c.KeyExponent)
+	c.exponent(f, n.exponent)
 	f.Count(n.size, uint64(c.KeyBits))
 	f.Str(n.serial, c.Serial)
 	f.Str(n.signature, c.SignatureAlgorithm)
 	if c.Version != 0 {
 		f.Str(n.versionNumber, strconv.Itoa(c.Version))
+	}
+}
+
+// exponent appends RSA's public exponent, a number in ECS; one that 64 bits do not
+// hold is left out.
+func (c *Certificate) exponent(f *Fields, name string) {
+	if v, err := strconv.ParseInt(c.KeyExponent, 10, 64); err == nil {
+		f.Int(name, v)
 	}
 }
 
@@ -148,7 +156,7 @@ func (c *Certificate) object(f *Fields) {
 	f.Time("not_before", c.NotBefore)
 	f.Str("public_key_algorithm", c.KeyAlgorithm)
 	f.Str("public_key_curve", c.KeyCurve)
-	f.Str("public_key_exponent", c.KeyExponent)
+	c.exponent(f, "public_key_exponent")
 	f.Count("public_key_size", uint64(c.KeyBits))
 	f.Flag("self_signed", c.SelfSigned)
 	f.Str("serial_number", c.Serial)

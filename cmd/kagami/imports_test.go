@@ -47,6 +47,7 @@ var below = map[string][]string{
 	"lab/cmd/bench":     {"lab"},
 	"lab/cmd/benchlive": {"capture", "sensor"},
 	"lab/cmd/corpus":    {},
+	"lab/cmd/genuine":   {},
 	"lab/cmd/lab":       {"lab"},
 	"lab/cmd/squidtwin": {},
 }

@@ -12,14 +12,21 @@ import (
 type kind string
 
 const (
-	kindFlow     kind = "flow"          // one connection as Zeek and Suricata log it
-	kindSession  kind = "session"       // all that was seen between two endpoints
-	kindDNS      kind = "DNS message"   // a query or a response
 	kindRequest  kind = "HTTP request"  // over TCP
 	kindResponse kind = "HTTP response" // a final or an informational one
+	kindDNS      kind = "DNS message"   // a query or a response
+	kindNBNS     kind = "NBNS message"
 	kindTLS      kind = "TLS handshake"
-	kindDatagram kind = "QUIC and DTLS handshake" // over UDP
+	kindQUIC     kind = "QUIC handshake"
+	kindDTLS     kind = "DTLS handshake"
+	kindSMTP     kind = "SMTP command"
+	kindPart     kind = "MIME part"
+	kindSession  kind = "session" // all that was seen between two endpoints
 )
+
+// lineKind is a line of one of Zeek's logs, eventKind an event of Suricata's.
+func lineKind(log string) kind    { return kind(log + ".log") }
+func eventKind(event string) kind { return kind(event + " event") }
 
 // flow is two endpoints, the lower one first, so that it is the same for both
 // directions. ICMP and protocols without ports have port 0.

@@ -1,10 +1,19 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // more ends a list of which an expected one may be longer: a message had
 // further sections, which the expecting program lists too.
 const more = "\x00"
+
+// among ends a list, divided by divider, one value of which may be expected.
+const (
+	among   = "\x01"
+	divider = "\x1f"
+)
 
 // pairing says what became of an expected item, or of one that nobody expected.
 type pairing struct {
@@ -20,7 +29,9 @@ func match(want, got []item) []pairing {
 	m := matcher{got: got, used: make([]bool, len(got)), byFlow: make(map[flow][]int), first: make(map[flow]int)}
 	for i := range got {
 		m.all = append(m.all, i)
-		m.byFlow[got[i].flows[0]] = append(m.byFlow[got[i].flows[0]], i)
+		for _, f := range got[i].flows {
+			m.byFlow[f] = append(m.byFlow[f], i)
+		}
 	}
 	pairs := make([]pairing, len(want), len(want)+len(got))
 	for i := range want {
@@ -99,7 +110,7 @@ func (m *matcher) candidates(want *item) []int {
 func differing(want, got *item) []string {
 	var names []string
 	for name, value := range want.fields {
-		if have := got.fields[name]; have != value && !begins(value, have) {
+		if have := got.fields[name]; have != value && !begins(value, have) && !isAmong(value, have) {
 			names = append(names, name)
 		}
 	}
@@ -110,4 +121,15 @@ func differing(want, got *item) []string {
 func begins(want, have string) bool {
 	head, open := strings.CutSuffix(have, more)
 	return open && (head == "" || want == head || strings.HasPrefix(want, head+","))
+}
+
+// isAmong tells whether want is one of the values in have.
+func isAmong(want, have string) bool {
+	list, ok := strings.CutSuffix(have, among)
+	return ok && slices.Contains(strings.Split(list, divider), want)
+}
+
+// legibleValue is a value of got's for people.
+func legibleValue(s string) string {
+	return strings.ReplaceAll(strings.TrimRight(s, more+among), divider, " | ")
 }

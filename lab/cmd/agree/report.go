@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -13,32 +14,22 @@ type expectation struct {
 	program  string
 	file     string // its result, "" for tshark
 	items    []item
-	complete bool // it names everything of the kinds that Kagami decodes: what else Kagami finds is extra
+	complete []kind // of which it names everything: what else Kagami finds is extra
 	several  bool // it may be about several captures: what has no packets in this one is not expected
 }
 
 // here are the items of a result about several captures that can be of this one:
-// Kagami saw packets between their endpoints. Each gets its one flow.
+// Kagami saw packets between their endpoints.
 func here(items, got []item) []item {
 	present := make(map[flow]bool)
 	for i := range got {
-		present[got[i].flows[0]] = true
-	}
-	var some []item
-	for _, it := range items {
-		i := slices.IndexFunc(it.flows, func(f flow) bool { return present[f] })
-		switch {
-		case i >= 0:
-			it.flows = it.flows[i : i+1]
-			if it.kind == kindTLS && it.flows[0].transport == "udp" {
-				it.kind = kindDatagram
-			}
-		case len(it.flows) > 0:
-			continue
+		for _, f := range got[i].flows {
+			present[f.anyTransport()] = true
 		}
-		some = append(some, it)
 	}
-	return some
+	return slices.DeleteFunc(items, func(it item) bool {
+		return len(it.flows) > 0 && !slices.ContainsFunc(it.flows, func(f flow) bool { return present[f.anyTransport()] })
+	})
 }
 
 // row is a line of the table: a program and a kind of item.
@@ -64,9 +55,32 @@ func (t tally) of(r row) *counts {
 	return t[r]
 }
 
-// kinds are those that are compared, in the order of the table.
+// kinds are those of several programs, in the order of the table; lines and events
+// follow.
 func kinds() []kind {
-	return []kind{kindRequest, kindResponse, kindDNS, kindTLS, kindDatagram, kindFlow, kindSession}
+	return []kind{kindRequest, kindResponse, kindDNS, kindNBNS, kindTLS, kindQUIC, kindDTLS, kindSMTP, kindPart, kindSession}
+}
+
+// byOrder compares kinds by their place in the table.
+func byOrder(a, b kind) int {
+	place := func(k kind) int {
+		if i := slices.Index(kinds(), k); i >= 0 {
+			return i
+		}
+		return len(kinds())
+	}
+	return cmp.Or(place(a)-place(b), strings.Compare(string(a), string(b)))
+}
+
+// kindsOf are those that are expected.
+func (e *expectation) kindsOf() []kind {
+	some := slices.Clone(e.complete)
+	for i := range e.items {
+		if !slices.Contains(some, e.items[i].kind) {
+			some = append(some, e.items[i].kind)
+		}
+	}
+	return some
 }
 
 func ofKind(items []item, k kind) []item {
@@ -84,14 +98,14 @@ func (t tally) compare(capture string, e expectation, got []item) (lines []strin
 	if e.several {
 		e.items = here(e.items, got)
 	}
-	for _, k := range kinds() {
+	for _, k := range e.kindsOf() {
 		want, have := ofKind(e.items, k), ofKind(got, k)
-		if len(want) == 0 && (!e.complete || k == kindFlow || k == kindSession || len(have) == 0) {
+		if len(want)+len(have) == 0 {
 			continue
 		}
 		c := t.of(row{e.program, k})
 		for _, p := range match(want, have) {
-			if p.want != nil || e.complete && p.got.fields["client hello"] != "false" {
+			if p.want != nil || slices.Contains(e.complete, k) && p.got.fields["client hello"] != "false" {
 				c.add(&p)
 				if p.got == nil || p.want == nil || len(p.differ) > 0 {
 					lines = append(lines, p.line(capture, e, k))
@@ -156,7 +170,7 @@ func (p *pairing) differences() string {
 	slices.Sort(p.differ)
 	var parts []string
 	for _, name := range p.differ {
-		parts = append(parts, fmt.Sprintf("%s: %q, Kagami %q", name, p.want.fields[name], strings.TrimSuffix(p.got.fields[name], more)))
+		parts = append(parts, fmt.Sprintf("%s: %q, Kagami %q", name, p.want.fields[name], legibleValue(p.got.fields[name])))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -166,19 +180,10 @@ func (it *item) brief() string {
 	var parts []string
 	for _, name := range it.names() {
 		if v := it.fields[name]; v != "" && v != more {
-			parts = append(parts, fmt.Sprintf("%s %.100q", name, strings.TrimSuffix(v, more)))
+			parts = append(parts, fmt.Sprintf("%s %.100q", name, legibleValue(v)))
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// programs are the order of the tables.
-func (t tally) programs() []string {
-	seen := make(map[string]bool)
-	for r := range t {
-		seen[r.program] = true
-	}
-	return orderedKeys(seen)
 }
 
 func (t tally) print(out io.Writer, captures int, failed []string) error {
@@ -204,12 +209,13 @@ func (t tally) print(out io.Writer, captures int, failed []string) error {
 }
 
 func (t tally) each(do func(row, *counts)) {
-	for _, program := range t.programs() {
-		for _, k := range kinds() {
-			if c := t[row{program, k}]; c != nil {
-				do(row{program, k}, c)
-			}
-		}
+	rows := make([]row, 0, len(t))
+	for r := range t {
+		rows = append(rows, r)
+	}
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(strings.Compare(a.program, b.program), byOrder(a.kind, b.kind)) })
+	for _, r := range rows {
+		do(r, t[r])
 	}
 }
 

@@ -24,8 +24,8 @@ func scheduleText() string {
 	return sjis(strings.Repeat("予定表 会議 10:00 第一会議室\r\n", 30))
 }
 
-// program looks like one for Windows and does nothing.
-func program() string { return "MZ" + strings.Repeat("\x00", 510) }
+// executable looks like a program for Windows and does nothing.
+func executable() string { return "MZ" + strings.Repeat("\x00", 510) }
 
 // invoiceZip is an archive with a program inside.
 func invoiceZip() (string, error) {
@@ -33,7 +33,7 @@ func invoiceZip() (string, error) {
 	z := zip.NewWriter(&b)
 	w, err := z.CreateHeader(&zip.FileHeader{Name: "invoice.exe", Method: zip.Store})
 	if err == nil {
-		_, err = w.Write([]byte(program()))
+		_, err = w.Write([]byte(executable()))
 	}
 	if err == nil {
 		err = z.Close()
