@@ -84,8 +84,9 @@ func (d *smtpDecoder) clientOctets(f *sensor.Flow, data []byte, emit sensor.Emit
 	return n
 }
 
-// isTLSRecord tells whether b may begin a TLS handshake.
-func isTLSRecord(b []byte) bool { return b[0] == recordHandshake && (len(b) == 1 || b[1] == 3) }
+// isTLSRecord tells whether b begins a TLS handshake: no command begins with that
+// octet.
+func isTLSRecord(b []byte) bool { return b[0] == recordHandshake }
 
 // command heeds one line of the client's.
 func (d *smtpDecoder) command(f *sensor.Flow, line []byte, emit sensor.Emit) {

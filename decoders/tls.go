@@ -17,10 +17,11 @@ const (
 	tlsMaxMessage = 128 << 10
 	// tlsMaxRecord is the longest record body (RFC 5246 section 6.2.3).
 	tlsMaxRecord = 1<<14 + 2048
-	// tlsMinFinished is the shortest TLS 1.3 record that can hold a Finished:
-	// 4 octets of header, 32 of hash, 1 of type, 8 of tag. A client that
-	// answers the server with less sends an alert.
-	tlsMinFinished = 4 + 32 + 1 + 8
+	// tlsMinFlight is the shortest TLS 1.3 record with which a client goes on: a
+	// Certificate without certificates is 4 octets of header, 1 of context, 3 of
+	// list, 1 of type, 16 of tag. A client that answers the server with less sends
+	// an alert.
+	tlsMinFlight = 4 + 1 + 3 + 1 + 16
 )
 
 // tlsProtocol is SSL 3.0 to TLS 1.3 over TCP, on any port.
@@ -153,7 +154,7 @@ func (d *tlsDecoder) application(who, length int) {
 		return
 	}
 	s := &d.sides[who]
-	if !s.encrypted && isTLS13(d.version) && who == client && length < tlsMinFinished {
+	if !s.encrypted && isTLS13(d.version) && who == client && length < tlsMinFlight {
 		d.over = true
 		return
 	}

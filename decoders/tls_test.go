@@ -70,6 +70,8 @@ func TestTLSKinds(t *testing.T) {
 			return r.ClientCertificate != nil && strings.HasPrefix(r.ClientCertificate.Subject, "CN=client.") && r.Chain == 1 &&
 				strings.HasPrefix(r.Certificate.Subject, "CN=www.") && r.Established
 		}},
+		{"no client certificate though asked, 1.3", tls.VersionTLS13, func(cc, sc *tls.Config) { sc.ClientAuth = tls.RequestClientCert },
+			func(r *records.TLS) bool { return r.Established && r.History == "CsiI" }},
 		{"no server name", tls.VersionTLS13, func(cc, sc *tls.Config) { cc.ServerName = "" },
 			func(r *records.TLS) bool { return r.ServerName == "" && strings.HasPrefix(r.JA4, "t13i") }},
 		{"no ALPN", tls.VersionTLS12, func(cc, sc *tls.Config) { cc.NextProtos = nil },

@@ -90,7 +90,15 @@ func (c *contact) http(r *records.HTTP) bool {
 
 func (c *contact) flow(r *records.Flow) bool {
 	m := r.Meta()
-	if r.Service == "http" || r.Service == "tls" || r.Service == "dns" || c.port == 53 || !outward(m) {
+	switch r.Service { // what other records tell
+	case "http", "tls", "dns":
+		return false
+	case "quic", "dtls":
+		if r.ServerName != "" {
+			return false
+		}
+	}
+	if c.port == 53 || !outward(m) {
 		return false
 	}
 	c.start, c.name, c.up = r.Start, r.ServerName, int64(r.Orig.Payload)

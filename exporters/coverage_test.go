@@ -223,7 +223,7 @@ func (w *written) checkZeek(t *testing.T, s *section) {
 }
 
 func zeekHas(log, column string) bool {
-	for _, l := range zeekLogs() {
+	for _, l := range zeekLogs {
 		for _, f := range strings.Fields(l.columns) {
 			if name, _, _ := strings.Cut(f, ":"); l.name == log && name == column {
 				return true

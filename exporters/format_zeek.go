@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func newZeek(e Env) Format     { return openZeek(e, false) }
 func newZeekJSON(e Env) Format { return openZeek(e, true) }
 
 func openZeek(e Env, json bool) *zeek {
-	f := &zeek{json: json, zone: e.Location, logs: zeekLogs()}
+	f := &zeek{json: json, zone: e.Location, logs: slices.Clone(zeekLogs[:])}
 	f.row.json = json
 	for i := range f.logs {
 		f.logs[i].read()
@@ -373,33 +374,4 @@ func appendZeekString(dst []byte, s string, element bool) []byte {
 		i += n
 	}
 	return dst
-}
-
-// appendZeekID appends an id of Zeek's looks: a letter and 17 digits of base 62,
-// of which the first eleven are v and the others check it.
-func appendZeekID(dst []byte, letter byte, v uint64) []byte {
-	dst = append(dst, letter)
-	dst = appendBase62(dst, v, 11)
-	return appendBase62(dst, mix(v)>>32, 6)
-}
-
-func appendBase62(dst []byte, v uint64, width int) []byte {
-	start := len(dst)
-	for range width {
-		dst = append(dst, '0')
-	}
-	for i := len(dst) - 1; i >= start; i-- {
-		dst[i] = alphanumeric[v%62]
-		v /= 62
-	}
-	return dst
-}
-
-// mix is the finalizer of SplitMix64.
-func mix(v uint64) uint64 {
-	v ^= v >> 30
-	v *= 0xbf58476d1ce4e5b9
-	v ^= v >> 27
-	v *= 0x94d049bb133111eb
-	return v ^ v>>31
 }

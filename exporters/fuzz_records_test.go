@@ -59,7 +59,7 @@ func filled(m records.Meta, s []string, bits uint16) []records.Record {
 func FuzzRecords(f *testing.F) {
 	for _, s := range []string{"", "-", "(empty)", "a b", "\n", "\r\nCEF:0|x", `"`, `\`, `a\`, "|", "^", "\t", "=", "a=b c=d", ",", "あ", "\x83e", "\u2028\u2029\u0085", "\x00\x7f\xff",
 		"A", "TXT", "SOA", "SRV", "a. b. 1 2 3 4 5", "bytes 0-1/2", "dns", "mdns", "llmnr", "smtp", "pop3", "quic", "AB", "[::1]:8080", "host:80", "TYPE65280", "ACK",
-		strings.Repeat("\xe3\x81\x82", 700), strings.Repeat("=\n", 5000)} {
+		strings.Repeat("\xe3\x81\x82", 50), strings.Repeat("=\n", 50)} {
 		f.Add(s, s, uint16(0xffff), uint8(6))
 		f.Add(s, "dns", uint16(0x5555), uint8(17))
 		f.Add("smtp", s, uint16(4), uint8(58))

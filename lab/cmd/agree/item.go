@@ -42,6 +42,9 @@ func newFlow(transport string, a, b netip.AddrPort) flow {
 	return flow{transport: transport, low: a, high: b}
 }
 
+// anyTransport is the flow for a program that does not say its transport.
+func (f flow) anyTransport() flow { f.transport = ""; return f }
+
 func (f flow) String() string {
 	return strings.TrimSpace(f.transport + " " + f.low.String() + " " + f.high.String())
 }

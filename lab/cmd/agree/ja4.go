@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 )
 
 // ja4Items reads the streams of a test of FoxIO's JA4 in Python.
@@ -30,8 +29,11 @@ func ja4Items(text []byte) ([]item, error) {
 				continue
 			}
 			k, transport := kindTLS, "tcp"
-			if !strings.HasPrefix(ja4, "t") { // "q" is QUIC, "d" is DTLS
-				k, transport = kindDatagram, "udp"
+			switch ja4[0] {
+			case 'q':
+				k, transport = kindQUIC, "udp"
+			case 'd':
+				k, transport = kindDTLS, "udp"
 			}
 			items = append(items, item{kind: k, flows: []flow{newFlow(transport, a, b)}, where: fmt.Sprintf("stream %d", s.Stream),
 				fields: map[string]string{"ja4": ja4, "server name": s.Domain}})

@@ -32,7 +32,7 @@ type comparison struct {
 	dir      string
 	kagami   sensor
 	tshark   string              // program, "" = it is not run
-	prepared map[string][]item   // tshark's items by capture, nil = not prepared
+	prepared prepared            // tshark's items by capture
 	expected map[string][]string // other programs' results by capture
 	jobs     int
 
@@ -119,7 +119,7 @@ func (c *comparison) captures() ([]string, error) {
 			return err
 		}
 		name, err := filepath.Rel(c.dir, path)
-		if err == nil && (isCapture(name) || c.expected[name] != nil || c.prepared[name] != nil) {
+		if err == nil && (isCapture(name) || c.expected[name] != nil || c.prepared.items[name] != nil) {
 			paths = append(paths, name)
 		}
 		return err
@@ -181,15 +181,19 @@ func (c *comparison) one(ctx context.Context, capture string) error {
 	}
 	var expectations []expectation
 	switch {
-	case c.prepared != nil:
-		expectations = append(expectations, expectation{program: "tshark", items: c.prepared[capture], complete: c.prepared[capture] != nil})
+	case c.prepared.items != nil:
+		e := expectation{program: "tshark", items: c.prepared.items[capture]}
+		if e.items != nil {
+			e.complete = c.prepared.kinds
+		}
+		expectations = append(expectations, e)
 	case c.tshark != "":
 		items, err := runTshark(ctx, c.tshark, path)
 		if err != nil {
 			errs = append(errs, err.Error())
 			break
 		}
-		expectations = append(expectations, expectation{program: "tshark", items: items, complete: true})
+		expectations = append(expectations, expectation{program: "tshark", items: items, complete: tsharkKinds(tsharkFields())})
 	}
 	for _, file := range c.expected[capture] {
 		some, err := readResult(file)

@@ -14,6 +14,10 @@ var ndpiFlow = regexp.MustCompile(`^\t\d+\t(\w+) (\S+) <?-> (\S+) (.*)$`)
 // ndpiCount are packets and octets on the wire in both directions.
 var ndpiCount = regexp.MustCompile(`\[(\d+) pkts/(\d+) bytes <?-> (\d+) pkts/(\d+) bytes\]`)
 
+// ndpiProtocol is the protocol that bears the host name: it may follow a tunnel's,
+// and a service's name may follow it.
+var ndpiProtocol = regexp.MustCompile(`\[proto: (?:\w+:)*[\d.]+/(\w+)`)
+
 // ndpiItems reads the flows of an ndpiReader result.
 func ndpiItems(text []byte) []item {
 	all := newSessions()
@@ -35,20 +39,22 @@ func ndpiItems(text []byte) []item {
 		}
 		s.count("packets", a, n[0], n[2])
 		s.count("bytes", a, n[1], n[3])
-		if s.flow.transport == "tcp" {
-			s.addNDPI(m[4])
-		}
+		s.addNDPI(m[4])
 	}
 	return all.items()
 }
 
-// addNDPI adds a flow's TLS fields.
+// addNDPI adds a flow's host name and TLS fields.
 func (s *session) addNDPI(attributes string) {
-	ja3 := ndpiText(attributes, "JA3C: ")
-	if ja3 != "" {
-		s.add("ja3", ja3)
-		s.add("server name, folded", strings.ToLower(ndpiText(attributes, "Hostname/SNI: ")))
+	protocol := ""
+	if m := ndpiProtocol.FindStringSubmatch(attributes); m != nil {
+		protocol = m[1]
 	}
+	switch protocol {
+	case "TLS", "DTLS", "QUIC", "HTTP", "HTTP_Proxy", "HTTP_Connect", "DNS", "MDNS", "LLMNR", "NetBIOS", "SSDP", "DHCP", "DoH_DoT":
+		s.addAny("host", strings.ToLower(ndpiText(attributes, "Hostname/SNI: ")))
+	}
+	s.addAny("ja3", ndpiText(attributes, "JA3C: "))
 	if ja4 := ndpiText(attributes, "JA4: "); ja4 != "" {
 		s.add("ja4", ja4)
 		_, hashes, _ := strings.Cut(ja4, "_")

@@ -15,7 +15,7 @@ type expectation struct {
 	file     string // its result, "" for tshark
 	items    []item
 	complete []kind // of which it names everything: what else Kagami finds is extra
-	several  bool // it may be about several captures: what has no packets in this one is not expected
+	several  bool   // it may be about several captures: what has no packets in this one is not expected
 }
 
 // here are the items of a result about several captures that can be of this one:

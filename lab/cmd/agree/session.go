@@ -13,6 +13,7 @@ type session struct {
 	where  string               // of its first part
 	counts map[string][2]uint64 // "packets", "bytes": sent by the lower endpoint and by the higher one
 	sets   map[string][]string  // "ja3" ...: the values met
+	hosts  []string             // every name of the other end that is in the records
 }
 
 // sessions are kept in the order of their first parts.
@@ -57,6 +58,9 @@ func (s *sessions) items() []item {
 		for name, values := range one.sets {
 			fields[name] = set(values)
 		}
+		if one.hosts != nil {
+			fields["host"] = strings.Join(one.hosts, divider) + among
+		}
 		items = append(items, item{kind: kindSession, flows: []flow{one.flow}, where: one.where, fields: fields})
 	}
 	return items
@@ -65,6 +69,7 @@ func (s *sessions) items() []item {
 // addRecord adds one of Kagami's records. Fields are named as in other items.
 func (s *sessions) addRecord(r *record) {
 	one := s.of(r.flow(), r.Event.ID)
+	one.addHosts(r)
 	switch r.Event.Dataset {
 	case "kagami.flow":
 		one.count("packets", r.Source.endpoint(), r.Source.Packets, r.Destination.Packets)
@@ -73,16 +78,7 @@ func (s *sessions) addRecord(r *record) {
 	case "kagami.dns":
 		one.add("queried", r.DNS.Question.Name)
 	case "kagami.tls":
-		t := &r.TLS
-		one.add("server name, folded", strings.ToLower(t.Client.Name))
-		one.add("names", t.Client.Name)
-		one.add("ja3", t.Client.JA3)
-		one.add("ja4", r.Kagami.TLS.JA4)
-		_, hashes, _ := strings.Cut(r.Kagami.TLS.JA4, "_")
-		one.add("ja4, its hashes", hashes)
-		one.add("ja3s", t.Server.JA3S)
-		one.add("cipher", t.Cipher)
-		one.add("sha1", t.Server.Hash.SHA1)
+		one.addHandshake(r)
 	case "kagami.http":
 		one.add("names", hostName(r.Kagami.HTTP.Host))
 		one.add("method", r.HTTP.Request.Method)
@@ -91,5 +87,28 @@ func (s *sessions) addRecord(r *record) {
 			one.add("status", fmt.Sprint(r.HTTP.Response.Status))
 		}
 		one.add("uri", r.Kagami.HTTP.Host+r.URL.Original)
+	}
+}
+
+func (s *session) addHandshake(r *record) {
+	t := &r.TLS
+	s.add("names", t.Client.Name)
+	s.add("ja3", t.Client.JA3)
+	s.add("ja4", r.Kagami.TLS.JA4)
+	_, hashes, _ := strings.Cut(r.Kagami.TLS.JA4, "_")
+	s.add("ja4, its hashes", hashes)
+	s.add("ja3s", t.Server.JA3S)
+	s.add("cipher", t.Cipher)
+	s.add("sha1", t.Server.Hash.SHA1)
+}
+
+// addHosts notes the names in a record, in lower case.
+func (s *session) addHosts(r *record) {
+	k := &r.Kagami
+	for _, name := range []string{r.TLS.Client.Name, legible(rawName(r.DNS.Question.Name)), k.HTTP.Host, hostName(k.HTTP.Host),
+		k.SSDP.Host, k.DHCP.HostName, k.DHCP.FQDN} {
+		if name != "" {
+			s.hosts = append(s.hosts, strings.ToLower(name))
+		}
 	}
 }

@@ -15,14 +15,34 @@ import (
 	"strings"
 )
 
-// tsharkFields are asked of tshark. A prepared file may have more columns, and
+// tsharkFields are asked of tshark. A prepared file may have other columns, and
 // one called "capture" before them.
 func tsharkFields() []string {
 	return []string{"frame.number", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
 		"http.request.method", "http.host", "http.request.uri", "http.user_agent", "http.response.code", "http.content_type",
+		"http2.headers.method", "http2.headers.authority", "http2.headers.path", "http2.headers.status",
 		"dns.id", "dns.flags.response", "dns.qry.name", "dns.qry.type", "dns.flags.rcode", "dns.a", "dns.aaaa",
-		"tls.handshake.extensions_server_name", "tls.handshake.extensions_alpn_str", "tls.handshake.ja3"}
+		"nbns.id", "nbns.flags.response", "nbns.name",
+		"tls.handshake.extensions_server_name", "tls.handshake.extensions_alpn_str", "tls.handshake.ja3",
+		"dtls.handshake.extensions_server_name", "dtls.handshake.extensions_alpn_str", "dtls.handshake.ja3",
+		"smtp.req.command", "smtp.req.parameter", "mime_multipart.header.content-disposition"}
 }
+
+// tsharkKinds are the kinds of which the columns name everything.
+func tsharkKinds(columns []string) []kind {
+	var some []kind
+	for k, column := range map[kind]string{kindRequest: "http.request.method", kindResponse: "http.response.code", kindDNS: "dns.id", kindNBNS: "nbns.id",
+		kindTLS: "tls.handshake.ja3", kindQUIC: "tls.handshake.ja3", kindDTLS: "dtls.handshake.ja3"} {
+		if slices.Contains(columns, column) {
+			some = append(some, k)
+		}
+	}
+	return some
+}
+
+// tsharkFilter picks the frames that have a message of a kind that is compared.
+const tsharkFilter = "http.request.method || http.response.code || http2.headers.method || http2.headers.status || dns.id || nbns.id || " +
+	"tls.handshake.ja3 || dtls.handshake.ja3 || smtp.req.command || mime_multipart.header.content-disposition"
 
 // separator stands between the values of a field that occurs several times in
 // a frame: a prepared file uses tshark's usual comma.
@@ -34,7 +54,7 @@ const (
 // runTshark is what tshark sees in a capture.
 func runTshark(ctx context.Context, program, capture string) ([]item, error) {
 	args := []string{"-n", "-r", capture, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=" + ownSeparator,
-		"-Y", "http.request.method || http.response.code || dns.id || tls.handshake.ja3"}
+		"-Y", tsharkFilter}
 	for _, f := range tsharkFields() {
 		args = append(args, "-e", f)
 	}
@@ -53,35 +73,43 @@ func runTshark(ctx context.Context, program, capture string) ([]item, error) {
 	return items, nil
 }
 
+// prepared are tshark's items by capture, read from a file, and the kinds of which
+// they are all.
+type prepared struct {
+	items map[string][]item
+	kinds []kind
+}
+
 // readPrepared reads tshark's fields of many captures; the first line names the
 // columns, the first of which is the capture.
-func readPrepared(path string) (map[string][]item, error) {
+func readPrepared(path string) (prepared, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open tshark's fields: %w", err)
+		return prepared{}, fmt.Errorf("open tshark's fields: %w", err)
 	}
 	defer f.Close()
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("open %q: %w", path, err)
+			return prepared{}, fmt.Errorf("open %q: %w", path, err)
 		}
 	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 16<<20)
 	if !lines.Scan() {
-		return nil, fmt.Errorf("read %q: no line with the columns' names", path)
+		return prepared{}, fmt.Errorf("read %q: no line with the columns' names", path)
 	}
 	columns := strings.Split(lines.Text(), "\t")
 	if columns[0] != "capture" || !slices.Contains(columns, "frame.number") {
-		return nil, fmt.Errorf("read %q: the first line is %.40q, want the columns capture, frame.number and so on", path, lines.Text())
+		return prepared{}, fmt.Errorf("read %q: the first line is %.40q, want the columns capture, frame.number and so on", path, lines.Text())
 	}
+	columns = columns[1:]
 	items := make(map[string][]item)
 	for lines.Scan() {
 		capture, rest, _ := strings.Cut(lines.Text(), "\t")
-		items[capture] = append(items[capture], newFrame(columns[1:], rest, preparedSeparator).items()...)
+		items[capture] = append(items[capture], newFrame(columns, rest, preparedSeparator).items()...)
 	}
-	return items, lines.Err()
+	return prepared{items: items, kinds: tsharkKinds(columns)}, lines.Err()
 }
 
 // frame is what tshark says of one frame.
@@ -129,11 +157,15 @@ func (f *frame) items() []item {
 		items = append(items, f.responses()...)
 	}
 	items = append(items, f.dns()...)
-	hello := kindTLS
+	items = append(items, f.nbns()...)
 	if udp {
-		hello = kindDatagram
+		items = append(items, f.hellos(kindQUIC, "tls.")...)
+		items = append(items, f.hellos(kindDTLS, "dtls.")...)
+	} else {
+		items = append(items, f.hellos(kindTLS, "tls.")...)
 	}
-	items = append(items, f.hellos(hello)...)
+	items = append(items, f.commands()...)
+	items = append(items, f.parts()...)
 	for i := range items {
 		items[i].flows, items[i].where = flows, "frame "+f.text("frame.number")
 	}
@@ -169,13 +201,18 @@ func requestColumns() []column {
 	return []column{{"method", "http.request.method"}, {"host", "http.host"}, {"uri", "http.request.uri"}, {"user agent", "http.user_agent"}}
 }
 
+// HTTP/2 has columns of its own.
+func request2Columns() []column {
+	return []column{{"method", "http2.headers.method"}, {"host", "http2.headers.authority"}, {"uri", "http2.headers.path"}}
+}
+
 func responseColumns() []column {
 	return []column{{"status", "http.response.code"}, {"content type", "http.content_type"}}
 }
 
-func helloColumns() []column {
-	return []column{{"ja3", "tls.handshake.ja3"}, {"server name", "tls.handshake.extensions_server_name"},
-		{"offered protocols", "tls.handshake.extensions_alpn_str"}}
+func helloColumns(protocol string) []column {
+	p := protocol + "handshake."
+	return []column{{"ja3", p + "ja3"}, {"server name", p + "extensions_server_name"}, {"offered protocols", p + "extensions_alpn_str"}}
 }
 
 func dnsColumns() []column {
@@ -205,7 +242,7 @@ func (f *frame) messages(k kind, columns []column) []item {
 }
 
 func (f *frame) requests() []item {
-	items := f.messages(kindRequest, requestColumns())
+	items := append(f.messages(kindRequest, requestColumns()), f.messages(kindRequest, request2Columns())...)
 	for i := range items {
 		// tshark's host is the header's; where the target names one, that rules (RFC 9112 section 3.2.2).
 		if uri, ok := items[i].fields["uri"]; !ok || !strings.HasPrefix(uri, "/") {
@@ -216,7 +253,7 @@ func (f *frame) requests() []item {
 }
 
 func (f *frame) responses() []item {
-	items := f.messages(kindResponse, responseColumns())
+	items := append(f.messages(kindResponse, responseColumns()), f.messages(kindResponse, []column{{"status", "http2.headers.status"}})...)
 	for i := range items {
 		if t, ok := items[i].fields["content type"]; ok {
 			items[i].fields["content type"] = mediaType(t)
@@ -225,8 +262,8 @@ func (f *frame) responses() []item {
 	return items
 }
 
-func (f *frame) hellos(k kind) []item {
-	items := f.messages(k, helloColumns())
+func (f *frame) hellos(k kind, protocol string) []item {
+	items := f.messages(k, helloColumns(protocol))
 	for i := range items {
 		items[i].fields["client hello"] = "true"
 	}
@@ -239,14 +276,8 @@ func (f *frame) dns() []item {
 	questions, types := f.list("dns.qry.name"), f.list("dns.qry.type")
 	for i := range items {
 		fields := items[i].fields
-		if id, err := strconv.ParseUint(fields["id"], 0, 16); err == nil {
-			fields["id"] = strconv.FormatUint(id, 10)
-		}
-		response := fields["sort"] == "1" || fields["sort"] == "True"
-		fields["sort"] = "query"
-		if response {
-			fields["sort"] = "answer"
-		}
+		fields["id"], fields["sort"] = decimal(fields["id"]), sortOf(fields["sort"])
+		response := fields["sort"] == "answer"
 		switch {
 		case response && len(questions) == 0: // Kagami's record bears the query's
 			delete(fields, "name")
@@ -278,4 +309,37 @@ func canonicalAddresses(list string) string {
 		}
 	}
 	return strings.Join(parts, ",")
+}
+
+// nbns are the frame's messages of the NetBIOS name service.
+func (f *frame) nbns() []item {
+	items := f.messages(kindNBNS, []column{{"id", "nbns.id"}, {"sort", "nbns.flags.response"}, {"name", "nbns.name"}})
+	names := f.list("nbns.name") // of the question, and of every record
+	for i := range items {
+		fields := items[i].fields
+		fields["id"] = decimal(fields["id"])
+		fields["sort"] = sortOf(fields["sort"])
+		delete(fields, "name")
+		if len(items) == 1 && len(names) > 0 {
+			name, _, _ := strings.Cut(names[0], " (") // what the suffix means follows
+			fields["name"] = legible(name)
+		}
+	}
+	return items
+}
+
+// decimal is a number in tshark's hexadecimal.
+func decimal(s string) string {
+	if n, err := strconv.ParseUint(s, 0, 16); err == nil {
+		return strconv.FormatUint(n, 10)
+	}
+	return s
+}
+
+// sortOf is the sort of a message with the response flag.
+func sortOf(flag string) string {
+	if flag == "1" || flag == "True" {
+		return "answer"
+	}
+	return "query"
 }

@@ -4,15 +4,42 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// zeekItems reads a conn, dns, http or ssl log: Zeek's own format, or columns
-// that were cut from it, whose first line names them.
+// zeekColumns are the columns of Zeek's logs that are compared, by log: all but
+// those that every run makes anew (ts, uid, fuid), and the ones of files.log that
+// follow from what is asked to be done with files. A prefix says that the order of
+// a set's elements does not count.
+func zeekColumns(log string) []string {
+	columns := map[string]string{
+		"conn": "proto {}service duration orig_bytes resp_bytes conn_state local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes " +
+			"resp_pkts resp_ip_bytes ip_proto",
+		"dns": "proto trans_id rtt query qclass qclass_name qtype qtype_name rcode rcode_name AA TC RD RA Z answers TTLs rejected opcode opcode_name",
+		"http": "trans_depth method host uri referrer version user_agent origin request_body_len response_body_len status_code status_msg info_code " +
+			"info_msg username {}proxied orig_filenames orig_mime_types resp_filenames resp_mime_types",
+		"ssl": "version cipher curve server_name resumed last_alert next_protocol established ssl_history cert_chain_fps client_cert_chain_fps sni_matches_cert",
+		"x509": "fingerprint certificate.version certificate.serial certificate.subject certificate.issuer certificate.not_valid_before " +
+			"certificate.not_valid_after certificate.key_alg certificate.sig_alg certificate.key_type certificate.key_length certificate.exponent " +
+			"certificate.curve san.dns san.uri san.email san.ip basic_constraints.ca basic_constraints.path_len host_cert client_cert",
+		"files": "source mime_type filename is_orig seen_bytes total_bytes missing_bytes overflow_bytes timedout md5 sha1 sha256",
+		"smtp": "trans_depth helo mailfrom {}rcptto date from {}to {}cc reply_to msg_id in_reply_to subject x_originating_ip first_received " +
+			"second_received last_reply path user_agent tls",
+		"dhcp": "client_addr server_addr mac host_name client_fqdn domain requested_addr assigned_addr lease_time client_message server_message " +
+			"msg_types duration circuit_id agent_remote_id subscriber_id",
+		"ntp":       "version mode stratum poll precision root_delay root_disp ref_id ref_time org_time rec_time xmt_time num_exts",
+		"socks":     "version user status request.host request.name request_p bound.host bound.name bound_p",
+		"quic":      "version client_initial_dcid client_scid server_scid server_name client_protocol history",
+		"websocket": "host uri user_agent subprotocol client_protocols server_extensions client_extensions",
+		"ftp":       "user command arg mime_type file_size reply_code reply_msg data_channel.passive data_channel.orig_h data_channel.resp_h data_channel.resp_p",
+	}
+	return strings.Fields(columns[log])
+}
+
+// zeekItems reads a log in Zeek's own format, by Zeek or by Kagami, or columns that
+// were cut from one, whose first line names them.
 func zeekItems(name string, text []byte) []item {
-	path, _, _ := strings.Cut(name, ".")
-	path, _, _ = strings.Cut(path, "-")
+	log := logOf(name)
 	var columns []string
 	var items []item
 	number := 0
@@ -22,7 +49,7 @@ func zeekItems(name string, text []byte) []item {
 		values := strings.Split(line, "\t")
 		switch {
 		case strings.HasPrefix(line, "#path"):
-			path = values[len(values)-1]
+			log = values[len(values)-1]
 		case strings.HasPrefix(line, "#fields"):
 			columns = values[1:]
 		case strings.HasPrefix(line, "#"), line == "":
@@ -30,7 +57,7 @@ func zeekItems(name string, text []byte) []item {
 			columns = values
 		default:
 			z := zeekRow{columns: columns, values: values}
-			for _, it := range z.items(path) {
+			if it := z.item(log); len(it.fields) > 0 {
 				it.where = fmt.Sprintf("line %d", number)
 				items = append(items, it)
 			}
@@ -39,207 +66,72 @@ func zeekItems(name string, text []byte) []item {
 	return items
 }
 
-type zeekRow struct{ columns, values []string }
-
-// text is a column's value, "" if it is unset, empty or not there.
-func (z *zeekRow) text(column string) string {
-	if i := slices.Index(z.columns, column); i >= 0 && i < len(z.values) {
-		if v := z.values[i]; v != "-" && v != "(empty)" {
-			return v
+// logOf is the log that a file's name tells of: "ssl-all.log", "manager.dhcp.log".
+func logOf(name string) string {
+	for _, part := range strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '-' || r == '_' }) {
+		for _, log := range []string{part, strings.TrimRight(part, "0123456789"), "x509"} {
+			if zeekColumns(log) != nil && strings.HasPrefix(part, log) {
+				return log
+			}
 		}
 	}
 	return ""
 }
 
-func (z *zeekRow) items(path string) []item {
-	var items []item
-	switch path {
-	case "conn":
-		items = z.conn()
-	case "dns":
-		items = z.dns()
-	case "http":
-		items = z.http()
-	case "ssl", "ssl1_2":
-		items = z.ssl()
+type zeekRow struct{ columns, values []string }
+
+// text is a column's value; it is not ok if the column is unset, not there, or a
+// time that the tests blot out.
+func (z *zeekRow) text(column string) (value string, ok bool) {
+	i := slices.Index(z.columns, column)
+	if i < 0 || i >= len(z.values) || z.values[i] == "-" || strings.HasPrefix(z.values[i], "XXXXXXXXXX.") {
+		return "", false
 	}
-	return slices.DeleteFunc(items, func(it item) bool { return len(it.fields) == 0 })
+	if z.values[i] == "(empty)" {
+		return "", true
+	}
+	return z.values[i], true
 }
 
-// ends are the originator, the responder and the flows that they may have: a
-// log may not say the transport. The log has ICMP's type and code as ports.
-func (z *zeekRow) ends(transports ...string) (orig netip.AddrPort, flows []flow) {
-	for _, transport := range transports {
-		origPort, respPort := z.text("id.orig_p"), z.text("id.resp_p")
-		if transport != "tcp" && transport != "udp" {
-			origPort, respPort = "", ""
+func (z *zeekRow) item(log string) item {
+	it := item{kind: lineKind(log), flows: z.flows(), fields: make(map[string]string)}
+	for _, column := range zeekColumns(log) {
+		name, unordered := strings.CutPrefix(column, "{}")
+		value, ok := z.text(name)
+		if !ok {
+			continue
 		}
-		from, okFrom := endpoint(z.text("id.orig_h"), origPort)
-		to, okTo := endpoint(z.text("id.resp_h"), respPort)
-		if okFrom && okTo {
-			orig, flows = from, append(flows, newFlow(transport, from, to))
+		if unordered {
+			value = set(strings.Split(value, ","))
 		}
+		it.fields[name] = zeekValue(log, name, value)
 	}
-	return orig, flows
+	return it
 }
 
-// transports are those of the row, or all that it may have.
-func (z *zeekRow) transports() []string {
-	if p := z.text("proto"); p != "" {
-		return []string{transportOf(p)}
+// zeekValue makes equal what Zeek's version or state decides.
+func zeekValue(log, column, value string) string {
+	switch {
+	case log == "conn" && column == "history":
+		return strings.ReplaceAll(value, "X", "") // Zeek gave up one of its analyzers
+	case column == "last_reply", column == "reply_msg":
+		return strings.TrimSpace(value)
 	}
-	return []string{"tcp", "udp"}
+	return value
 }
 
-func (z *zeekRow) conn() []item {
-	orig, flows := z.ends(z.transports()...)
-	fields := make(map[string]string)
-	z.keep(fields, "state", "conn_state")
-	if h := strings.ReplaceAll(z.text("history"), "X", ""); h != "" { // X: Zeek gave up one of its analyzers
-		fields["history"] = h
-	}
-	z.keep(fields, "missed", "missed_bytes")
-	z.keep(fields, "community id", "community_id")
-	if flows != nil {
-		fields["originator"] = orig.String()
-		z.keepPair(fields, flows[0], orig, "packets", "orig_pkts", "resp_pkts")
-		z.keepPair(fields, flows[0], orig, "ip bytes", "orig_ip_bytes", "resp_ip_bytes")
-		z.keepPair(fields, flows[0], orig, "payload", "orig_bytes", "resp_bytes")
-	}
-	return []item{{kind: kindFlow, flows: flows, fields: fields}}
-}
-
-// keep takes a column over, if it has a value.
-func (z *zeekRow) keep(fields map[string]string, name, column string) {
-	if v := z.text(column); v != "" {
-		fields[name] = v
-	}
-}
-
-func (z *zeekRow) keepPair(fields map[string]string, f flow, orig netip.AddrPort, name, sent, received string) {
-	s, errS := strconv.ParseUint(z.text(sent), 10, 64)
-	r, errR := strconv.ParseUint(z.text(received), 10, 64)
-	if errS == nil && errR == nil {
-		fields[name] = f.byEnd(orig, s, r)
-	}
-}
-
-// dns are the query and the response of a row: Zeek logs them as one.
-func (z *zeekRow) dns() []item {
-	_, flows := z.ends(z.transports()...)
-	question := make(map[string]string)
-	z.keep(question, "id", "trans_id")
-	if name := z.text("query"); name != "" {
-		question["name in lower case"] = legible(zeekName(name))
-	}
-	if n := z.text("qtype"); n != "" {
-		question["type"] = typeName(n)
-	}
-	if len(question) == 0 {
-		return nil
-	}
-	answer := map[string]string{"sort": "answer"}
-	query := map[string]string{"sort": "query"}
-	for name, value := range question {
-		answer[name], query[name] = value, value
-	}
-	code := z.text("rcode")
-	if code == "" {
-		return []item{{kind: kindDNS, flows: flows, fields: query}}
-	}
-	answer["header rcode"] = rcodeName(code)
-	if slices.Contains(z.columns, "answers") {
-		answer["a"], answer["aaaa"] = addresses(strings.Split(z.text("answers"), ","))
-	}
-	items := []item{{kind: kindDNS, flows: flows, fields: answer}}
-	if z.text("rtt") != "" {
-		items = append(items, item{kind: kindDNS, flows: flows, fields: query})
-	}
-	return items
-}
-
-// addresses are the IPv4 and the IPv6 addresses among values, in order.
-func addresses(values []string) (v4, v6 string) {
-	var four, six []string
-	for _, v := range values {
-		switch a, err := netip.ParseAddr(v); {
-		case err != nil:
-		case a.Is4():
-			four = append(four, a.String())
-		default:
-			six = append(six, a.String())
+// flows are the endpoints; a log need not say the transport. ICMP's type and code
+// stand for ports.
+func (z *zeekRow) flows() []flow {
+	var ends [2]netip.AddrPort
+	for i, side := range [...]string{"orig", "resp"} {
+		address, _ := z.text("id." + side + "_h")
+		port, _ := z.text("id." + side + "_p")
+		end, ok := endpoint(address, port)
+		if !ok {
+			return nil
 		}
+		ends[i] = end
 	}
-	return strings.Join(four, ","), strings.Join(six, ",")
-}
-
-// http are the request and the response of a row. Zeek decodes percent signs in
-// the target.
-func (z *zeekRow) http() []item {
-	_, flows := z.ends("tcp")
-	request, response := make(map[string]string), make(map[string]string)
-	z.keep(request, "method", "method")
-	if len(request) > 0 {
-		z.keep(request, "host", "host")
-		z.keep(request, "decoded uri", "uri")
-		z.keep(request, "user agent", "user_agent")
-		z.keep(request, "referrer", "referrer")
-		z.keep(request, "body", "request_body_len")
-	}
-	z.keep(response, "status", "status_code")
-	if len(response) > 0 && slices.Contains(z.columns, "response_body_len") {
-		z.keep(response, "body", "response_body_len")
-	}
-	return []item{{kind: kindRequest, flows: flows, fields: request}, {kind: kindResponse, flows: flows, fields: response}}
-}
-
-func (z *zeekRow) ssl() []item {
-	version, datagram := strings.CutPrefix(z.text("version"), "D")
-	k, transports := kindTLS, []string{"tcp", "udp"} // the log does not say that it is QUIC
-	if datagram {
-		k, transports = kindDatagram, []string{"udp"}
-	}
-	_, flows := z.ends(transports...)
-	fields := make(map[string]string)
-	if v := strings.TrimPrefix(version, "TLSv"); len(v) == 2 {
-		fields["version"] = v[:1] + "." + v[1:]
-	} else if v == "SSLv3" {
-		fields["version"] = "ssl3.0"
-	}
-	z.keep(fields, "cipher", "cipher")
-	z.keep(fields, "curve", "curve")
-	z.keep(fields, "server name", "server_name")
-	z.keep(fields, "chosen protocol", "next_protocol")
-	z.keep(fields, "alert", "last_alert")
-	z.keepBool(fields, "resumed", "resumed")
-	z.keepBool(fields, "established", "established")
-	if first, _, _ := strings.Cut(z.text("cert_chain_fps"), ","); first != "" {
-		fields["sha256"] = strings.ToUpper(first)
-	}
-	return []item{{kind: k, flows: flows, fields: fields}}
-}
-
-func (z *zeekRow) keepBool(fields map[string]string, name, column string) {
-	switch z.text(column) {
-	case "T":
-		fields[name] = "true"
-	case "F":
-		fields[name] = "false"
-	}
-}
-
-// zeekName undoes the escapes of Zeek's logs: \x and two hexadecimal digits.
-func zeekName(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && s[i+1] == 'x' {
-			if n, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
+	return []flow{newFlow("", ends[0], ends[1])}
 }

@@ -15,6 +15,7 @@ func smtpScene() scene {
 		name:    "smtp",
 		needs:   []program{{"postfix", "postfix"}, {"dovecot", "dovecot-core"}, {"curl", "curl"}},
 		hosts:   []host{{clients, []string{"10.4.0.10/24", "2001:db8:4::10/64"}}, {"mail1", []string{"10.4.0.25/24", "2001:db8:4::25/64"}}},
+		also:    []string{"mail.log"},
 		setting: smtpSetting,
 		play:    smtpPlay,
 	}
@@ -139,7 +140,7 @@ func smtpOctets(ctx context.Context, rich string) error {
 		{ // chunks (RFC 3030), then a transaction that is given up
 			{"", "220 "}, {"EHLO chunk.partner.example\r\n", "250 "}, {"MAIL FROM:<yamada@partner.example>\r\n", "250 "}, {"RCPT TO:<taro@corp.example>\r\n", "250 "},
 			{fmt.Sprintf("BDAT %d\r\n%s", len(first), first), "250 "}, {fmt.Sprintf("BDAT %d LAST\r\n%s", len(second), second), "250 "},
-			{"MAIL FROM:<yamada@partner.example>\r\n", "250 "}, {"RCPT TO:<taro@elsewhere.example>\r\n", "554 "}, {"RSET\r\n", "250 "}, {"VRFY taro\r\n", "252 "}, {"QUIT\r\n", "221 "},
+			{"MAIL FROM:<yamada@partner.example>\r\n", "250 "}, {"RCPT TO:<taro@elsewhere.example>\r\n", "554 "}, {"RSET\r\n", "250 "}, {"VRFY taro\r\n", "554 "}, {"QUIT\r\n", "221 "},
 		},
 		{ // AUTH PLAIN in two steps, refused, then accepted
 			{"", "220 "}, {"EHLO pc10.corp.example\r\n", "250 "}, {"AUTH PLAIN\r\n", "334 "}, {base64.StdEncoding.EncodeToString([]byte("\x00hanako\x00wrong")) + "\r\n", "535 "},

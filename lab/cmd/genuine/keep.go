@@ -37,7 +37,13 @@ func (s *scene) keep(from, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	for name, b := range map[string][]byte{"in.pcap.zst": packed, "README.md": text} {
+	files := map[string][]byte{"in.pcap.zst": packed, "README.md": text}
+	for _, name := range s.also {
+		if files[name], err = os.ReadFile(filepath.Join(from, name)); err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
+	}
+	for name, b := range files {
 		if err := os.WriteFile(filepath.Join(to, name), b, 0o644); err != nil {
 			return fmt.Errorf("write case: %w", err)
 		}

@@ -35,8 +35,8 @@ type scene struct {
 	// setting starts servers before the capture begins; nil = none.
 	setting func(context.Context, *stage) error
 	// play is what is captured.
-	play   func(context.Context, *stage) error
-	filter string // for tcpdump; "" = all TCP and UDP
+	play func(context.Context, *stage) error
+	also []string // what else the case's folder keeps: logs of the servers themselves
 }
 
 // program is one that a case runs, and the Debian package that has it.
@@ -45,7 +45,8 @@ type program struct{ file, pkg string }
 // scenes are all cases, in the order in which they are made.
 func scenes() []scene {
 	return []scene{
-		dhcpScene(), namesScene(), ntpScene(), ssdpScene(), smtpScene(), mailboxScene(),
+		dhcpScene(), namesScene(), ntpScene(), ssdpScene(), smtpScene(), mailboxScene(), ftpScene(),
+		httpScene(), h2cScene(), tlsScene(), quicScene(), socksScene(), proxyScene(),
 	}
 }
 
@@ -135,7 +136,7 @@ func (s *scene) perform(ctx context.Context, out, keep string) error {
 			return fmt.Errorf("%w\n%s", err, st.logs())
 		}
 	}
-	stop, err := st.capture(ctx, s.filter)
+	stop, err := st.capture(ctx)
 	if err != nil {
 		return err
 	}

@@ -164,12 +164,9 @@ func (s *stage) names(lines ...string) error {
 }
 
 // capture starts tcpdump at the bridge; the function that it returns ends it.
-func (s *stage) capture(ctx context.Context, filter string) (stop func() error, err error) {
-	if filter == "" {
-		filter = "tcp or udp"
-	}
+func (s *stage) capture(ctx context.Context) (stop func() error, err error) {
 	path := filepath.Join(s.dir, "in.pcap")
-	cmd := exec.CommandContext(ctx, "tcpdump", "-i", "br0", "-U", "-Z", "root", "-B", "16384", "-s", "0", "-w", path, filter)
+	cmd := exec.CommandContext(ctx, "tcpdump", "-i", "br0", "-U", "-Z", "root", "-B", "16384", "-s", "0", "-w", path, "tcp or udp")
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start tcpdump: %w", err)
 	}

@@ -39,5 +39,7 @@ func talk(ctx context.Context, from, to string, turns ...turn) error {
 			}
 		}
 	}
+	c.SetReadDeadline(time.Now().Add(300 * time.Millisecond)) // what the server has left to say
+	io.Copy(io.Discard, r)
 	return nil
 }
