@@ -48,7 +48,6 @@ type imapStream struct {
 	goes    bool      // the next line goes on with the one before the literal
 	x       *imapMail // the message that the literal is, or a part of which it was
 	sends   bool      // the literal is x's
-	partial int64     // client: octets of the line's strings so far (LOGIN)
 	command imapCommand
 }
 
@@ -120,7 +119,9 @@ func (d *imapDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 			continue
 		}
 		line, n, ok := s.lines.next(data)
-		d.lost += n
+		if d.lost += n; s.lines.long {
+			d.session.note(oddMailLine)
+		}
 		data = data[n:]
 		switch {
 		case !ok:
@@ -130,7 +131,7 @@ func (d *imapDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 			d.serverLine(f, line, emit)
 		}
 	}
-	if d.opaque || d.lost > maxSMTPLost {
+	if d.opaque || d.lost > maxMailLost {
 		return sensor.Done
 	}
 	return sensor.More

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"kagami/packet"
+	"kagami/records"
 	"kagami/sensor"
 )
 
@@ -75,6 +76,14 @@ func TestIMAPLimits(t *testing.T) {
 	if d := r.decoder.(*imapDecoder); len(d.pending) > maxIMAPPending {
 		t.Errorf("%d commands pending", len(d.pending))
 	}
+	if m := r.out[0].(*records.Mail); m.Odd != oddPending {
+		t.Errorf("odd %q", m.Odd)
+	}
+	r = newMailRun(testIMAP())
+	r.play([]octets{serverSays("* OK x\r\n"), clientSays(strings.Repeat("what is this\r\n", maxMailLost/14+1))}, uncut)
+	if r.verdict != sensor.Done {
+		t.Errorf("verdict %v, want Done", r.verdict)
+	}
 	long := strings.Repeat("u", 3*maxIMAPString)
 	got := toldAs(playMail(t, testIMAP(), []octets{serverSays("* OK x\r\n"), clientSays("a LOGIN {1536+}\r\n", long, " p\r\n"), serverSays("a NO\r\n")}))
 	if want := []string{`auth imap LOGIN password failure "` + long[:maxLoginName] + `"`}; !reflect.DeepEqual(got, want) {
@@ -90,7 +99,7 @@ func TestIMAPMatch(t *testing.T) {
 	}{
 		{"* OK ready\r\n", 9999, sensor.FromServer}, {"* PREAUTH x\r\n", 9999, sensor.FromServer}, {"* 3 EXISTS\r\n", 143, sensor.FromServer}, {"* 3 EXISTS\r\n", 9999, sensor.No}, {"*", 9999, sensor.Maybe},
 		{"*1\r\n$4\r\nPING\r\n", 6379, sensor.No}, {"a1 LOGIN x y\r\n", 9999, sensor.FromClient}, {"a LOGIN x y\r\n", 143, sensor.FromClient}, {"a1 OK done\r\n", 143, sensor.FromServer},
-		{"a1 LOG", 9999, sensor.Maybe}, {"a1 XYZ", 9999, sensor.No}, {"GET / HTTP/1.1\r\n", 143, sensor.No}, {"\x16\x03\x01\x00", 143, sensor.No},
+		{"!1 ENABLE x y\r\n", 2501, sensor.No}, {"a1 LOG", 9999, sensor.Maybe}, {"a1 XYZ", 9999, sensor.No}, {"GET / HTTP/1.1\r\n", 143, sensor.No}, {"\x16\x03\x01\x00", 143, sensor.No},
 	} {
 		f := sensor.NewTestFlow(packet.ProtoTCP)
 		f.Key.BPort = c.port

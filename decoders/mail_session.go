@@ -18,7 +18,7 @@ type mailSession struct {
 	user       string
 	reply      string   // the server's last
 	verified   []string // by VRFY and EXPN, before a transaction
-	odd        string   // met before a transaction
+	odd        string   // met since the last record
 	told       bool     // a record was written
 }
 
@@ -26,6 +26,9 @@ type mailSession struct {
 func (s *mailSession) tell(f *sensor.Flow, r *records.Mail, emit sensor.Emit) {
 	r.Protocol, r.Banner, r.Hello, r.Helo = s.protocol, s.banner, s.hello, s.helo
 	r.OffersTLS, r.TLS, r.User = s.offersTLS, s.tls, s.user
+	if r.Odd == "" {
+		r.Odd, s.odd = s.odd, ""
+	}
 	switch {
 	case s.tls:
 		r.Encryption = "tls"
@@ -39,9 +42,16 @@ func (s *mailSession) tell(f *sensor.Flow, r *records.Mail, emit sensor.Emit) {
 
 // tellAlone writes the record of a connection that shows no transaction.
 func (s *mailSession) tellAlone(f *sensor.Flow, depth int, emit sensor.Emit) {
-	r := &records.Mail{Start: s.start, End: f.Now, Depth: depth, Reply: s.reply, Odd: s.odd}
+	r := &records.Mail{Start: s.start, End: f.Now, Depth: depth, Reply: s.reply}
 	r.Envelope.Verified = s.verified
 	s.tell(f, r, emit)
+}
+
+// note keeps the first violation for the next record.
+func (s *mailSession) note(odd string) {
+	if s.odd == "" {
+		s.odd = odd
+	}
 }
 
 // loginAttempt is an authentication under way.

@@ -95,7 +95,7 @@ func (d *pop3Decoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 			data = data[d.serverOctets(f, data, emit):]
 		}
 	}
-	if d.opaque || d.lost > maxSMTPLost {
+	if d.opaque || d.lost > maxMailLost {
 		return sensor.Done
 	}
 	return sensor.More
@@ -157,7 +157,9 @@ func (d *pop3Decoder) clientOctets(f *sensor.Flow, data []byte, emit sensor.Emit
 		d.endMail(f, false, emit)
 	}
 	line, n, ok := d.up.next(data)
-	d.lost += n
+	if d.lost += n; d.up.long {
+		d.session.note(oddMailLine)
+	}
 	if !ok {
 		return n
 	}
@@ -217,6 +219,7 @@ func (d *pop3Decoder) command(f *sensor.Flow, line []byte, emit sensor.Emit) {
 		return // no answer will come
 	}
 	if len(d.pending) >= maxPOP3Pending {
+		d.session.note(oddPending)
 		d.pending = append(d.pending[:0], d.pending[1:]...)
 	}
 	d.pending = append(d.pending, pop3Pending{verb, len(rest) == 0, f.Now})

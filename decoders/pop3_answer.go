@@ -11,7 +11,9 @@ import (
 // serverOctets reads some of a status line.
 func (d *pop3Decoder) serverOctets(f *sensor.Flow, data []byte, emit sensor.Emit) int {
 	line, n, ok := d.down.next(data)
-	d.lost += n
+	if d.lost += n; d.down.long {
+		d.session.note(oddMailLine)
+	}
 	if !ok {
 		return n
 	}

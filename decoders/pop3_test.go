@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"kagami/packet"
+	"kagami/records"
 	"kagami/sensor"
 )
 
@@ -59,8 +60,11 @@ func TestPOP3Limits(t *testing.T) {
 	if d := r.decoder.(*pop3Decoder); len(d.pending) > maxPOP3Pending {
 		t.Errorf("%d commands pending", len(d.pending))
 	}
+	if m := r.out[0].(*records.Mail); m.Odd != oddPending {
+		t.Errorf("odd %q", m.Odd)
+	}
 	r = newMailRun(testPOP3())
-	r.play([]octets{serverSays("+OK x\r\n"), clientSays(strings.Repeat("what\r\n", maxSMTPLost/6+1))}, uncut)
+	r.play([]octets{serverSays("+OK x\r\n"), clientSays(strings.Repeat("what\r\n", maxMailLost/6+1))}, uncut)
 	if r.verdict != sensor.Done {
 		t.Errorf("verdict %v, want Done", r.verdict)
 	}

@@ -12,7 +12,7 @@ const (
 	maxMailPending = 1024     // commands without an answer; more, and the oldest is forgotten
 	maxRecipients  = 1024     // of one transaction that are told of
 	maxVerified    = 64       // arguments of VRFY and EXPN that are told of
-	maxSMTPLost    = 64 << 10 // octets without a command before the connection is given up
+	maxMailLost    = 64 << 10 // octets without a command before the connection is given up
 )
 
 // Violations of RFC 5321: records.Mail.Odd.
@@ -105,7 +105,7 @@ func (d *smtpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 			return d.inner.Data(f, side, data, emit)
 		}
 	}
-	if d.mode == smtpOpaque || d.lost > maxSMTPLost {
+	if d.mode == smtpOpaque || d.lost > maxMailLost {
 		return sensor.Done
 	}
 	return sensor.More
@@ -207,9 +207,8 @@ func (d *smtpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 func (d *smtpDecoder) newMail(f *sensor.Flow) *smtpMail {
 	d.end()
 	d.depth++
-	x := &smtpMail{r: &records.Mail{State: records.MailEnvelope, Depth: d.depth, Start: f.Now, End: f.Now, Odd: d.session.odd}}
+	x := &smtpMail{r: &records.Mail{State: records.MailEnvelope, Depth: d.depth, Start: f.Now, End: f.Now}}
 	x.r.Envelope.Verified, d.session.verified = d.session.verified, nil
-	d.session.odd = ""
 	d.cur, d.open = x, append(d.open, x)
 	return x
 }
@@ -251,11 +250,9 @@ func (d *smtpDecoder) flush(f *sensor.Flow, emit sensor.Emit) {
 
 // note keeps the first violation, for the transaction under way or the next one.
 func (d *smtpDecoder) note(odd string) {
-	at := &d.session.odd
-	if d.cur != nil {
-		at = &d.cur.r.Odd
-	}
-	if *at == "" {
-		*at = odd
+	if d.cur == nil {
+		d.session.note(odd)
+	} else if d.cur.r.Odd == "" {
+		d.cur.r.Odd = odd
 	}
 }

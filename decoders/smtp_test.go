@@ -264,7 +264,7 @@ func TestSMTPLimits(t *testing.T) {
 	})
 	t.Run("gives up", func(t *testing.T) {
 		r := newMailRun(testSMTP())
-		r.play([]octets{clientSays("EHLO c\r\n"), clientSays(strings.Repeat("what is this\r\n", maxSMTPLost/14+1))}, uncut)
+		r.play([]octets{clientSays("EHLO c\r\n"), clientSays(strings.Repeat("what is this\r\n", maxMailLost/14+1))}, uncut)
 		if r.verdict != sensor.Done {
 			t.Errorf("verdict %v, want Done", r.verdict)
 		}

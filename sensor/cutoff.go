@@ -32,6 +32,9 @@ func (w *Worker) keep(fr *Frame, f *Flow, p *packet.Packet) {
 		return
 	}
 	w.stats.CutPackets++
+	if f.headers && p.Missing > 0 {
+		w.stats.CutByKernel++
+	}
 	w.stats.CutBytes += uint64(n)
 	data := fr.Data
 	fr.Data = data[:p.Payload]

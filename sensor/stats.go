@@ -26,6 +26,9 @@ func (r *reporter) due(to mark) (at mark, ok bool) {
 	if to.at <= 0 {
 		return mark{}, false
 	}
+	if r.start == 0 { // a source may have been there before
+		r.shunted[0], r.shunted[1] = ShuntTotals(r.sources)
+	}
 	if r.start == 0 || to.epoch != r.next.epoch {
 		r.start = to.at
 		r.next = mark{to.epoch, to.at - to.at%statsEvery + statsEvery}

@@ -47,6 +47,7 @@ type WorkerStats struct {
 	GapBytes     uint64
 	Shunted      uint64 // flows handed to the kernel
 	CutPackets   uint64 // packets of which the store got the headers only
+	CutByKernel  uint64 // those of them that came that short
 	CutBytes     uint64 // octets of payload that it did not get
 	Duplicates   uint64 // packets that the mirror port delivered before
 	HeldOverflow uint64 // times a hole was given up because too much was held
@@ -67,6 +68,7 @@ func (s *WorkerStats) add(o *WorkerStats) {
 	s.Gaps += o.Gaps
 	s.GapBytes += o.GapBytes
 	s.CutPackets += o.CutPackets
+	s.CutByKernel += o.CutByKernel
 	s.CutBytes += o.CutBytes
 	s.Duplicates += o.Duplicates
 	s.Shunted += o.Shunted

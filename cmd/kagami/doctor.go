@@ -121,7 +121,9 @@ func (d *doctorCmd) live(ctx context.Context) (r doctor.Report, err error) {
 		return r, err
 	}
 	c.Capture.ShuntFlows, c.Capture.OffloadOff = 0, false // every packet is looked at, and nothing changed
-	port, err := openPort(c.Capture, log)
+	var kernel programs
+	defer kernel.close()
+	port, err := openPort(c.Capture, &kernel, log)
 	if err != nil {
 		return r, err
 	}

@@ -136,7 +136,9 @@ func (m *metrics) evidence(counter, gauge func(uint64, *prometheus.Desc, ...stri
 	counter(s.Ignored, packets, "ignored")
 	counter(s.Errors, desc("evidence_errors_total", "Failures of the disk."))
 	w := m.pipeline.engine.Stats()
-	counter(w.CutPackets, desc("evidence_cut_packets_total", "Packets of encrypted flows of which only the headers are kept."))
+	cut := desc("evidence_cut_packets_total", "Packets of encrypted flows of which only the headers are kept, and who cut them.", "by")
+	counter(w.CutByKernel, cut, "kernel")
+	counter(w.CutPackets-w.CutByKernel, cut, "worker")
 	counter(w.CutBytes, desc("evidence_cut_octets_total", "Octets of payload of those packets."))
 }
 

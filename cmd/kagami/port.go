@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"time"
 
@@ -16,16 +15,12 @@ import (
 	"kagami/sensor"
 )
 
-// port is the mirror port while it is captured: one ring a worker, and the
-// programs in the kernel.
-type port struct {
-	joined
-	programs []io.Closer
-}
+// port is the mirror port while it is captured: one ring a worker.
+type port struct{ joined }
 
 // openPort opens the interface. What the kernel or the user's rights do not
 // offer is left out, and said.
-func openPort(c capture.Config, log *slog.Logger) (*port, error) {
+func openPort(c capture.Config, kernel *programs, log *slog.Logger) (*port, error) {
 	p := new(port)
 	if c.OffloadOff {
 		were, err := capture.TurnOffloadsOff(c.Interface)
@@ -37,7 +32,7 @@ func openPort(c capture.Config, log *slog.Logger) (*port, error) {
 		}
 	}
 	o := c.Live(liveFilter(c.Filter))
-	p.load(c, &o, log)
+	kernel.load(c, &o, log)
 	rings, err := capture.OpenRings(o)
 	if err != nil {
 		return nil, errors.Join(err, p.close())
@@ -48,32 +43,76 @@ func openPort(c capture.Config, log *slog.Logger) (*port, error) {
 	on := rings[0].Programs()
 	for _, err := range []error{on.Shunt, on.Fanout} {
 		if err != nil && !errors.Is(err, capture.ErrNotAsked) {
-			log.Warn("eBPF is off: more cost, and with several workers the directions of a tunnel's flows may part", "err", err)
+			ebpfIsOff(err, log)
 		}
 	}
 	log.Debug("programs in the kernel", "shunt", on.Shunt == nil, "fanout", on.Fanout == nil)
 	return p, nil
 }
 
-// load gets the programs that the options want and this machine allows.
-func (p *port) load(c capture.Config, o *capture.LiveOptions, log *slog.Logger) {
-	off := func(err error) {
-		log.Warn("eBPF is off: more cost, and with several workers the directions of a tunnel's flows may part", "err", err)
-	}
+func ebpfIsOff(err error, log *slog.Logger) {
+	log.Warn("eBPF is off: more cost, and with several workers the directions of a tunnel's flows may part", "err", err)
+}
+
+// programs are what runs in the kernel behind the rings. They outlive a reload: the
+// right to load them is given up before the first frame is read.
+type programs struct {
+	shunt  *bpf.Shunt
+	flows  int // that shunt was made for
+	fanout *bpf.Fanout
+}
+
+// load puts the programs that the options want and this machine allows into o.
+func (k *programs) load(c capture.Config, o *capture.LiveOptions, log *slog.Logger) {
 	if c.ShuntFlows > 0 {
-		if s, err := bpf.Open(bpf.Options{Flows: c.ShuntFlows}); err != nil {
-			off(err)
-		} else {
-			o.Shunt, p.programs = s, append(p.programs, s)
+		if err := k.openShunt(c.ShuntFlows); err != nil && k.shunt == nil {
+			ebpfIsOff(err, log)
+		} else if err != nil {
+			log.Warn("the table of shunted flows keeps its size: a new one needs a restart", "flows", k.flows, "err", err)
+		}
+		if k.shunt != nil {
+			o.Shunt = k.shunt
 		}
 	}
 	if c.Workers > 1 {
-		if f, err := bpf.OpenFanout(); err != nil {
-			off(err)
+		var err error
+		if k.fanout == nil {
+			k.fanout, err = bpf.OpenFanout()
+		}
+		if err != nil {
+			ebpfIsOff(err, log)
 		} else {
-			o.Fanout, p.programs = f, append(p.programs, f)
+			o.Fanout = k.fanout
 		}
 	}
+}
+
+// openShunt makes the table of shunted flows, unless there is one of that size. The
+// one before is closed only when there is another.
+func (k *programs) openShunt(flows int) error {
+	if k.shunt != nil && k.flows == flows {
+		return nil
+	}
+	s, err := bpf.Open(bpf.Options{Flows: flows})
+	if err != nil {
+		return err
+	}
+	if k.shunt != nil {
+		err = k.shunt.Close()
+	}
+	k.shunt, k.flows = s, flows
+	return err
+}
+
+func (k *programs) close() error {
+	var errs []error
+	if k.shunt != nil {
+		errs = append(errs, k.shunt.Close())
+	}
+	if k.fanout != nil {
+		errs = append(errs, k.fanout.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // liveFilter compiles the filter for the interface's link type.
@@ -90,14 +129,11 @@ func liveFilter(expr string) func(packet.LinkType) ([]xbpf.RawInstruction, error
 	}
 }
 
-// close closes the rings, then what ran behind them.
+// close closes the rings.
 func (p *port) close() error {
 	var errs []error
 	for _, s := range p.joined {
 		errs = append(errs, s.Close())
-	}
-	for _, c := range p.programs {
-		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)
 }

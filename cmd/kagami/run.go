@@ -40,6 +40,7 @@ func (r *runCmd) Run(ctx context.Context) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	s := &service{hup: hup}
+	defer s.kernel.close() // its sockets are closed by then: nothing is lost by an error
 	if s.notify, err = newNotifier(); err != nil {
 		return err
 	}
@@ -59,6 +60,7 @@ func (r *runCmd) Run(ctx context.Context) error {
 type service struct {
 	hup    <-chan os.Signal
 	guard  guard
+	kernel programs
 	notify *notifier
 }
 
@@ -88,7 +90,7 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s
 	if c.Evidence.Enabled && c.Evidence.CutoffKiB == 0 {
 		capture.ShuntFlows = 0 // what is kept on disk must come up
 	}
-	port, err := openPort(capture, log) // first, so that without the right to it nothing is left behind
+	port, err := openPort(capture, &s.kernel, log) // first, so that without the right to it nothing is left behind
 	if err != nil {
 		return c, err
 	}

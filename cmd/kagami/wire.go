@@ -41,7 +41,7 @@ type pipeline struct {
 }
 
 // batchesAhead is how far the merger may run ahead of the exports, in batches.
-const batchesAhead = 16
+const batchesAhead = 4
 
 // countEvery is how many batches lie between two looks at the detectors' counters.
 const countEvery = 64

@@ -15,6 +15,7 @@ const (
 	kindRequest  kind = "HTTP request"  // over TCP
 	kindResponse kind = "HTTP response" // a final or an informational one
 	kindDNS      kind = "DNS message"   // a query or a response
+	kindLocalDNS kind = "mDNS or LLMNR message"
 	kindNBNS     kind = "NBNS message"
 	kindTLS      kind = "TLS handshake"
 	kindQUIC     kind = "QUIC handshake"

@@ -89,7 +89,13 @@ func readOutput(dir string) ([]item, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read log: %w", err)
 		}
-		items = append(items, zeekItems(filepath.Base(path), text)...)
+		rows := zeekItems(filepath.Base(path), text)
+		for i := range rows { // Kagami looks no further than the handshake
+			if h, ok := rows[i].fields["history"]; ok && rows[i].kind == lineKind("quic") {
+				rows[i].fields["history"] = h + opening
+			}
+		}
+		items = append(items, rows...)
 	}
 	return items, nil
 }

@@ -15,6 +15,12 @@ const (
 	divider = "\x1f"
 )
 
+// opening ends what the expected value must begin with.
+const opening = "\x02"
+
+// anything is equal to every value.
+const anything = "\x03"
+
 // pairing says what became of an expected item, or of one that nobody expected.
 type pairing struct {
 	want, got *item    // nil: extra, missing
@@ -110,11 +116,19 @@ func (m *matcher) candidates(want *item) []int {
 func differing(want, got *item) []string {
 	var names []string
 	for name, value := range want.fields {
-		if have := got.fields[name]; have != value && !begins(value, have) && !isAmong(value, have) {
+		if have := got.fields[name]; have != value && !isLike(value, have) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// isLike tells whether have, which may say so, stands for want.
+func isLike(want, have string) bool {
+	if head, ok := strings.CutSuffix(have, opening); ok {
+		return strings.HasPrefix(want, head)
+	}
+	return have == anything || begins(want, have) || isAmong(want, have)
 }
 
 // begins tells whether have is the beginning of a list that is longer.
@@ -131,5 +145,5 @@ func isAmong(want, have string) bool {
 
 // legibleValue is a value of got's for people.
 func legibleValue(s string) string {
-	return strings.ReplaceAll(strings.TrimRight(s, more+among), divider, " | ")
+	return strings.ReplaceAll(strings.TrimRight(s, more+among+opening), divider, " | ")
 }

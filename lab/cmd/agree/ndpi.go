@@ -52,20 +52,40 @@ func (s *session) addNDPI(attributes string) {
 	}
 	switch protocol {
 	case "TLS", "DTLS", "QUIC", "HTTP", "HTTP_Proxy", "HTTP_Connect", "DNS", "MDNS", "LLMNR", "NetBIOS", "SSDP", "DHCP", "DoH_DoT":
-		s.addAny("host", strings.ToLower(ndpiText(attributes, "Hostname/SNI: ")))
+		s.addAny("host", ndpiHost(ndpiText(attributes, "Hostname/SNI: ")))
 	}
 	s.addAny("ja3", ndpiText(attributes, "JA3C: "))
-	if ja4 := ndpiText(attributes, "JA4: "); ja4 != "" {
-		s.add("ja4", ja4)
-		_, hashes, _ := strings.Cut(ja4, "_")
-		s.add("ja4, its hashes", hashes)
-	}
+	s.addAny("ja4 but for its flaws", ndpiJA4(ndpiText(attributes, "JA4: ")))
 	if ja3s := ndpiText(attributes, "JA3S: "); ja3s != "" {
 		s.add("ja3s", ja3s)
 	}
 	if sha1 := ndpiText(attributes, "Certificate SHA-1: "); sha1 != "" {
 		s.add("sha1", strings.ReplaceAll(sha1, ":", ""))
 	}
+}
+
+// ndpiJA4 blots out what nDPI makes otherwise than the specification: whether there
+// is a server name, the ALPN's second letter and the hash of no extensions.
+func ndpiJA4(s string) string {
+	if len(s) != len("t13d1516h2_8daaf6152771_e5627efa2ab1") {
+		return s
+	}
+	s = strings.Replace(s, "_e3b0c44298fc", "_000000000000", 1)
+	return s[:3] + "?" + s[4:9] + "?" + s[10:]
+}
+
+// ndpiHost is a host name as nDPI writes it: in lower case, with "?" or "_" for
+// octets that it does not like.
+func ndpiHost(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.', r == '-', r == ':', r == '[', r == ']':
+			return r
+		}
+		return '?'
+	}, s)
 }
 
 // ndpiText is the first word in brackets after a label.

@@ -52,7 +52,7 @@ type dnsPart struct {
 	ID, Type string
 	RCode    string `json:"response_code"`
 	Question struct{ Name, Type string }
-	Answers  []struct{ Type, Data string }
+	Answers  []struct{ Name, Type, Data string }
 }
 
 type tlsPart struct {
@@ -82,10 +82,9 @@ type kagamiPart struct {
 		Files         []struct{ Name string } `json:"request_files"`
 	}
 	TLS struct {
-		ALPN   []string `json:"client_alpn"`
-		JA4    string
-		SSLv2  bool   `json:"sslv2_hello"`
-		Random string `json:"client_random"`
+		ALPN  []string `json:"client_alpn"`
+		JA4   string
+		Retry bool `json:"hello_retry"`
 	}
 	Mail mailPart
 	Auth struct{ Mechanism string }
@@ -139,7 +138,11 @@ func (r *record) items() []item {
 		if r.Network.Protocol == "nbns" {
 			return []item{{kind: kindNBNS, fields: r.netbios()}}
 		}
-		return []item{{kind: kindDNS, fields: r.message()}}
+		k := kindDNS
+		if r.Network.Protocol != "dns" {
+			k = kindLocalDNS
+		}
+		return []item{{kind: k, fields: r.message()}}
 	case "kagami.tls":
 		k := kindTLS
 		switch r.Network.Protocol {
@@ -148,7 +151,13 @@ func (r *record) items() []item {
 		case "dtls":
 			k = kindDTLS
 		}
-		return []item{{kind: k, fields: r.handshake()}}
+		items := []item{{kind: k, fields: r.handshake()}}
+		if r.Kagami.TLS.Retry { // the record has the first ClientHello's fingerprint
+			second := r.handshake()
+			second["ja3"], second["ja4"] = anything, anything
+			items = append(items, item{kind: k, fields: second})
+		}
+		return items
 	case "kagami.http":
 		return append(r.transaction(), r.uploads()...)
 	}

@@ -95,20 +95,22 @@ func (s *session) addHandshake(r *record) {
 	s.add("names", t.Client.Name)
 	s.add("ja3", t.Client.JA3)
 	s.add("ja4", r.Kagami.TLS.JA4)
-	_, hashes, _ := strings.Cut(r.Kagami.TLS.JA4, "_")
-	s.add("ja4, its hashes", hashes)
+	s.add("ja4 but for its flaws", ndpiJA4(r.Kagami.TLS.JA4))
 	s.add("ja3s", t.Server.JA3S)
 	s.add("cipher", t.Cipher)
 	s.add("sha1", t.Server.Hash.SHA1)
 }
 
-// addHosts notes the names in a record, in lower case.
+// addHosts notes the names in a record.
 func (s *session) addHosts(r *record) {
 	k := &r.Kagami
-	for _, name := range []string{r.TLS.Client.Name, legible(rawName(r.DNS.Question.Name)), k.HTTP.Host, hostName(k.HTTP.Host),
-		k.SSDP.Host, k.DHCP.HostName, k.DHCP.FQDN} {
+	names := []string{r.TLS.Client.Name, rawName(r.DNS.Question.Name), k.HTTP.Host, hostName(k.HTTP.Host), k.SSDP.Host, k.DHCP.HostName, k.DHCP.FQDN}
+	for _, a := range r.DNS.Answers {
+		names = append(names, rawName(a.Name))
+	}
+	for _, name := range names {
 		if name != "" {
-			s.hosts = append(s.hosts, strings.ToLower(name))
+			s.hosts = append(s.hosts, ndpiHost(name))
 		}
 	}
 }

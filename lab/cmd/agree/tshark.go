@@ -18,7 +18,7 @@ import (
 // tsharkFields are asked of tshark. A prepared file may have other columns, and
 // one called "capture" before them.
 func tsharkFields() []string {
-	return []string{"frame.number", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
+	return []string{"frame.number", "frame.protocols", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
 		"http.request.method", "http.host", "http.request.uri", "http.user_agent", "http.response.code", "http.content_type",
 		"http2.headers.method", "http2.headers.authority", "http2.headers.path", "http2.headers.status",
 		"dns.id", "dns.flags.response", "dns.qry.name", "dns.qry.type", "dns.flags.rcode", "dns.a", "dns.aaaa",
@@ -31,7 +31,7 @@ func tsharkFields() []string {
 // tsharkKinds are the kinds of which the columns name everything.
 func tsharkKinds(columns []string) []kind {
 	var some []kind
-	for k, column := range map[kind]string{kindRequest: "http.request.method", kindResponse: "http.response.code", kindDNS: "dns.id", kindNBNS: "nbns.id",
+	for k, column := range map[kind]string{kindRequest: "http.request.method", kindResponse: "http.response.code", kindDNS: "dns.id", kindLocalDNS: "frame.protocols", kindNBNS: "nbns.id",
 		kindTLS: "tls.handshake.ja3", kindQUIC: "tls.handshake.ja3", kindDTLS: "dtls.handshake.ja3"} {
 		if slices.Contains(columns, column) {
 			some = append(some, k)
@@ -147,7 +147,7 @@ func unescape(s string) string {
 
 func (f *frame) items() []item {
 	flows := f.flows()
-	if len(flows) == 0 {
+	if len(flows) == 0 || f.isQuote() {
 		return nil
 	}
 	var items []item
@@ -192,6 +192,20 @@ func (f *frame) flows() []flow {
 		}
 	}
 	return flows
+}
+
+// isQuote tells whether the frame quotes a datagram instead of carrying it: the
+// outer one, of ICMP, goes to where the inner one came from.
+func (f *frame) isQuote() bool {
+	for _, ip := range []string{"ipv6", "ip"} {
+		sources, targets := f.list(ip+".src"), f.list(ip+".dst")
+		for i := 1; i < len(sources) && i <= len(targets); i++ {
+			if sources[i] == targets[i-1] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // column says which field of an item a column of tshark's is.
@@ -272,7 +286,11 @@ func (f *frame) hellos(k kind, protocol string) []item {
 
 // dns are the frame's DNS messages, with the numbers turned into names.
 func (f *frame) dns() []item {
-	items := f.messages(kindDNS, dnsColumns())
+	k := kindDNS
+	if protocols := f.text("frame.protocols"); strings.Contains(protocols, ":mdns") || strings.Contains(protocols, ":llmnr") {
+		k = kindLocalDNS
+	}
+	items := f.messages(k, dnsColumns())
 	questions, types := f.list("dns.qry.name"), f.list("dns.qry.type")
 	for i := range items {
 		fields := items[i].fields

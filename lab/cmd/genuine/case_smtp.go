@@ -43,8 +43,12 @@ smtpd_sasl_path = /run/dovecot/auth-client
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = KEY, CERT
 message_size_limit = 200000
-smtp_address_preference = ipv4
+header_checks = regexp:DIR/postfix/header_checks
 `
+
+// headerChecks has cleanup log the fields that Kagami's mail.log has.
+const headerChecks = "/^(From|To|Subject|Content-Type|Content-Disposition):/ WARN\n"
+
 
 const masterCF = `smtp inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
@@ -76,7 +80,7 @@ func smtpSetting(ctx context.Context, s *stage) error {
 		return err
 	}
 	conf := strings.NewReplacer("DIR", s.dir, "KEY", own.key, "CERT", own.cert).Replace(mainCF)
-	for name, text := range map[string]string{"postfix/main.cf": conf, "postfix/master.cf": masterCF, "queue/made": "", "data/made": ""} {
+	for name, text := range map[string]string{"postfix/main.cf": conf, "postfix/master.cf": masterCF, "postfix/header_checks": headerChecks, "queue/made": "", "data/made": ""} {
 		if _, err := s.write(name, text); err != nil {
 			return err
 		}

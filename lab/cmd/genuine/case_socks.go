@@ -47,7 +47,7 @@ socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 protocol: tcp udp }
 			if err != nil {
 				return err
 			}
-			if err := s.start(ctx, "gw1", []string{"tcp 1080"}, "danted", "-d", "1", "-f", conf, "-p", s.dir+"/danted.pid"); err != nil {
+			if err := s.start(ctx, "gw1", []string{"tcp 1080"}, "danted", "-f", conf, "-p", s.dir+"/danted.pid"); err != nil {
 				return err
 			}
 			return s.start(ctx, "gw1", []string{"tcp 1081"}, "microsocks", "-p", "1081", "-u", "taro", "-P", "lab-pass-1")
@@ -62,7 +62,8 @@ func socksPlay(ctx context.Context, s *stage) error {
 		status int
 		args   []string
 	}{
-		{0, []string{page, "--socks4", dante}}, {0, []string{page, "--socks4a", dante}}, {0, []string{page, "--socks5", dante}}, {0, []string{page, "--socks5-hostname", dante}},
+		{0, []string{page, "--socks4", dante}}, {97, []string{page, "--socks4a", dante}}, // Dante does not know 4a, and tries to reach 0.0.0.1
+		{0, []string{page, "--socks5", dante}}, {0, []string{page, "--socks5-hostname", dante}},
 		{0, []string{page, "--socks5-hostname", micro, "--proxy-user", "taro:lab-pass-1"}},
 		{97, []string{page, "--socks5-hostname", micro, "--proxy-user", "taro:wrong"}},
 		{97, []string{"http://198.51.100.66/", "--socks5", dante}},    // not allowed

@@ -33,11 +33,11 @@ func tlsSetting(ctx context.Context, s *stage) error {
 		port string
 		args []string
 	}{
-		{"tcp 443", []string{"-www"}},
-		{"tcp 4431", []string{"-www", "-tls1", "-cipher", "ALL:@SECLEVEL=0"}},
-		{"tcp 4432", []string{"-www", "-Verify", "1", "-verify_return_error", "-CAfile", ca.file}},
-		{"tcp 4433", []string{"-www", "-groups", "P-256"}},
-		{"tcp 4434", []string{"-www", "-tls1_2", "-no_ticket"}},
+		{"tcp 443", []string{"-rev"}},
+		{"tcp 4431", []string{"-rev", "-tls1", "-cipher", "ALL:@SECLEVEL=0"}},
+		{"tcp 4432", []string{"-rev", "-Verify", "1", "-verify_return_error", "-CAfile", ca.file}},
+		{"tcp 4433", []string{"-rev", "-groups", "P-256"}},
+		{"tcp 4434", []string{"-rev", "-tls1_2", "-no_ticket"}},
 		{"udp 4435", []string{"-dtls1_2", "-listen", "-mtu", "1200"}},
 	} {
 		port := x.port[len("tcp "):]
@@ -74,7 +74,7 @@ func tlsPlay(ctx context.Context, s *stage) error {
 		{0, "[2001:db8:4::80]:443", []string{"-noservername"}},
 		{0, "10.4.0.80:4435", []string{"-dtls1_2", "-alpn", "http/1.1"}},
 	} {
-		args := append([]string{"-c", `printf 'GET / HTTP/1.0\r\n\r\n' | openssl s_client "$@"`, "s_client", "-connect", x.at}, x.args...)
+		args := append([]string{"-c", `printf 'hello\nCLOSE\n' | openssl s_client "$@"`, "s_client", "-connect", x.at}, x.args...)
 		if x.args[0] != "-noservername" {
 			args = append(args, name...)
 		}

@@ -32,6 +32,7 @@ http {
   default_type application/octet-stream;
   access_log DIR/access-nginx.log;
   client_body_temp_path DIR/body; proxy_temp_path DIR/proxy; fastcgi_temp_path DIR/f; uwsgi_temp_path DIR/u; scgi_temp_path DIR/s;
+  if_modified_since before;
   gzip on; gzip_min_length 100; gzip_types text/css;
   server {
     LISTEN
