@@ -50,7 +50,7 @@ func matchFTPCommand(f *sensor.Flow, side packet.Side, b []byte) sensor.Match {
 	case equalFold(b[:min(len(b), 5)], "user "[:min(len(b), 5)]):
 		// POP3 has USER as well; its server greets in another way, and would be known.
 		const pop3, pop3s = 110, 995
-		if server == pop3 || server == pop3s || !isMailText(b) {
+		if server == pop3 || server == pop3s || !isMailText(b) || bytes.Contains(line, []byte(" :")) { // IRC: USER name mode * :real name
 			return best
 		}
 		if whole && f.Payload(side.Other()) > 0 {

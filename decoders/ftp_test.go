@@ -216,6 +216,7 @@ func TestMatchFTP(t *testing.T) {
 		{packet.FromA, 4000, "USER x\r\nPASS y\r\nSYST\r\n", sensor.FromClient},
 		{packet.FromA, 4000, "USER x\r\nPASS y\r\nSTAT\r\n", sensor.No},
 		{packet.FromA, 110, "USER x\r\n", sensor.No},
+		{packet.FromA, 6667, "USER x +iw x :Name\r\nNICK x\r\n", sensor.No}, // IRC
 	} {
 		f := sensor.NewTestFlow(packet.ProtoTCP)
 		f.Key.BPort = c.port
