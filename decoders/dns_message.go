@@ -274,13 +274,23 @@ func (m *dnsMessage) keep(section *[]records.Answer, n int, rr *dnsRR) {
 	if !ok {
 		r.Malformed = true
 	}
-	m.text += len(rr.name) + len(data)
+	data, texts := splitTexts(data)
+	m.text += len(rr.name) + len(data) + len(texts)
 	if *section == nil { // each record takes at least 11 octets
 		*section = make([]records.Answer, 0, min(n, 1+(len(m.msg)-m.off)/11))
 	}
 	class, flush := m.class(rr.class)
 	*section = append(*section, records.Answer{Name: rr.name, Type: m.typeName(rr.typ), Class: dnsClassName(class),
-		TTL: rr.ttl, CacheFlush: flush, Data: data})
+		TTL: rr.ttl, CacheFlush: flush, Data: data, Texts: texts})
+}
+
+// splitTexts puts blanks between the strings of a TXT record; if they are several
+// they are kept apart too.
+func splitTexts(s string) (data, texts string) {
+	if strings.IndexByte(s, 0) < 0 {
+		return s, ""
+	}
+	return strings.ReplaceAll(s, "\x00", " "), s
 }
 
 // rdata is a record's data as text.

@@ -36,6 +36,8 @@ func rdataText(msg []byte, rr *dnsRR) (text string, ok bool) {
 		b, ok = appendNumbersAndName(b, msg, rr, 3)
 	case 16, 99: // TXT, SPF
 		b, ok = appendStrings(b, rr.data)
+	case 10: // NULL, for which there is no other form
+		return unknownText(rr), true
 	case 64, 65: // SVCB, HTTPS
 		if b, ok = appendNumbersAndName(b, msg, rr, 1); !ok {
 			b, ok = appendService(buf[:0], msg, rr)
@@ -103,7 +105,8 @@ func appendNumbersAndName(b, msg []byte, rr *dnsRR, n int) (_ []byte, ok bool) {
 	return appendNames(b, msg, rr, rr.at+2*n, 1)
 }
 
-// appendStrings: character-strings, separated by blanks (RFC 1035 section 3.3.14).
+// appendStrings: character-strings (RFC 1035 section 3.3.14), separated by NUL,
+// which is escaped in them.
 func appendStrings(b, data []byte) (_ []byte, ok bool) {
 	for first := true; len(data) > 0; first = false {
 		n := 1 + int(data[0])
@@ -111,7 +114,7 @@ func appendStrings(b, data []byte) (_ []byte, ok bool) {
 			return b, false
 		}
 		if !first {
-			b = append(b, ' ')
+			b = append(b, 0)
 		}
 		b = appendText(b, data[1:n])
 		data = data[n:]

@@ -160,7 +160,9 @@ func (t *Talk) Say(s Side, octets ...[]byte) {
 func (t *Talk) Tell(s Side, text string) { t.Say(s, []byte(text)) }
 
 // Repeat says n times the same, in full segments.
-func (t *Talk) Repeat(s Side, n int, unit string) { t.Endless(s, n, func(b []byte, _ int) []byte { return append(b, unit...) }) }
+func (t *Talk) Repeat(s Side, n int, unit string) {
+	t.Endless(s, n, func(b []byte, _ int) []byte { return append(b, unit...) })
+}
 
 // Endless says n units, in full segments: unit appends the ith.
 func (t *Talk) Endless(s Side, n int, unit func(b []byte, i int) []byte) {

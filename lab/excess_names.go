@@ -69,24 +69,10 @@ func nameExcesses() []Excess {
 				say(Client, append(dnsHeader(i, 0x100, 1, 0, 0, 0), 0xc0, 14, 0xc0, 12, 0, 1, 0, 1))
 			}
 		})},
-		{"dns: pointers to pointers", udp(53, func(say func(Side, []byte)) {
-			// Each pointer leads to the one before it; each record begins at the last.
-			b := append(dnsHeader(1, 0x8180, 1, 60, 0, 0), question...)
-			chain := []byte{1, 'a', 0}
-			at := len(b) + 10 + 1
-			for last := at; len(chain) < 500; last, at = at+len(chain)-2, at {
-				chain = binary.BigEndian.AppendUint16(chain, 0xc000|uint16(last))
-				if len(chain) == 5 {
-					last = at + 3 - len(chain) + 2
-				}
-			}
-			b = dnsRecord(b, []byte{0}, 10, chain)
-			tail := []byte{0xc0 | byte((at+len(chain)-2)>>8), byte(at + len(chain) - 2)}
-			for range 59 {
-				b = dnsRecord(b, tail, 12, tail)
-			}
-			for range 5000 {
-				say(Server, b[:min(len(b), datagramRoom)])
+		{"dns: pointers to pointers", one(53, func(t *Talk) {
+			for range 20 {
+				b := pointerChain(question)
+				t.Say(Server, binary.BigEndian.AppendUint16(nil, uint16(len(b))), b)
 			}
 		})},
 		{"dns: queries without answers", udp(53, func(say func(Side, []byte)) {
@@ -159,6 +145,27 @@ func nameExcesses() []Excess {
 	}
 }
 
+// pointerChain is a response of the greatest length that looks up each of its names
+// through thousands of compression pointers, each to the one before it.
+func pointerChain(question []byte) []byte {
+	const reach, record = 1 << 14, 14 // of a pointer; octets of a record of two pointers
+	b := append(dnsHeader(7, 0x8180, 1, 0, 0, 0), question...)
+	chain := []byte{0} // the root
+	at := len(b) + 11  // where the chain lies, behind a record's head
+	for last := at; at+len(chain) < reach-2; {
+		chain = binary.BigEndian.AppendUint16(chain, 0xc000|uint16(last))
+		last = at + len(chain) - 2
+	}
+	b = dnsRecord(b, []byte{0}, 10, chain)
+	end := binary.BigEndian.AppendUint16(nil, 0xc000|uint16(at+len(chain)-2))
+	n := 1
+	for ; len(b)+record <= 0xffff; n++ {
+		b = dnsRecord(b, end, 12, end)
+	}
+	binary.BigEndian.PutUint16(b[6:], uint16(n))
+	return b
+}
+
 // repeatedTo is a unit as often as it fits into n octets.
 func repeatedTo(unit []byte, n int) []byte { return []byte(strings.Repeat(string(unit), n/len(unit))) }
 
@@ -217,8 +224,12 @@ func siteExcesses() []Excess {
 				f.Datagram(server, client, dnsAnswer(i, "www.example", netip.AddrFrom4([4]byte{203, 0, 113, 1})))
 			}
 		}},
-		{"site: 100,000 requests through a proxy", func(f *Flood) { proxyFlood(f, 100_000, "GET http://h%d.example/ HTTP/1.1\r\nHost: h%d.example\r\n\r\n") }},
-		{"site: 100,000 tunnels through a proxy", func(f *Flood) { proxyFlood(f, 100_000, "CONNECT h%d.example:443 HTTP/1.1\r\nHost: h%d.example:443\r\n\r\n") }},
+		{"site: 100,000 requests through a proxy", func(f *Flood) {
+			proxyFlood(f, 100_000, "GET http://h%d.example/ HTTP/1.1\r\nHost: h%d.example\r\n\r\n")
+		}},
+		{"site: 100,000 tunnels through a proxy", func(f *Flood) {
+			proxyFlood(f, 100_000, "CONNECT h%d.example:443 HTTP/1.1\r\nHost: h%d.example:443\r\n\r\n")
+		}},
 		{"site: 100,000 requests that a proxy passes on", func(f *Flood) {
 			proxyFlood(f, 10, "GET http://h%d.example/ HTTP/1.1\r\nHost: h%d.example\r\n\r\n")
 			for i := range 100_000 {

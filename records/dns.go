@@ -74,6 +74,15 @@ type Answer struct {
 	TTL               uint32 // seconds
 	CacheFlush        bool   // mDNS: it replaces what caches hold (RFC 6762 section 10.2)
 	Data              string // presentation format; "\# 4 0a000001" (RFC 3597) when it cannot be read
+	Texts             string // TXT and SPF of several strings: the same with NUL between them, "" for one
+}
+
+// Strings are the character-strings of a TXT or SPF record.
+func (a *Answer) Strings() []string {
+	if a.Texts == "" {
+		return []string{a.Data}
+	}
+	return strings.Split(a.Texts, "\x00")
 }
 
 // OpcodeNo is the opcode's number.

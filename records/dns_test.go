@@ -92,7 +92,8 @@ func TestDNSFields(t *testing.T) {
 	r.Opcode, r.RCode, r.Flags = "QUERY", "NOERROR", []string{"RD", "RA"}
 	r.Name, r.Type, r.Class, r.Questions = "www.Example.jp", "A", "IN", 1
 	r.RegisteredDomain, r.Subdomain, r.TopLevelDomain = "example.jp", "www", "jp"
-	r.Answers = []Answer{{"www.Example.jp", "CNAME", "IN", 60, true, "x.example.jp"}, {"x.example.jp", "A", "IN", 0, false, "192.0.2.1"}}
+	r.Answers = []Answer{{Name: "www.Example.jp", Type: "CNAME", Class: "IN", TTL: 60, CacheFlush: true, Data: "x.example.jp"},
+		{Name: "x.example.jp", Type: "A", Class: "IN", Data: "192.0.2.1"}}
 	r.Resolved = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	r.Dropped, r.Authority, r.Additional, r.Forgotten = 1, 2, 3, 4
 	r.EDNS, r.EDNSVersion, r.UDPSize, r.DO, r.ECS, r.Cookie = true, 0, 1232, true, "10.1.2.0/24/0", 8

@@ -137,7 +137,7 @@ func (p *pipeline) openExports(to []exporters.Config, live bool) error {
 	if err != nil {
 		host = "kagami"
 	}
-	env := exporters.Env{Location: loc, HostName: host, Device: c.Device, Logger: p.log}
+	env := exporters.Env{Location: loc, HostName: host, Device: c.Device, Version: version, Logger: p.log}
 	if !live {
 		env.Files = exporters.TruncateFiles
 	}
