@@ -28,6 +28,8 @@ func (u unsupported) reason() string {
 		return "this kernel has no bpf(2) (CONFIG_BPF_SYSCALL)"
 	case errors.Is(u.cause, unix.ENOMEM):
 		return "not enough kernel memory for its tables"
+	case errors.Is(u.cause, unix.EMFILE):
+		return "too many open files (RLIMIT_NOFILE)"
 	case !refused && (errors.Is(u.cause, unix.EPERM) || errors.Is(u.cause, unix.EACCES)):
 		return "not permitted; run as root or: setcap cap_net_raw,cap_bpf,cap_perfmon+ep bin/kagami"
 	case errors.Is(u.cause, unix.EFAULT), refused && errors.Is(u.cause, unix.EACCES), refused && errors.Is(u.cause, unix.EPERM):

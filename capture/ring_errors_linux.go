@@ -15,7 +15,9 @@ func findInterface(name string) (*net.Interface, error) {
 		return nil, fmt.Errorf("capture: no interface; name one with -i or capture.interface; this machine has: %s", interfaceNames())
 	}
 	dev, err := net.InterfaceByName(name)
-	if err != nil {
+	if errors.As(err, new(unix.Errno)) {
+		return nil, fmt.Errorf("capture %s: look for the interface: %w", name, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("capture %s: no such interface; this machine has: %s", name, interfaceNames())
 	}
 	if dev.Flags&net.FlagUp == 0 {

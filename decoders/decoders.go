@@ -16,7 +16,7 @@ import "kagami/sensor"
 // first octets are offered to them.
 func All(c Config) []sensor.Protocol {
 	files := newFiles(c.Files)
-	return []sensor.Protocol{
+	return append([]sensor.Protocol{
 		httpProtocol(files),
 		http2Protocol(files),
 		tlsProtocol(),
@@ -34,5 +34,5 @@ func All(c Config) []sensor.Protocol {
 		dhcpv6Protocol(),
 		ssdpProtocol(),
 		ntpProtocol(),
-	}
+	}, upgradeProtocols()...)
 }

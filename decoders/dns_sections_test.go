@@ -43,6 +43,16 @@ func TestDNSSections(t *testing.T) {
 	}
 }
 
+// NULL (RFC 1035 section 3.3.10), which tunnels like, has no presentation form.
+func TestDNSNullData(t *testing.T) {
+	m := answered(t, "t.example.jp.", dns.TypeNULL)
+	m.Answer = []dns.RR{&dns.NULL{Hdr: dns.RR_Header{Name: "t.example.jp.", Rrtype: dns.TypeNULL, Class: 1, Ttl: 9}, Data: "VACK\x03\xff"}}
+	r := read(packed(t, m), "dns")
+	if len(r.Answers) != 1 || r.Malformed || r.Answers[0].Data != `\# 6 5641434b03ff` {
+		t.Errorf("%+v", r.Answers)
+	}
+}
+
 func TestDNSSeveralQuestions(t *testing.T) {
 	m := query("a.local.", dns.TypePTR)
 	m.Question[0].Qclass |= 0x8000
@@ -88,7 +98,7 @@ func TestMulticastDNSService(t *testing.T) {
 	want := []records.Answer{
 		{Name: "_ipp._tcp.local", Type: "PTR", Class: "IN", TTL: 4500, Data: instance},
 		{Name: instance, Type: "SRV", Class: "IN", TTL: 120, CacheFlush: true, Data: "0 0 631 mfp-3f.local"},
-		{Name: instance, Type: "TXT", Class: "IN", TTL: 4500, Data: `ty=MFP 3F note=a\\b\200`}}
+		{Name: instance, Type: "TXT", Class: "IN", TTL: 4500, Data: `ty=MFP 3F note=a\\b\200`, Texts: "ty=MFP 3F\x00note=a\\\\b\\200"}}
 	if !reflect.DeepEqual(out[0].Answers, want) {
 		t.Errorf("\n got %+v\nwant %+v", out[0].Answers, want)
 	}

@@ -48,14 +48,15 @@ type quicPacket struct {
 }
 
 // readQUIC reads a packet's header as far as it is in clear. What cannot be QUIC
-// gives false.
+// gives false. The fixed bit says nothing once a connection is known: peers that
+// have agreed to send it at random (RFC 9287).
 func readQUIC(b []byte) (p quicPacket, ok bool) {
 	if len(b) == 0 {
 		return p, false
 	}
 	if b[0]&0x80 == 0 {
 		p.kind, p.size = quicShort, len(b)
-		return p, b[0]&0x40 != 0
+		return p, true
 	}
 	w := wire{b: b}
 	first := w.uint8()
@@ -88,7 +89,7 @@ func readQUIC(b []byte) (p quicPacket, ok bool) {
 		p.size = min(p.number+n, len(b)) // the capture may have cut it
 	}
 	known := p.kind != quicNegotiation && p.kind != quicForeign
-	return p, !w.bad && !(known && (first&0x40 == 0 || len(p.dcid) > quicMaxID || len(p.scid) > quicMaxID))
+	return p, !w.bad && !(known && (len(p.dcid) > quicMaxID || len(p.scid) > quicMaxID))
 }
 
 // follows tells whether a packet, which begins b, may stand behind another one to

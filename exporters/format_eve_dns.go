@@ -42,7 +42,7 @@ func (f *eve) dns(r *records.DNS) bool {
 		f.mdnsAnswers("answers", r.Answers)
 		f.mdnsAnswers("additionals", r.Additionals)
 	default:
-		f.queries(r)
+		f.queries(r) // LLMNR's types are in lower case
 		f.llmnrAnswers("answers", r.Answers)
 		f.llmnrAnswers("authorities", r.Authorities)
 		f.llmnrAnswers("additionals", r.Additionals)
@@ -82,32 +82,54 @@ func (f *eve) queries(r *records.DNS) {
 		return
 	}
 	n := f.array("queries")
-	f.query(r.Name, r.Type)
+	f.query(r, r.Name, r.Type)
 	for i := range r.Others {
-		f.query(r.Others[i].Name, r.Others[i].Type)
+		f.query(r, r.Others[i].Name, r.Others[i].Type)
 	}
 	f.end(n)
 }
 
-func (f *eve) query(name, typ string) {
+func (f *eve) query(r *records.DNS, name, typ string) {
 	q := f.item()
 	f.str("rrname", name)
-	f.str("rrtype", typ)
+	if r.Protocol == "llmnr" {
+		f.lower("rrtype", typ)
+	} else {
+		f.str("rrtype", typ)
+	}
 	f.end(q)
+}
+
+// lower writes a word in lower case.
+func (f *eve) lower(name, s string) {
+	start := len(f.b)
+	f.str(name, s)
+	lower(f.b[start:])
 }
 
 func (f *eve) answers(name string, section []records.Answer) {
 	n := f.array(name)
 	for i := range section {
 		a := &section[i]
-		o := f.item()
-		f.str("rrname", a.Name)
-		f.str("rrtype", a.Type)
-		f.count("ttl", uint64(a.TTL))
-		f.rdata(a, name)
-		f.end(o)
+		if a.Texts == "" {
+			f.answer(a, name)
+			continue
+		}
+		one := *a // a TXT record has an entry for each of its strings
+		for one.Data = range a.Strings() {
+			f.answer(&one, name)
+		}
 	}
 	f.end(n)
+}
+
+func (f *eve) answer(a *records.Answer, section string) {
+	o := f.item()
+	f.str("rrname", a.Name)
+	f.str("rrtype", a.Type)
+	f.count("ttl", uint64(a.TTL))
+	f.rdata(a, section)
+	f.end(o)
 }
 
 // rdata writes a record's data, in parts where the schema wants parts.
@@ -116,6 +138,9 @@ func (f *eve) rdata(a *records.Answer, section string) {
 	case a.Type == "SOA" && section != "additionals" && f.soa(a.Data):
 	case a.Type == "SRV" && section == "answers" && f.srv(a.Data):
 	case a.Type == "SSHFP" && section == "answers" && f.sshfp(a.Data):
+	case a.Type == "TXT" || a.Type == "SPF":
+		f.key("rdata")
+		f.b = appendJSONString(f.b, a.Data)
 	default:
 		f.str("rdata", a.Data)
 	}
@@ -158,13 +183,18 @@ func (f *eve) srv(data string) bool {
 func (f *eve) sshfp(data string) bool {
 	var numbers [2]uint64
 	i := strings.LastIndexByte(data, ' ')
-	if i < 0 || !readNumbers(data[:i], numbers[:]) {
+	if i < 0 || !readNumbers(data[:i], numbers[:]) || !hexChars.all(data[i+1:]) {
 		return false
 	}
 	n := f.begin("sshfp")
 	f.count("algo", numbers[0])
 	f.count("type", numbers[1])
-	f.str("fingerprint", data[i+1:])
+	f.key("fingerprint")
+	f.b = append(f.b, '"')
+	start := len(f.b)
+	f.b = appendColons(f.b, data[i+1:])
+	lower(f.b[start:])
+	f.b = append(f.b, '"')
 	f.end(n)
 	return true
 }
@@ -206,7 +236,7 @@ func (f *eve) mdnsAnswers(name string, section []records.Answer) {
 		case "PTR":
 			f.str("ptr", a.Data)
 		case "TXT":
-			f.texts(a.Data)
+			f.texts(a)
 		}
 		f.end(o)
 	}
@@ -219,7 +249,7 @@ func (f *eve) llmnrAnswers(name string, section []records.Answer) {
 		a := &section[i]
 		o := f.item()
 		f.str("rrname", a.Name)
-		f.str("rrtype", a.Type)
+		f.lower("rrtype", a.Type)
 		f.count("ttl", uint64(a.TTL))
 		switch a.Type {
 		case "A":
@@ -235,7 +265,7 @@ func (f *eve) llmnrAnswers(name string, section []records.Answer) {
 		case "PTR":
 			f.str("ptr", a.Data)
 		case "TXT":
-			f.texts(a.Data)
+			f.texts(a)
 		default:
 			f.str("unknown", a.Data)
 		}
@@ -244,12 +274,14 @@ func (f *eve) llmnrAnswers(name string, section []records.Answer) {
 	f.end(n)
 }
 
-func (f *eve) texts(data string) {
-	if data == "" {
+func (f *eve) texts(a *records.Answer) {
+	if a.Data == "" {
 		return
 	}
 	n := f.array("txt")
-	f.next()
-	f.b = appendJSONString(f.b, data)
+	for s := range a.Strings() {
+		f.next()
+		f.b = appendJSONString(f.b, s)
+	}
 	f.end(n)
 }

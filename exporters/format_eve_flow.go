@@ -22,7 +22,7 @@ func (f *eve) flow(r *records.Flow) {
 	f.time("start", r.Start)
 	f.time("end", r.End)
 	f.int("age", max(0, r.End/1e9-r.Start/1e9))
-	f.word("state", eveState(r))
+	f.word("state", eveState(r, m.Key.Proto))
 	f.word("reason", eveReason(r.EndReason))
 	f.end(n)
 	if m.Key.Proto == packet.ProtoTCP {
@@ -31,9 +31,9 @@ func (f *eve) flow(r *records.Flow) {
 }
 
 // eveState is Suricata's state of a flow at its end.
-func eveState(r *records.Flow) string {
+func eveState(r *records.Flow, proto uint8) string {
 	switch {
-	case r.EndReason == "fin" || r.EndReason == "rst":
+	case proto == packet.ProtoTCP && eveTCPState(r.ConnState) == "closed":
 		return "closed"
 	case r.Orig.Packets > 0 && r.Resp.Packets > 0:
 		return "established"

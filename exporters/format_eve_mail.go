@@ -1,6 +1,10 @@
 package exporters
 
-import "kagami/records"
+import (
+	"strings"
+
+	"kagami/records"
+)
 
 // mail is an SMTP or LMTP transaction, or a message that POP3 or IMAP delivered:
 // Suricata has the message's header section in "email" next to the protocol's own
@@ -100,7 +104,7 @@ func (f *eve) file(r *records.File) {
 		f.end(n)
 	}
 	n := f.begin("fileinfo")
-	f.str("filename", fileName(r))
+	f.str("filename", eveFileName(r))
 	f.str("magic", r.Magic)
 	f.bool("gaps", r.Missing > 0)
 	if r.Complete {
@@ -112,7 +116,7 @@ func (f *eve) file(r *records.File) {
 	f.str("sha1", r.SHA1)
 	f.str("sha256", r.SHA256)
 	f.bool("stored", false)
-	f.int("size", max(r.Seen, 0))
+	f.int("size", max(r.Seen, 0)+max(r.Missing, 0))
 	if r.Depth > 0 {
 		f.int("tx_id", int64(r.Depth-1))
 	}
@@ -128,4 +132,21 @@ func fileName(r *records.File) string {
 		return r.Path
 	}
 	return r.URL
+}
+
+// eveFileName is the name that was declared, or else the whole path of the URL.
+func eveFileName(r *records.File) string {
+	if r.Name != "" && r.NameFrom != "url" || r.Source != "http" || r.URL == "" {
+		return fileName(r)
+	}
+	_, rest, _ := strings.Cut(r.URL, "://")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		rest = rest[i:]
+	} else {
+		rest = "/"
+	}
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return rest
 }

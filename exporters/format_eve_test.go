@@ -15,7 +15,7 @@ func TestEVEOfEveryKind(t *testing.T) {
 		`{"timestamp":"2014-12-06T10:03:55.123999+0900","flow_id":1,"event_type":"dns","src_ip":"192.168.100.5","src_port":47197,"dest_ip":"10.0.0.53","dest_port":53,"proto":"UDP","ip_v":4,"dns":{"version":3,"type":"request","id":0,"opcode":0,"flags":"0","queries":[{"rrname":"apt.example.com","rrtype":"A"}]}}`,
 		`{"timestamp":"2014-12-06T10:03:55.126499+0900","flow_id":1,"event_type":"dns","src_ip":"192.168.100.5","src_port":47197,"dest_ip":"10.0.0.53","dest_port":53,"proto":"UDP","ip_v":4,"dns":{"version":3,"type":"response","id":4711,"opcode":0,"flags":"8580","qr":true,"aa":true,"rd":true,"ra":true,"rcode":"NOERROR","queries":[{"rrname":"apt.example.com","rrtype":"A"}],"answers":[{"rrname":"apt.example.com","rrtype":"CNAME","ttl":60,"rdata":"x.example.com"},{"rrname":"x.example.com","rrtype":"A","ttl":30,"rdata":"192.0.2.7"}]}}`,
 		`{"timestamp":"1970-01-01T09:00:00.000000+0900","flow_id":1,"event_type":"http","src_ip":"192.168.1.10","src_port":40000,"dest_ip":"113.1.2.3","dest_port":80,"proto":"TCP","ip_v":4,"http":{"hostname":"apt.example.com","url":"/xxx/apt.zip","http_content_type":"application/zip-compressed","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":74519}}`,
-		`{"timestamp":"2014-12-06T09:11:15.950000+0900","flow_id":1,"event_type":"tls","src_ip":"192.168.100.5","src_port":58461,"dest_ip":"23.23.1.2","dest_port":443,"proto":"TCP","ip_v":4,"tls":{"subject":"CN=www.example.com","issuerdn":"CN=R3,O=Example","serial":"0A:1B:2C","fingerprint":"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00","notbefore":"2014-01-01T00:00:00","notafter":"2015-01-01T00:00:00","subjectaltname":["www.example.com"],"sni":"www.example.com","version":"TLS 1.2","ja3":{"hash":"6734f37431670b3ab4292b8f60f29984","string":"771,4865-49199,0-16,29,0"},"ja3s":{"hash":"b653c251b0ee54c3088fe7bb3d997859","string":"771,49199,16"},"ja4":"t13d0202h2_0123456789ab_0123456789ab","client_alpns":["h2","http/1.1"],"server_alpns":["h2"],"client_handshake":{"version":"TLS 1.3","ciphers":[4865,49199],"exts":[0,16],"sig_algs":[1027]},"server_handshake":{"version":"TLS 1.2","cipher":49199,"exts":[16]}}}`,
+		`{"timestamp":"2014-12-06T09:11:15.950000+0900","flow_id":1,"event_type":"tls","src_ip":"192.168.100.5","src_port":58461,"dest_ip":"23.23.1.2","dest_port":443,"proto":"TCP","ip_v":4,"tls":{"subject":"CN=www.example.com","issuerdn":"O=Example, CN=R3","serial":"0A:1B:2C","fingerprint":"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00","notbefore":"2014-01-01T00:00:00","notafter":"2015-01-01T00:00:00","subjectaltname":["www.example.com"],"sni":"www.example.com","version":"TLS 1.2","ja3":{"hash":"6734f37431670b3ab4292b8f60f29984","string":"771,4865-49199,0-16,29,0"},"ja3s":{"hash":"b653c251b0ee54c3088fe7bb3d997859","string":"771,49199,16"},"ja4":"t13d0202h2_0123456789ab_0123456789ab","client_alpns":["h2","http/1.1"],"server_alpns":["h2"],"client_handshake":{"version":"TLS 1.3","ciphers":[4865,49199],"exts":[0,16],"sig_algs":[1027]},"server_handshake":{"version":"TLS 1.2","cipher":49199,"exts":[16]}}}`,
 		`{"timestamp":"2014-12-06T09:11:15.990000+0900","flow_id":1,"event_type":"smtp","src_ip":"192.168.100.5","src_port":40000,"dest_ip":"192.0.2.25","dest_port":25,"proto":"TCP","ip_v":4,"tx_id":0,"smtp":{"helo":"pc5","mail_from":"<a@example.jp>","rcpt_to":["<b@example.com>","<c@example.com>"]},"email":{"status":"PARSE_DONE","from":"Aiko Mori <a@example.jp>","to":["b@example.com","C, D <c@example.com>"],"subject":"見積 | a=b","date":"Sat, 6 Dec 2014 09:11:15 +0900","message_id":"<1@pc5>","x_mailer":"Mailer 1.0","received":["from pc5 ([192.0.2.9]) by mx"],"url":["http://e.example/"],"attachment":["見積.zip"]}}`,
 		`{"timestamp":"2014-12-06T09:11:15.970000+0900","flow_id":1,"event_type":"fileinfo","src_ip":"23.23.1.2","src_port":80,"dest_ip":"192.168.100.5","dest_port":58461,"proto":"TCP","ip_v":4,"app_proto":"http","http":{"hostname":"www.example.com","url":"http://www.example.com/a.exe"},"fileinfo":{"filename":"a.exe","magic":"pe","gaps":false,"state":"CLOSED","md5":"d41d8cd98f00b204e9800998ecf8427e","sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709","sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","stored":false,"size":4096,"tx_id":1}}`,
 		`{"timestamp":"2014-12-06T10:03:55.123999+0900","flow_id":1,"event_type":"dhcp","src_ip":"0.0.0.0","src_port":68,"dest_ip":"255.255.255.255","dest_port":67,"proto":"UDP","ip_v":4,"dhcp":{"type":"reply","id":3735928559,"client_mac":"02:00:00:00:00:05","assigned_ip":"192.168.100.5","dhcp_type":"ack","subnet_mask":"255.255.255.0","routers":["192.168.100.1"],"lease_time":3600}}`,
@@ -82,12 +82,60 @@ func TestEVERecordData(t *testing.T) {
 		{"SOA", `\# 3 010203`, `"rdata":"\\# 3 010203"`},
 		{"SRV", "1 2 389 dc.a.", `"srv":{"priority":1,"weight":2,"port":389,"name":"dc.a."}`},
 		{"SRV", "1 2 99999999999 dc.a.", `"rdata":"1 2 99999999999 dc.a."`},
-		{"SSHFP", "2 1 A6B9", `"sshfp":{"algo":2,"type":1,"fingerprint":"A6B9"}`},
+		{"SSHFP", "2 1 A6B9", `"sshfp":{"algo":2,"type":1,"fingerprint":"a6:b9"}`},
+		{"SSHFP", "2 1 A6xy", `"rdata":"2 1 A6xy"`},
+		{"TXT", "", `"rdata":""`},
 		{"TXT", `v=spf1 "-all"`, `"rdata":"v=spf1 \"-all\""`},
 	} {
 		r := dnsAnswer(t, func(r *records.DNS) { r.Answers = []records.Answer{{Name: "a", Type: c.typ, TTL: 1, Data: c.data}} })
 		if line := lineOf(t, newEVE(Env{}), r); !strings.Contains(line, `"ttl":1,`+c.want+`}]`) {
 			t.Errorf("%s %s: %s", c.typ, c.data, line)
+		}
+	}
+}
+
+func TestEVETexts(t *testing.T) {
+	r := dnsAnswer(t, func(r *records.DNS) {
+		r.Answers = []records.Answer{{Name: "a", Type: "TXT", TTL: 1, Data: "x ", Texts: "x\x00"}}
+	})
+	want := `"answers":[{"rrname":"a","rrtype":"TXT","ttl":1,"rdata":"x"},{"rrname":"a","rrtype":"TXT","ttl":1,"rdata":""}]`
+	if line := lineOf(t, newEVE(Env{}), r); !strings.Contains(line, want) {
+		t.Errorf("got %s", line)
+	}
+	r.Protocol = "llmnr"
+	want = `"queries":[{"rrname":"apt.example.com","rrtype":"a"}],"answers":[{"rrname":"a","rrtype":"txt","ttl":1,"txt":["x",""]}]`
+	if line := lineOf(t, newEVE(Env{}), r); !strings.Contains(line, want) {
+		t.Errorf("got %s", line)
+	}
+}
+
+func TestEVENames(t *testing.T) {
+	for in, want := range map[string]string{
+		`CN=R3,O=Let's Encrypt,C=US`: `C=US, O=Let's Encrypt, CN=R3`,
+		`CN=a,O=Qualys\, Inc.`:       `O=Qualys, Inc., CN=a`,
+		`CN=a\\,O="\`:                `O=\", CN=a\\`,
+		`O=\é,`:                      `, O=é`,
+	} {
+		f := &eve{}
+		f.name("n", in)
+		if got := string(f.b); !strings.HasSuffix(got, `"n":"`+want+`"`) {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestEVEFileName(t *testing.T) {
+	for _, c := range []struct {
+		r    records.File
+		want string
+	}{
+		{records.File{Source: "http", URL: "http://h/a/b.exe?x=1", Name: "b.exe", NameFrom: "url"}, "/a/b.exe"},
+		{records.File{Source: "http", URL: "http://h/a/b.exe", Name: "c.exe", NameFrom: "disposition"}, "c.exe"},
+		{records.File{Source: "http", URL: "http://h"}, "/"},
+		{records.File{Source: "ftp", URL: "ftp://h/p/q", Name: "q", NameFrom: "path", Path: "/p/q"}, "q"},
+	} {
+		if got := eveFileName(&c.r); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.r, got, c.want)
 		}
 	}
 }

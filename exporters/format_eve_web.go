@@ -3,6 +3,7 @@ package exporters
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"kagami/records"
 )
@@ -174,8 +175,8 @@ func (f *eve) certificate(c *records.Certificate) {
 	if c == nil {
 		return
 	}
-	f.str("subject", c.Subject)
-	f.str("issuerdn", c.Issuer)
+	f.name("subject", c.Subject)
+	f.name("issuerdn", c.Issuer)
 	f.serial(c.Serial)
 	f.key("fingerprint")
 	f.b = append(f.b, '"')
@@ -186,23 +187,75 @@ func (f *eve) certificate(c *records.Certificate) {
 	f.strs("subjectaltname", c.Names)
 }
 
-// serial writes a serial number with colons between its octets.
+// name writes a distinguished name as Suricata does: in the certificate's own
+// order, with a blank behind the commas and without escapes.
+func (f *eve) name(key, s string) {
+	if s == "" {
+		return
+	}
+	f.key(key)
+	f.b = append(f.b, '"')
+	for end := len(s); ; {
+		start := lastComma(s[:end]) + 1
+		for part := s[start:end]; part != ""; {
+			text, rest, escaped := strings.Cut(part, `\`)
+			f.b = appendJSONText(f.b, text)
+			if escaped && rest != "" {
+				_, n := utf8.DecodeRuneInString(rest)
+				f.b = appendJSONText(f.b, rest[:n])
+				rest = rest[n:]
+			}
+			part = rest
+		}
+		if start == 0 {
+			break
+		}
+		f.b = append(f.b, ", "...)
+		end = start - 1
+	}
+	f.b = append(f.b, '"')
+}
+
+// lastComma is the place of the last comma that is not escaped, -1 if there is none.
+func lastComma(s string) int {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] != ',' {
+			continue
+		}
+		escapes := i - len(strings.TrimRight(s[:i], `\`))
+		if escapes%2 == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// serial writes a serial number as it is encoded, with colons between its octets.
 func (f *eve) serial(s string) {
 	if s == "" || !hexChars.all(s) {
 		return
 	}
 	f.key("serial")
 	f.b = append(f.b, '"')
+	if len(s)%2 == 0 && s[0] >= '8' { // positive: the sign octet stands before
+		f.b = append(f.b, "00:"...)
+	}
+	f.b = appendColons(f.b, s)
+	f.b = append(f.b, '"')
+}
+
+// appendColons appends hexadecimal digits with colons between the octets.
+func appendColons(dst []byte, s string) []byte {
 	if len(s)%2 != 0 {
-		f.b = append(f.b, '0')
+		dst = append(dst, '0')
 	}
 	for i := range len(s) {
 		if i > 0 && (len(s)-i)%2 == 0 {
-			f.b = append(f.b, ':')
+			dst = append(dst, ':')
 		}
-		f.b = append(f.b, s[i])
+		dst = append(dst, s[i])
 	}
-	f.b = append(f.b, '"')
+	return dst
 }
 
 var hexChars = charsOf("0123456789abcdefABCDEF")
@@ -233,6 +286,9 @@ func eveTLSVersion(v string) string {
 		return "SSLv2"
 	case "ssl3":
 		return "SSLv3"
+	}
+	if n, ok := strings.CutPrefix(v, "1.3-draft"); ok {
+		return "TLS 1.3 draft-" + n
 	}
 	return v
 }

@@ -105,7 +105,11 @@ func writeFiles(z *zeekRow, rec records.Record, _ int) {
 	z.fuid(r.ID)
 	z.uid(m.UID)
 	z.endpoints(m)
-	z.upper(r.Source)
+	if r.Source == "ftp" {
+		z.word("FTP_DATA")
+	} else {
+		z.upper(r.Source)
+	}
 	z.count(uint64(max(r.Depth, 0)))
 	z.analyzers(r)
 	z.str(r.MIME)

@@ -242,10 +242,14 @@ func (z *zeekRow) answers(section []records.Answer) {
 		switch a.Type {
 		case "TXT", "SPF":
 			z.quote()
-			z.b = append(append(z.b, a.Type...), ' ')
-			z.b = strconv.AppendInt(z.b, int64(len(a.Data)), 10)
-			z.b = append(z.b, ' ')
-			z.part(a.Data, true)
+			between := ""
+			for s := range a.Strings() {
+				z.b = append(append(append(z.b, between...), a.Type...), ' ')
+				between = " "
+				z.b = strconv.AppendInt(z.b, int64(len(s)), 10)
+				z.b = append(z.b, ' ')
+				z.part(s, true)
+			}
 			z.quote()
 		case "MX", "SRV":
 			z.text(a.Data[strings.LastIndexByte(a.Data, ' ')+1:], true)

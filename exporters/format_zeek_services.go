@@ -83,7 +83,11 @@ func writeFTP(z *zeekRow, rec records.Record, _ int) {
 	r := rec.(*records.FTP)
 	m := r.Meta()
 	z.id(m, r.Start)
-	z.str(r.User)
+	if r.User != "" {
+		z.str(r.User)
+	} else {
+		z.word("<unknown>")
+	}
 	z.unset(1) // password: never kept
 	z.str(r.Command)
 	if r.URL != "" {

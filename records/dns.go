@@ -1,8 +1,10 @@
 package records
 
 import (
+	"iter"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // DNS is one DNS message: a query when it was seen, and a response with the
@@ -78,11 +80,11 @@ type Answer struct {
 }
 
 // Strings are the character-strings of a TXT or SPF record.
-func (a *Answer) Strings() []string {
+func (a *Answer) Strings() iter.Seq[string] {
 	if a.Texts == "" {
-		return []string{a.Data}
+		return strings.SplitSeq(a.Data, "\x00")
 	}
-	return strings.Split(a.Texts, "\x00")
+	return strings.SplitSeq(a.Texts, "\x00")
 }
 
 // OpcodeNo is the opcode's number.

@@ -32,6 +32,9 @@ type runCmd struct {
 // when nothing changed, files are reopened (log rotation); when something did,
 // the pipeline is flushed and started anew with it.
 func (r *runCmd) Run(ctx context.Context) error {
+	if err := checkFiles(); err != nil {
+		return err
+	}
 	c, err := r.configure()
 	if err != nil {
 		return err

@@ -217,6 +217,11 @@ func (p *pipeline) limitMemory(exports int, live bool) {
 	if c.Output.MemoryMiB > 0 {
 		limit = int64(c.Output.MemoryMiB) << 20
 	}
+	if most := memoryCap("/"); most > 0 && limit > most-most/8 { // the rest is code, the kernel's tables and its cache
+		limit = most - most/8
+		p.log.Warn("the control group has less memory than the plan: garbage is collected more often, and a flood may end the process; lower sensor.max_flows",
+			"group_mib", most>>20, "heap_limit_mib", limit>>20)
+	}
 	debug.SetMemoryLimit(limit)
 	debug.SetGCPercent(gcPercent)
 	level, rings := slog.LevelDebug, int64(0)

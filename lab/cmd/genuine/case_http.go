@@ -49,14 +49,14 @@ func httpPlay(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	for _, args := range [][]string{
+	for i, args := range [][]string{
 		{at + "/index.html", at + "/style.css", at + "/nothing.html", "-o", "/dev/null", "-o", "/dev/null"}, // one connection
 		{at + "/index.html", "--compressed", "-A", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Lab/1.0", "-e", "http://search.example/?q=lab"},
 		{at + "/app/br", "--compressed"}, {at + "/app/gzip", "--compressed"}, {at + "/app/chunked"},
 		{at + "/report.pdf", "-r", "100-199"}, {at + "/report.pdf", "-r", "0-9,20-29"},
 		{at + "/report.pdf", "-I"}, {at + "/report.pdf", "-z", "Mon, 01 Jan 2046 00:00:00 GMT"}, {at + "/old/page", "-L"},
 		{at + "/app/form", "-d", "name=taro&pass=x"}, {at + "/app/put", "-T", schedule, "-H", "Expect: 100-continue"},
-		{at + "/app/stream", "-T", "-", "-X", "POST", "-T", schedule, "-H", "Transfer-Encoding: chunked", "-H", "Content-Type: text/plain"},
+		{at + "/app/stream", "-X", "POST", "-T", schedule, "-H", "Transfer-Encoding: chunked", "-H", "Content-Type: text/plain"},
 		{at + "/app/upload", "-F", "title=予定", "-F", "file=@" + schedule + ";filename=予定表.txt;type=text/plain", "-F", "file=@" + tool + ";filename=tool.exe"},
 		{at + "/private/plan.txt"}, {at + "/private/plan.txt", "-u", "hanako:wrong"}, {at + "/private/plan.txt", "-u", "hanako:lab-pass-2"},
 		{at + "/app/digest", "--digest", "-u", "ichiro:lab-pass-3"}, {at + "/app/api", "-H", "Authorization: Bearer lab-token"},
@@ -65,6 +65,11 @@ func httpPlay(ctx context.Context, s *stage) error {
 	} {
 		if err := s.curl(ctx, 0, args...); err != nil {
 			return err
+		}
+		if i == 1 { // the rest needs no questions
+			if err := s.names("10.4.0.80 portal.corp.example"); err != nil {
+				return err
+			}
 		}
 	}
 	return httpOctets(ctx)

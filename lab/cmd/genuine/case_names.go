@@ -124,6 +124,7 @@ func (s *stage) multicast(ctx context.Context) error {
 			return err
 		}
 	}
+	time.Sleep(time.Second) // what was just said is not said again (RFC 6762 section 6)
 	return ask("10.4.0.10:5353", group, "Copier-3F.local.", dns.TypeA)
 }
 

@@ -49,7 +49,6 @@ header_checks = regexp:DIR/postfix/header_checks
 // headerChecks has cleanup log the fields that Kagami's mail.log has.
 const headerChecks = "/^(From|To|Subject|Content-Type|Content-Disposition):/ WARN\n"
 
-
 const masterCF = `smtp inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
