@@ -193,11 +193,13 @@ const (
 func mysqlLength(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 func matchMySQL(b []byte) sensor.Match {
-	if len(b) < mysqlHeader+1 {
-		return sensor.Maybe
+	for i, c := range b[:min(len(b), mysqlHeader+1)] {
+		if i == 0 && c < 45 || i > 0 && i < mysqlHeader && c != 0 || i == mysqlHeader && c != 10 {
+			return sensor.No
+		}
 	}
-	if n := mysqlLength(b); n < 45 || n > 255 || b[3] != 0 || b[4] != 10 {
-		return sensor.No
+	if len(b) <= mysqlHeader {
+		return sensor.Maybe
 	}
 	for i, c := range b[mysqlHeader+1:] {
 		switch {

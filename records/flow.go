@@ -15,6 +15,7 @@ type Flow struct {
 	Reason     string // why: answered, refused, unanswered, no answer expected
 	EndReason  string // why the record was written: "fin", "rst", "timeout", "eviction", "end of capture", "clock step"
 	Shunted    bool   // part of it was counted in the kernel and not looked into
+	GivenUp    bool   // it was not decoded to its end: all flows together kept too much (sensor.max_kept)
 	ICMPType   uint8  // of the originator's first message
 	ICMPCode   uint8
 }
@@ -62,6 +63,7 @@ func (r *Flow) AppendFields(dst []Field) []Field {
 	}
 	f.Str("kagami.firewall.action", r.Action)
 	f.Str("kagami.firewall.reason", r.Reason)
+	f.Flag("kagami.conn.given_up", r.GivenUp)
 	f.Str("kagami.conn.history", r.History)
 	f.Str("kagami.conn.state", r.ConnState)
 	f.Flag("kagami.conn.shunted", r.Shunted)

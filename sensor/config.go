@@ -11,6 +11,7 @@ type Config struct {
 	MaxFlows    int      `toml:"max_flows"`     // flows in the tables of all workers together
 	MaxHeld     int      `toml:"max_held"`      // octets of TCP payload held back for reordering, all workers together
 	MaxHeldFlow int      `toml:"max_held_flow"` // the same for one direction of one flow
+	MaxKept     int      `toml:"max_kept"`      // octets that decoders keep of what is not complete, all workers together
 	Decode      bool     `toml:"decode"`        // false: flows only, no protocol is decoded
 	Dedup       bool     `toml:"dedup"`         // leave out packets that the mirror port delivers twice
 	Cutoff      int      `toml:"-"`             // octets of payload of a direction after which the store gets only the headers of an encrypted flow, 0 = never
@@ -33,7 +34,7 @@ type Timeouts struct {
 // DefaultConfig suits a small office on a 1 GB box.
 func DefaultConfig() Config {
 	return Config{
-		MaxFlows: 30000, MaxHeld: 4 << 20, MaxHeldFlow: 1 << 20, Decode: true, Dedup: true,
+		MaxFlows: 30000, MaxHeld: 4 << 20, MaxHeldFlow: 1 << 20, MaxKept: 16 << 20, Decode: true, Dedup: true,
 		Timeouts: Timeouts{
 			Established: 10 * time.Minute, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
 			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,
@@ -51,6 +52,7 @@ func (c *Config) Validate() (errs []error) {
 	check("max_flows", c.MaxFlows, 64, 1<<24)
 	check("max_held", c.MaxHeld, 64<<10, 1<<30)
 	check("max_held_flow", c.MaxHeldFlow, 4<<10, 1<<30)
+	check("max_kept", c.MaxKept, 64<<10, 1<<30)
 	t := &c.Timeouts
 	for _, d := range []struct {
 		key string
@@ -66,8 +68,8 @@ func (c *Config) Validate() (errs []error) {
 
 // Memory is an estimate in octets of what the limits allow.
 func (c *Config) Memory() int64 {
-	const perFlow = 1100 // a Flow and its bucket; decoders' state comes and goes
-	return int64(c.MaxFlows)*perFlow + int64(c.MaxHeld)
+	const perFlow = 1100 // a Flow and its bucket, and what recognises its protocol
+	return int64(c.MaxFlows)*perFlow + int64(c.MaxHeld) + int64(c.MaxKept)
 }
 
 func (c *Config) compile() {

@@ -75,6 +75,9 @@ func (w *Worker) end(f *Flow, at int64, why End) {
 	if why == EndTimeout && f.class == tcpClosed {
 		why = f.closedBy()
 	}
+	if f.keeping.bytes > 0 {
+		w.keepers.set(f, 0)
+	}
 	w.stats.Ended[why]++
 	w.emit(w.record(f, why))
 	w.table.remove(f)
@@ -133,7 +136,7 @@ func (w *Worker) record(f *Flow, why End) *records.Flow {
 	r.ICMPType, r.ICMPCode = f.icmpType, f.icmpCode
 	r.Action, r.Reason = f.verdict(r.ConnState)
 	r.EndReason = why.String()
-	r.Shunted = f.shunt != nil
+	r.Shunted, r.GivenUp = f.shunt != nil, f.givenUp
 	return r
 }
 

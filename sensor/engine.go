@@ -78,6 +78,10 @@ func (e *Engine) Stats() WorkerStats {
 	return sum
 }
 
+// outRoom is how many records a worker gathers before it hands them over, though
+// its batch is not at the end: a frame may make hundreds.
+const outRoom = 1024
+
 // take ends a worker's batch: it sweeps, publishes the counters and returns the
 // records written and the mark they reach to.
 func (e *Engine) take(i int, clock int64, epoch uint32) ([]records.Record, mark) {
@@ -135,6 +139,10 @@ func (e *Engine) readAlone(ctx context.Context, src Source) error {
 		clock, epoch := e.stamp(&b)
 		for i := range b.Frames {
 			e.workers[0].frame(&b.Frames[i])
+			if w := e.workers[0]; len(w.out) >= outRoom {
+				rs, to := e.take(0, w.clock, w.epoch)
+				e.merger.add(0, rs, to)
+			}
 		}
 		rs, to := e.take(0, clock, epoch)
 		e.merger.add(0, rs, to)
@@ -207,6 +215,10 @@ func (e *Engine) live(ctx context.Context, i int, src Source, results chan<- res
 		for j := range b.Frames {
 			clock.Stamp(&b.Frames[j])
 			w.frame(&b.Frames[j])
+			if len(w.out) >= outRoom {
+				rs, to := e.take(i, w.clock, w.epoch)
+				results <- result{i, rs, to}
+			}
 		}
 		now, epoch := clock.Tick(b.Now)
 		rs, to := e.take(i, now, epoch)

@@ -38,23 +38,30 @@ type announcement struct {
 // decoder that decode makes reads it. The announcement serves one connection and
 // is void after a minute.
 func (f *Flow) Expect(side packet.Side, port uint16, decode func() Decoder) {
-	f.worker.expected.add(announced{f.Key.A, f.Key.B, side, port}, f.clock, decode)
+	w := f.worker
+	if w.expected.add(announced{f.Key.A, f.Key.B, side, port}, f.clock, decode) {
+		w.stats.Forgotten++
+	}
 }
 
-func (e *expected) add(k announced, now int64, decode func() Decoder) {
+// add waits for a connection. It tells whether another one, still due, was forgotten
+// for it.
+func (e *expected) add(k announced, now int64, decode func() Decoder) (forgot bool) {
 	if e.of == nil {
 		e.of = make(map[announced]announcement)
 	}
 	if old, ok := e.of[k]; ok {
 		e.of[k] = announcement{now + expectedFor, old.slot, decode}
-		return
+		return false
 	}
 	if old, ok := e.of[e.order[e.next]]; ok && old.slot == e.next {
 		delete(e.of, e.order[e.next])
+		forgot = now <= old.until
 	}
 	e.order[e.next] = k
 	e.of[k] = announcement{now + expectedFor, e.next, decode}
 	e.next = (e.next + 1) % maxExpected
+	return forgot
 }
 
 // take is the decoder of a flow that begins now, if it was announced.

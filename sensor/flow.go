@@ -42,6 +42,7 @@ type flags struct {
 	unreachable bool // an ICMP error said that the server's port is closed
 	truncated   bool
 	flipped     bool
+	givenUp     bool // its decoder was closed early: decoders kept too much
 }
 
 // Meta returns the header of the flow's next record: call it once per record,
@@ -118,7 +119,8 @@ type flowState struct {
 	histLen    uint8
 	history    [maxHistory]byte
 
-	waiting     Decoder  // said Enough: to be closed with the flow
+	waiting     Decoder // said Enough: to be closed with the flow
+	keeping     keeping
 	shunt       *shunted // not nil: the kernel counts its packets
 	unshuntable bool
 	sealed      bool   // what its decoder does not read any more is encrypted

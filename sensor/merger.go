@@ -11,6 +11,10 @@ import (
 // say does not depend on batches.
 const tickEvery = 1e9 // nanoseconds of logical time
 
+// batchRoom is how many records are handed on at a time: one frame may make
+// hundreds, and what is formatted need not be kept.
+const batchRoom = 1024
+
 // mark is a moment of a worker's progress: it will not write a record that
 // comes before it.
 type mark struct {
@@ -27,6 +31,7 @@ func (m mark) less(o mark) bool {
 type merger struct {
 	marks     []mark
 	pending   []records.Record
+	low       mark  // everything before it was released
 	stage     Stage // nil: records go straight to the detectors
 	epoch     uint32
 	detectors []Detector
@@ -67,7 +72,10 @@ func (m *merger) add(worker int, rs []records.Record, to mark) {
 		m.release(at)
 		m.batch = append(m.batch, m.reporter.report(at, m.window.all))
 	}
-	m.release(low)
+	if m.low.less(low) { // else all that is new comes later
+		m.release(low)
+		m.low = low
+	}
 	m.flush()
 }
 
@@ -113,6 +121,9 @@ func (m *merger) observe(r records.Record) {
 	meta := r.Meta()
 	m.last = meta
 	m.alerts = 0
+	if len(m.batch) >= batchRoom {
+		m.flush()
+	}
 	if grid := (mark{meta.Epoch, meta.At - meta.At%tickEvery}); m.tick.less(grid) {
 		m.tick = grid
 		for _, d := range m.detectors {

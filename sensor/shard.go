@@ -114,6 +114,10 @@ func (e *Engine) work(i int, queue <-chan *shared, free chan<- *shared, results 
 		for j := range b.Frames {
 			if f := &b.Frames[j]; f.Shard == uint32(i) {
 				w.frame(f)
+				if len(w.out) >= outRoom {
+					rs, to := e.take(i, w.clock, w.epoch)
+					results <- result{i, rs, to}
+				}
 			}
 		}
 		clock, epoch := b.clock, b.epoch

@@ -14,9 +14,12 @@ const (
 	// openWait is how long a hole is left open that the receiver may still be
 	// waiting for.
 	openWait = 10 * 1e9
-	// segmentRoom is the size of a pooled segment; longer ones are allocated.
-	segmentRoom = 2048
+	// segmentCost is what a segment takes besides its octets.
+	segmentCost = 64
 )
+
+// segmentRooms are the sizes of pooled segments; longer ones are allocated.
+var segmentRooms = [...]int{512, 2048}
 
 // segment is payload that cannot be delivered yet.
 type segment struct {
@@ -33,36 +36,48 @@ type segment struct {
 type stream struct {
 	next   uint64   // position that is delivered next
 	held   *segment // sorted by position
-	bytes  int      // octets held
+	last   *segment // of them
+	bytes  int      // octets of memory that they take
 	holeAt int64    // capture time when the hole at next was noticed, 0 = none
 }
 
 // segments is a worker's store of held segments; all workers' together are
-// bounded in octets.
+// bounded by the memory they take: a segment of one octet takes hundreds.
 type segments struct {
-	free  *segment
+	free  [len(segmentRooms)]*segment
 	bytes *atomic.Int64
 	limit int64
 }
 
 func (m *segments) take(data []byte, cut int) *segment {
-	s := m.free
-	if s == nil || len(data) > segmentRoom {
-		s = &segment{data: make([]byte, 0, max(segmentRoom, len(data)))}
-	} else {
-		m.free = s.next
+	room := len(data)
+	var s *segment
+	for i, n := range segmentRooms {
+		if room <= n {
+			if room, s = n, m.free[i]; s != nil {
+				m.free[i] = s.next
+			}
+			break
+		}
+	}
+	if s == nil {
+		s = &segment{data: make([]byte, 0, room)}
 	}
 	s.data, s.cut, s.next = append(s.data[:0], data...), cut, nil
-	m.bytes.Add(int64(len(data)))
+	m.bytes.Add(int64(s.memory()))
 	return s
 }
 
 func (m *segments) put(s *segment) {
-	m.bytes.Add(-int64(len(s.data)))
-	if cap(s.data) == segmentRoom {
-		s.next, m.free = m.free, s
+	m.bytes.Add(-int64(s.memory()))
+	for i, n := range segmentRooms {
+		if cap(s.data) == n {
+			s.next, m.free[i] = m.free[i], s
+		}
 	}
 }
+
+func (s *segment) memory() int { return cap(s.data) + segmentCost }
 
 // segment takes a packet's payload at pos.
 func (w *Worker) segment(f *Flow, p *packet.Packet, pos int64) {
@@ -118,11 +133,16 @@ func (d *direction) goal() uint64 {
 func (w *Worker) hold(f *Flow, side packet.Side, s *segment) {
 	st := &f.dir[side].stream
 	at := &st.held
+	if st.held != nil && st.last.pos <= s.pos { // most come in order
+		at = &st.last.next
+	}
 	for *at != nil && (*at).pos <= s.pos {
 		at = &(*at).next
 	}
-	s.next, *at = *at, s
-	st.bytes += len(s.data)
+	if s.next, *at = *at, s; s.next == nil {
+		st.last = s
+	}
+	st.bytes += s.memory()
 	for f.decoder != nil && st.bytes > 0 && (st.bytes > w.config.MaxHeldFlow || w.segments.bytes.Load() > w.segments.limit) {
 		w.stats.HeldOverflow++
 		w.giveUp(f)
@@ -181,8 +201,10 @@ func (w *Worker) drain(f *Flow, side packet.Side) (moved bool) {
 func (w *Worker) release(f *Flow, side packet.Side) {
 	st := &f.dir[side].stream
 	s := st.held
-	st.held = s.next
-	st.bytes -= len(s.data)
+	if st.held = s.next; st.held == nil {
+		st.last = nil
+	}
+	st.bytes -= s.memory()
 	now := f.Now
 	f.Now = s.time
 	back := st.next - s.pos

@@ -22,6 +22,7 @@ type Worker struct {
 	table     table
 	fragments packet.Reassembler
 	segments  segments
+	keepers   keepers
 	expected  expected
 	emit      Emit
 	out       []records.Record // written since the last take
@@ -51,6 +52,8 @@ type WorkerStats struct {
 	CutBytes     uint64 // octets of payload that it did not get
 	Duplicates   uint64 // packets that the mirror port delivered before
 	HeldOverflow uint64 // times a hole was given up because too much was held
+	GivenUp      uint64 // flows that are not decoded to their end because decoders kept too much
+	Forgotten    uint64 // announced connections that were forgotten for newer ones
 	Records      uint64
 	Fragments    packet.ReassemblyStats
 }
@@ -73,18 +76,21 @@ func (s *WorkerStats) add(o *WorkerStats) {
 	s.Duplicates += o.Duplicates
 	s.Shunted += o.Shunted
 	s.HeldOverflow += o.HeldOverflow
+	s.GivenUp += o.GivenUp
+	s.Forgotten += o.Forgotten
 	s.Records += o.Records
 	s.Fragments.Add(&o.Fragments)
 }
 
-// room is what all workers share of the limits: how many flows and held octets
-// there are. It is touched when a flow begins or ends and when a segment is held
-// back, not by every packet.
-type room struct{ flows, held atomic.Int64 }
+// room is what all workers share of the limits: how many flows, held octets and
+// octets kept by decoders there are. It is touched when a flow begins or ends, when
+// a segment is held back and when a decoder keeps more or less, not by every packet.
+type room struct{ flows, held, kept atomic.Int64 }
 
 func newWorker(c *Config, r *room, n *Networks, protocols []Protocol, store Store) *Worker {
 	w := &Worker{config: c, networks: n, store: store, table: newTable(c.MaxFlows, &r.flows)}
 	w.segments = segments{limit: int64(c.MaxHeld), bytes: &r.held}
+	w.keepers = keepers{limit: int64(c.MaxKept), bytes: &r.kept}
 	for _, p := range protocols {
 		if p.Transport == packet.ProtoTCP {
 			w.tcp = append(w.tcp, p)
@@ -181,6 +187,9 @@ func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 		w.icmpError(p)
 	}
 	w.table.touch(f, f.timeoutClass(), fr.Clock)
+	if f.decoder != nil || f.keeping.bytes > 0 {
+		w.weigh(f)
+	}
 	if w.shuntable(f) {
 		w.shuntFlow(f)
 	}

@@ -61,6 +61,8 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	counter(st.Gaps, desc("stream_gaps_total", "Holes in TCP streams given up while decoding."))
 	counter(st.GapBytes, desc("stream_gap_octets_total", "Octets in those holes."))
 	counter(st.HeldOverflow, desc("stream_held_overflow_total", "Times a hole was given up because too much was held back."))
+	counter(st.GivenUp, desc("decoding_given_up_total", "Flows that were not decoded to their end because decoders kept too much."))
+	counter(st.Forgotten, desc("announced_forgotten_total", "Connections that were announced (FTP's data) and forgotten for newer ones."))
 	f := &st.Fragments
 	fragments := desc("fragments_total", "IP fragments, and datagrams made of them or given up.", "what")
 	counter(f.Fragments, fragments, "fragments")

@@ -26,6 +26,9 @@ type readCmd struct {
 // evictions.
 const fileFlows = 1 << 18
 
+// fileKept is the same for the octets that decoders keep.
+const fileKept = 64 << 20
+
 // Run reads capture files through the pipeline.
 func (r *readCmd) Run(ctx context.Context) error {
 	c, err := r.load("")
@@ -50,6 +53,7 @@ func (r *readCmd) Run(ctx context.Context) error {
 		to = append(to, files(r.Out)...)
 	}
 	c.Sensor.MaxFlows = max(c.Sensor.MaxFlows, fileFlows)
+	c.Sensor.MaxKept = max(c.Sensor.MaxKept, fileKept)
 	log := newLogger(c.Log, os.Stderr)
 	src := capture.OpenFiles(paths, capture.FileOptions{Filter: fileFilter(expr), Frames: c.Capture.BatchFrames})
 	bar := newProgress(os.Stderr, r.Quiet)

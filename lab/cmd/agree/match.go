@@ -18,6 +18,9 @@ const (
 // opening ends what the expected value must begin with.
 const opening = "\x02"
 
+// longValue is a length in octets from which on Kagami may have cut a value.
+const longValue = 255
+
 // anything is equal to every value.
 const anything = "\x03"
 
@@ -128,7 +131,7 @@ func isLike(want, have string) bool {
 	if head, ok := strings.CutSuffix(have, opening); ok {
 		return strings.HasPrefix(want, head)
 	}
-	return have == anything || begins(want, have) || isAmong(want, have)
+	return have == anything || begins(want, have) || isAmong(want, have) || len(have) >= longValue && strings.HasPrefix(want, have)
 }
 
 // begins tells whether have is the beginning of a list that is longer.

@@ -46,6 +46,13 @@ func TestMatch(t *testing.T) {
 		{"no flow is any flow", []item{anywhere}, []item{asks(other, "GET", "/a")}, []string{"agree"}},
 		{"the first flow that there is", []item{either}, []item{asks(web, "GET", "/a")}, []string{"agree"}},
 		{"the beginning of a list that goes on", []item{asks(web, "1.2.3.4,1.2.3.5")}, []item{asks(web, "1.2.3.4"+more)}, []string{"agree"}},
+		{"one of several", []item{asks(web, "b c")}, []item{asks(web, "a"+divider+"b c"+among)}, []string{"agree"}},
+		{"none of several", []item{asks(web, "b", "/")}, []item{asks(web, "a"+divider+"b c"+among, "/")}, []string{"differ method"}},
+		{"the opening of a value", []item{asks(web, "IsHh")}, []item{asks(web, "IsH"+opening)}, []string{"agree"}},
+		{"another opening", []item{asks(web, "IxHh", "/")}, []item{asks(web, "IsH"+opening, "/")}, []string{"differ method"}},
+		{"whatever it is", []item{asks(web, "a")}, []item{asks(web, anything)}, []string{"agree"}},
+		{"a long value that was cut", []item{asks(web, strings.Repeat("a", 300))}, []item{asks(web, strings.Repeat("a", 255))}, []string{"agree"}},
+		{"a short one that was not", []item{asks(web, "aaa", "/")}, []item{asks(web, "aa", "/")}, []string{"differ method"}},
 		{"not the beginning of a word", []item{asks(web, "1.2.3.45", "/")}, []item{asks(web, "1.2.3.4"+more, "/")}, []string{"differ method"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,11 +90,10 @@ func (p pairing) String() string {
 }
 
 func TestHere(t *testing.T) {
-	udp := newFlow("udp", client, server)
-	quic := item{kind: kindTLS, flows: []flow{web, udp}}
-	got := []item{{kind: kindFlow, flows: []flow{udp}}}
-	some := here([]item{asks(web, "GET"), quic, {kind: kindFlow}}, got)
-	if len(some) != 2 || some[0].kind != kindDatagram || len(some[0].flows) != 1 || some[1].flows != nil {
+	line := item{kind: lineKind("ssl"), flows: []flow{web.anyTransport()}}
+	got := []item{{kind: lineKind("conn"), flows: []flow{newFlow("udp", client, server)}}}
+	some := here([]item{asks(other, "GET"), line, {kind: lineKind("x509")}}, got)
+	if len(some) != 2 || some[0].kind != "ssl.log" || some[1].flows != nil {
 		t.Errorf("got %+v", some)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // count.
 func zeekColumns(log string) []string {
 	columns := map[string]string{
-		"conn": "proto {}service orig_bytes resp_bytes conn_state missed_bytes history orig_pkts orig_ip_bytes " +
+		"conn": "id.orig_h id.orig_p proto {}service orig_bytes resp_bytes conn_state missed_bytes history orig_pkts orig_ip_bytes " +
 			"resp_pkts resp_ip_bytes ip_proto",
 		"dns": "proto trans_id rtt query qclass qclass_name qtype qtype_name rcode rcode_name AA TC RD RA Z answers TTLs rejected opcode opcode_name",
 		"http": "trans_depth method host uri referrer version user_agent origin request_body_len response_body_len status_code status_msg info_code " +
