@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED := 0
 BUILD := $(GO) build -trimpath -buildvcs=false -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: help build run test race bench bench-live fuzz generate check-generated lint live-test cross check corpus agree squid-twin clean
+.PHONY: help build run test race bench bench-live fuzz generate check-generated lint live-test cross check corpus agree squid-twin genuine-captures clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '%-16s %s\n' "$$t" "$$d"; done
@@ -33,7 +33,8 @@ LIVE_EXPORTS := {format="ecs", to="file://@/records.jsonl"}, \
 	{format="squid", to="file://@/access.log"}, \
 	{format="squid-combined", to="file://@/access-combined.log"}, \
 	{format="netscreen", to="file://@/traffic.log"}, \
-	{format="bind", to="file://@/queries.log"}
+	{format="bind", to="file://@/queries.log"}, \
+	{format="postfix", to="file://@/mail.log"}
 
 test: ## all tests that need no root
 	$(GO) test ./...
@@ -74,6 +75,10 @@ agree: build ## compare with tshark and others' results over the captures under 
 
 squid-twin: build ## access.log against the one that a real Squid writes of the same traffic; root, Debian's squid
 	$(GO) run ./lab/cmd/squidtwin -kagami bin/kagami
+
+genuine-captures: ## testdata/{dhcp,smtp,tls...} again, from Debian's servers and clients; CASES=smtp,ftp; root
+	$(GO) run ./lab/cmd/genuine -o testdata $(if $(CASES),-only '$(CASES)')
+	@echo 'then: go test ./cmd/kagami -run Cases -update, and read what it changes'
 
 generate: ## make testdata/office, and the eBPF programs (clang-14, llvm-strip-14), again
 	$(GO) generate ./bpf/

@@ -10,7 +10,10 @@
 // and Decoder in ntp.go with a test beside it, and add one line below.
 package decoders
 
-import "kagami/sensor"
+import (
+	"kagami/packet"
+	"kagami/sensor"
+)
 
 // All is every protocol that the sensor decodes, in the order in which a flow's
 // first octets are offered to them.
@@ -34,5 +37,7 @@ func All(c Config) []sensor.Protocol {
 		dhcpv6Protocol(),
 		ssdpProtocol(),
 		ntpProtocol(),
+		openvpnProtocol(packet.ProtoUDP),
+		openvpnProtocol(packet.ProtoTCP),
 	}, upgradeProtocols()...)
 }

@@ -161,11 +161,11 @@ func (o *dhcpOptions) read(b []byte) bool {
 		case len(b) < 2 || len(b) < 2+int(b[1]):
 			return false
 		}
-		data := b[2 : 2+int(b[1])]
+		data := b[2 : 2+int(b[1]) : 2+int(b[1])] // without room behind it: what is joined is a copy
 		if o[code] == nil {
 			o[code] = data
 		} else {
-			o[code] = append(o[code][:len(o[code]):len(o[code])], data...)
+			o[code] = append(o[code], data...)
 		}
 		b = b[2+len(data):]
 	}

@@ -189,6 +189,7 @@ func TestDHCPCutBySnapLength(t *testing.T) {
 }
 
 func FuzzDHCP(f *testing.F) {
+	addDatagrams(f, 67, 68)
 	f.Add(dhcpMessage(1, option(53, "\x01"), option(81, "\x04\x00\x00\x02pc\x00"), option(55, "\x01\x02")))
 	f.Add(dhcpMessage(2, option(53, "\x05"), option(52, "\x03"), option(82, "\x01\x01a"), option(119, "\x01a\xc0\x00"), option(6, "abcd")))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -161,6 +161,7 @@ func TestDHCPv6IsBounded(t *testing.T) {
 }
 
 func FuzzDHCPv6(f *testing.F) {
+	addDatagrams(f, 546, 547)
 	solicit := v6Message(1, v6Option(opt6ClientID, duidLLT), v6Option(opt6NA, "\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00"+v6Address("2001:db8::1")))
 	f.Add([]byte(solicit))
 	f.Add([]byte(v6Relay(12, 1, "2001:db8::1", v6Option(opt6Relayed, v6Relay(12, 0, "::", v6Option(opt6Relayed, solicit))))))

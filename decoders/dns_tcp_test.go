@@ -115,6 +115,10 @@ func TestDNSStreamMatch(t *testing.T) {
 
 // FuzzDNSStream: however a stream is cut, the records are the same.
 func FuzzDNSStream(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 53) {
+		f.Add(c.said(packet.FromA), uint64(i))
+		f.Add(c.said(packet.FromB), uint64(i))
+	}
 	q, a := packed(f, query("a.jp.", dns.TypeA)), packed(f, answered(f, "a.jp.", dns.TypeA, "a.jp. 1 IN A 192.0.2.1"))
 	f.Add(framedDNS(q, q, a), uint64(1))
 	f.Add(framedDNS(a, a)[:40], uint64(2))

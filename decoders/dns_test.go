@@ -311,6 +311,7 @@ func TestDNSPendingIsBounded(t *testing.T) {
 
 // The oracle: what miekg/dns reads of a message, this package reads too.
 func FuzzDNSMessage(f *testing.F) {
+	addDatagrams(f, 53, 5353, 5355)
 	f.Add(packed(f, query("www.example.jp.", dns.TypeHTTPS)))
 	f.Add(packed(f, answered(f, "a.jp.", dns.TypeANY, "a.jp. 1 IN A 192.0.2.1", "a.jp. 1 IN MX 1 b.jp.", `a.jp. 1 IN TXT "x" "y"`,
 		`a.jp. 1 IN HTTPS 1 . alpn="h2"`, "a.jp. 1 IN SOA a. b. 1 2 3 4 5", "a.jp. 1 IN RRSIG A 8 1 1 20260101000000 20250101000000 1 a.jp. AAAA")))

@@ -11,6 +11,10 @@ import (
 // length octet (RFC 1035 section 3.1).
 const maxNameOctets = 254
 
+// maxPointers is how many compression pointers of one name are followed: a name has
+// no more labels, and each pointer is there to reach one.
+const maxPointers = 127
+
 // appendName appends the domain name at off in BIND's presentation format,
 // compression followed (RFC 1035 section 4.1.4). next is the offset behind the
 // name. A pointer must leave what was read, so the walk ends: to before its
@@ -18,7 +22,7 @@ const maxNameOctets = 254
 // who hides names makes use of. If ok is false, what could be read is appended
 // nevertheless.
 func appendName(dst, msg []byte, off int) (out []byte, next int, ok bool) {
-	start, octets := len(dst), 0
+	start, octets, pointers := len(dst), 0, 0
 	low, high := off, off // what was read lies between
 	next = -1
 	for off < len(msg) {
@@ -51,7 +55,8 @@ func appendName(dst, msg []byte, off int) (out []byte, next int, ok bool) {
 			if next < 0 {
 				next = off + 2
 			}
-			if high = max(high, off+2); to >= low && to < high {
+			pointers++
+			if high = max(high, off+2); to >= low && to < high || pointers > maxPointers {
 				return dst, 0, false
 			}
 			off, low = to, min(low, to)

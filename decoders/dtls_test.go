@@ -252,6 +252,10 @@ func TestDTLSMatch(t *testing.T) {
 }
 
 func FuzzDTLS(f *testing.F) {
+	for _, c := range captured(f, packet.ProtoUDP, 4435) {
+		said := c.turns(5)
+		f.Add(said[0], said[1], said[2], said[3], said[4])
+	}
 	cc, sc := configs(f, tls.VersionTLS12)
 	said := asDTLS(shake(f, cc, sc), 200)
 	f.Add(said[0].b, said[1].b, said[2].b, said[3].b, said[4].b)

@@ -220,12 +220,16 @@ func (b *fileBody) freeHead() {
 	}
 }
 
+// formType is the media type of a posted form. It is not hashed: a short password
+// could be guessed from the hash.
+const formType = "application/x-www-form-urlencoded"
+
 // settleAs names the type of a file that begins with first, and decides what is
 // done with its octets.
 func (b *fileBody) settleAs(first []byte) {
 	b.settled = true
 	b.kind = magic(first)
-	if !b.files.config.Enable {
+	if !b.files.config.Enable || equalFold([]byte(b.of.Type), formType) {
 		b.void = true
 		return
 	}

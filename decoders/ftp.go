@@ -18,6 +18,7 @@ const (
 	oddFTPPending   = "too many commands without an answer"
 	oddFTPElsewhere = "data go to another address" // FTP bounce (RFC 2577), or a server behind address translation
 	oddFTPAddress   = "bad data address"
+	oddFTPLost      = "neither commands nor replies" // maxFTPLost
 )
 
 // ftpProtocol is FTP's control connection (RFC 959; RFC 2428 for IPv6, RFC 2228
@@ -94,8 +95,12 @@ func (d *ftpDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit se
 			d.reply(f, line)
 		}
 	}
+	over := d.lost > maxFTPLost
+	if over {
+		d.due = append(d.due, &records.FTP{Start: f.Now, User: d.session.user, Command: "?", Size: -1, Odd: oddFTPLost})
+	}
 	d.write(f, emit)
-	if d.lost > maxFTPLost {
+	if over {
 		return sensor.Done
 	}
 	return sensor.More

@@ -298,6 +298,9 @@ func TestFTPData(t *testing.T) {
 }
 
 func FuzzFTP(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 21) {
+		f.Add(c.said(packet.FromA), c.said(packet.FromB), uint16(i))
+	}
 	f.Add([]byte("USER u\r\nPASS p\r\nPORT 1,2,3,4,5,6\r\nREST 5\r\nRETR a\r\nAUTH TLS\r\n"), []byte("220 x\r\n331 x\r\n230-x\r\n230 y\r\n200 x\r\n350 x\r\n150 (5 bytes)\r\n226 x\r\n234 x\r\n"), uint16(3))
 	f.Add([]byte("PWD\r\nEPSV\r\nEPRT |1|1.2.3.4|5|\r\nSTOU\r\nSIZE a\r\n"), []byte("257 \"/a\"\"\r\n229 (|||5|)\r\n200\r\n150 FILE: x\r\n226\r\n213 5\r\n"), uint16(1))
 	f.Fuzz(func(t *testing.T, up, down []byte, cut uint16) {

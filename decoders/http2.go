@@ -23,6 +23,7 @@ const (
 	oddHPACK         = "hpack state lost" // no violation: the table's history was not seen
 	oddBlock         = "bad header block"
 	oddInterrupted   = "header block interrupted"
+	oddBlockCut      = "header block without end"
 	oddContinuations = "too many continuation frames"
 	oddStreams       = "too many open streams"
 	oddPadding       = "bad padding"
@@ -108,6 +109,8 @@ func (d *http2Decoder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdi
 
 // Close implements sensor.Decoder.
 func (d *http2Decoder) Close(f *sensor.Flow, emit sensor.Emit) {
+	d.endOpenBlock(f, &d.up)
+	d.endOpenBlock(f, &d.down)
 	for _, st := range d.streams {
 		if st.Reset == "" && d.goaway != http2Codes[0] && !(st.asked && st.answered) {
 			st.Reset = d.goaway

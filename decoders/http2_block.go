@@ -69,6 +69,18 @@ func (d *http2Decoder) cutBlock(f *sensor.Flow, s *http2Side, odd string) {
 	d.deliver(f, s)
 }
 
+// endOpenBlock tells of a header block that the end of the connection cuts. An
+// endless one is an attack, and must not be missed for that.
+func (d *http2Decoder) endOpenBlock(f *sensor.Flow, s *http2Side) {
+	switch {
+	case !s.block.open:
+	case s.block.long:
+		d.cutBlock(f, s, oddHeadTooLong)
+	default:
+		d.cutBlock(f, s, oddBlockCut)
+	}
+}
+
 // deliver gives a header list to its stream.
 func (d *http2Decoder) deliver(f *sensor.Flow, s *http2Side) {
 	b := s.block
@@ -89,12 +101,16 @@ func (b *headerBlock) note(odd string) {
 	}
 }
 
+const (
+	initialTable = 4096 // octets of a dynamic table (RFC 9113 section 6.5.2)
+	hpackResize  = 0x20 // a block that begins so changes that (RFC 7541 section 6.3)
+)
+
 // decoder is the direction's HPACK decoder (RFC 7541).
 func (s *http2Side) decoder(l *http2List) *hpack.Decoder {
 	if s.hpack != nil {
 		return s.hpack
 	}
-	const initialTable = 4096
 	if !s.blind {
 		s.hpack = hpack.NewDecoder(initialTable, l.add)
 	} else {
@@ -118,7 +134,7 @@ func blindDecoder(l *http2List) *hpack.Decoder {
 }
 
 // forget gives up the table: what follows is read as in the middle of a connection.
-func (s *http2Side) forget() { s.hpack, s.blind = nil, true }
+func (s *http2Side) forget() { s.hpack, s.blind, s.table = nil, true, 0 }
 
 // http2List is a header list: what HTTP/1 has as a header section.
 type http2List struct {
@@ -143,6 +159,7 @@ func (l *http2List) reset() {
 // read decodes a header block.
 func (l *http2List) read(s *http2Side, block []byte) {
 	d := s.decoder(l)
+	s.large = s.large || s.blind || len(block) > 0 && block[0]&0xe0 == hpackResize
 	_, err := d.Write(block)
 	if err == nil {
 		err = d.Close()
@@ -157,6 +174,11 @@ func (l *http2List) read(s *http2Side, block []byte) {
 	if l.unseen {
 		l.head.note(oddHPACK)
 	}
+	limit := initialTable
+	if s.large {
+		limit = maxHeaderTable
+	}
+	s.table = min(s.table+l.size, limit)
 }
 
 // add takes one field of the list.

@@ -63,6 +63,8 @@ type http2Side struct {
 
 	block headerBlock
 	hpack *hpack.Decoder // nil: as at the start of a connection
+	table int            // octets of its dynamic table, at most
+	large bool           // the table was made larger than HPACK has it at first
 	blind bool           // hpack has not seen the table's history
 }
 

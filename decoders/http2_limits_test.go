@@ -151,6 +151,9 @@ func TestHTTP2GivesUp(t *testing.T) {
 // FuzzHTTP2 plays any octets, from either side, in any pieces, with gaps; see
 // FuzzHTTP for the input.
 func FuzzHTTP2(f *testing.F) {
+	for _, c := range captured(f, packet.ProtoTCP, 80, 8000) {
+		f.Add(c.framed())
+	}
 	for i := range http2Cases {
 		var in []byte
 		for _, s := range http2Cases[i].play(newPeer(), newPeer()) {

@@ -214,6 +214,8 @@ func (h *httpDecoder) answer(f *sensor.Flow, s *httpStream, head *httpHead, n in
 func (x *httpExchange) inform(status int, reason []byte) {
 	if len(x.Info) < maxInfo {
 		x.Info = append(x.Info, status)
+	} else {
+		x.note(oddManyInfo)
 	}
 	x.InfoReason = string(reason[:min(len(reason), maxValue)])
 }
@@ -222,6 +224,8 @@ func (x *httpExchange) inform(status int, reason []byte) {
 func (x *httpExchange) trailer(name string) {
 	if len(x.Trailers) < maxTrailers {
 		x.Trailers = append(x.Trailers, strings.Clone(name[:min(len(name), maxTrailerName)]))
+	} else {
+		x.note(oddManyTrailers)
 	}
 }
 

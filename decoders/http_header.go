@@ -29,6 +29,9 @@ const (
 	oddPipeline        = "too many outstanding requests"
 	oddLowerCase       = "protocol name not in capitals"
 	oddAuthority       = "bad authority"
+	oddManyInfo        = "too many interim responses"            // maxInfo
+	oddManyTrailers    = "too many trailer fields"               // maxTrailers
+	oddEarly           = "too much before the answer to CONNECT" // maxEarly
 )
 
 // httpHead is a parsed start line and header section. Its slices are borrowed

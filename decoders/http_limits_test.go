@@ -140,7 +140,7 @@ func TestHTTPEarlyTunnelIsBounded(t *testing.T) {
 	long := "G" + strings.Repeat("a", 2*maxEarly)
 	d := newTester(recorderProtocol())
 	d.play([]octets{clientSays(connect), clientSays(long), serverSays(opened)}, uncut)
-	want := fmt.Sprintf("1 CONNECT www.example:443 1.1 > 200 0 tunnel=//%d/0 proxied", len(long))
+	want := fmt.Sprintf("1 CONNECT www.example:443 1.1 > 200 0 tunnel=//%d/0 odd=%s proxied", len(long), oddEarly)
 	if got := line(d.records[0]); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -156,6 +156,9 @@ func TestHTTPEarlyTunnelIsBounded(t *testing.T) {
 // Input: operations of a control octet (bit 0 the side, bit 1 a gap), a length
 // octet, and that many octets.
 func FuzzHTTP(f *testing.F) {
+	for _, c := range captured(f, packet.ProtoTCP, 80, 3128, 5000) {
+		f.Add(c.framed())
+	}
 	for _, c := range allHTTPCases() {
 		var in []byte
 		for _, s := range c.steps {

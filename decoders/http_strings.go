@@ -42,7 +42,7 @@ func (h *httpStrings) request(x *httpExchange, head *httpHead) {
 	x.Version = head.version
 	x.UserAgent = share(&h.agent, head.agent)
 	x.RequestType = string(head.contentType)
-	x.Referrer = string(head.referrer)
+	_, x.Referrer = withoutUser(string(head.referrer))
 	x.Origin = share(&h.origin, head.origin)
 	x.Range = string(head.byteRange)
 	x.RequestEncoding = string(head.contentEncoding)
@@ -79,7 +79,7 @@ func (h *httpStrings) response(x *httpExchange, head *httpHead) {
 	x.ContentType = share(&h.contentType, head.contentType)
 	x.Server = share(&h.server, head.server)
 	x.ContentEncoding = string(head.contentEncoding)
-	x.Location = string(head.location)
+	_, x.Location = withoutUser(string(head.location))
 	x.ContentRange = string(head.contentRange)
 	x.ResponseVia = share(&h.responseVia, head.via)
 	x.XCache = share(&h.xCache, head.xCache)
@@ -97,15 +97,16 @@ func (h *httpStrings) url(f *sensor.Flow, x *httpExchange, head *httpHead) {
 	}
 	switch {
 	case x.Method == "CONNECT":
-		x.Target = string(target)
+		x.Target = string(target[bytes.LastIndexByte(target, '@')+1:])
 		x.Proxied, x.Host, x.URL = true, x.Target, x.Target
-		if bytes.ContainsAny(target, notInHost) { // a path, as some tunnelling apps send
+		if strings.ContainsAny(x.Target, notInHost) { // a path, as some tunnelling apps send
 			head.note(oddAuthority)
 			x.Host = string(host)
 		}
 	case isAbsolute(target):
-		x.Target, x.Proxied = string(target), true
-		x.Host, x.URL = withoutUser(x.Target)
+		x.Proxied = true
+		x.Host, x.URL = withoutUser(string(target))
+		x.Target = x.URL
 	default:
 		h.originURL(f, x, []byte("http"), host, target)
 	}
@@ -170,7 +171,7 @@ func isAbsolute(target []byte) bool {
 }
 
 // withoutUser returns an absolute URL's authority, and the URL, both without
-// user information: that may hold a password.
+// user information: that may hold a password. Another text stays as it is.
 func withoutUser(target string) (host, url string) {
 	scheme, rest, _ := strings.Cut(target, "://")
 	end := strings.IndexAny(rest, "/?#")

@@ -21,7 +21,9 @@ func (h *httpDecoder) await(f *sensor.Flow, s *httpStream, data []byte) int {
 		n = min(len(data), maxEarly-len(s.held))
 		s.held = append(s.held, data[:n]...)
 	}
-	s.remain += int64(len(data) - n)
+	if s.remain += int64(len(data) - n); n < len(data) {
+		s.x.note(oddEarly)
+	}
 	return len(data)
 }
 

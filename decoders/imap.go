@@ -10,6 +10,7 @@ const (
 	maxIMAPPending = 64  // commands without an answer; more, and the oldest is forgotten
 	maxIMAPTag     = 64  // octets of a tag that are compared
 	maxIMAPString  = 512 // octets of a string that is kept from a literal
+	maxIMAPArgs    = 2   // of a command that are read: no other is of use
 )
 
 // imapProtocol is IMAP4rev1 (RFC 3501) and rev2 (RFC 9051) over TCP on any port.

@@ -47,7 +47,7 @@ func (d *imapDecoder) clientLine(f *sensor.Flow, line []byte, emit sensor.Emit) 
 	}
 	c := &s.command
 	if c.verb == imapLogin || c.verb == imapAuthenticate {
-		c.args = appendIMAPStrings(c.args, line)
+		c.add(line)
 	}
 	d.commandEnds(f, emit)
 }
@@ -62,9 +62,9 @@ func (d *imapDecoder) beginLiteral(f *sensor.Flow, s *imapStream, line []byte, e
 	s.goes, s.literal = true, size
 	switch c.verb {
 	case imapLogin:
-		c.args = appendIMAPStrings(c.args, line[:at])
-		s.keep, s.kept = true, s.kept[:0]
-		if size == 0 {
+		c.add(line[:at])
+		s.keep, s.kept = len(c.args) < maxIMAPArgs, s.kept[:0]
+		if size == 0 && s.keep {
 			c.args, s.keep = append(c.args, ""), false
 		}
 	case imapAppend:
@@ -77,7 +77,9 @@ func (d *imapDecoder) beginLiteral(f *sensor.Flow, s *imapStream, line []byte, e
 			d.newMail(f, s)
 			s.sends = true
 		}
-		c.args = append(c.args, "")
+		if len(c.args) < maxIMAPArgs {
+			c.args = append(c.args, "")
+		}
 	}
 	return true
 }
@@ -151,12 +153,13 @@ func (d *imapDecoder) answersChallenge() bool {
 	return d.login.left > 0
 }
 
-// appendIMAPStrings appends the atoms and quoted strings of b (RFC 3501 section 9).
-func appendIMAPStrings(args []string, b []byte) []string {
-	for b = trimBlank(b); len(b) > 0; b = trimBlank(b) {
+// add takes the atoms and quoted strings of b (RFC 3501 section 9), as far as they
+// are read.
+func (c *imapCommand) add(b []byte) {
+	for b = trimBlank(b); len(b) > 0 && len(c.args) < maxIMAPArgs; b = trimBlank(b) {
 		if b[0] != '"' {
 			word, rest, _ := bytes.Cut(b, []byte{' '})
-			args, b = append(args, string(word)), rest
+			c.args, b = append(c.args, string(word)), rest
 			continue
 		}
 		var value []byte
@@ -167,9 +170,8 @@ func appendIMAPStrings(args []string, b []byte) []string {
 			}
 			value = append(value, b[i])
 		}
-		args, b = append(args, string(value)), b[min(len(b), i+1):]
+		c.args, b = append(c.args, string(value)), b[min(len(b), i+1):]
 	}
-	return args
 }
 
 // serverLine heeds a line of the server's, or what follows a literal in it.

@@ -114,6 +114,9 @@ func TestIMAPMatch(t *testing.T) {
 }
 
 func FuzzIMAP(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 143) {
+		f.Add(c.said(packet.FromA), c.said(packet.FromB), uint64(i), uint16(0))
+	}
 	f.Add([]byte("a1 LOGIN {4+}\r\naiko \"x\\\"\"\r\na2 APPEND x {39+}\r\n"+message+"\r\na3 AUTHENTICATE PLAIN\r\nAA==\r\na4 STARTTLS\r\n\x16\x03"),
 		[]byte("* OK x\r\na1 OK\r\na2 OK\r\n+\r\na3 NO\r\n* 1 FETCH (BODY[]<0> {5}\r\nabcde BODY[HEADER] {3}\r\nabc BODY[TEXT] {1}\r\nx)\r\n* 2 FETCH (RFC822 {39}\r\n"+message+")\r\n"), uint64(9), uint16(0))
 	shared := mailFiles()

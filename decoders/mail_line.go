@@ -17,7 +17,7 @@ type mailLines struct {
 	held []byte // start of a line
 	skip bool   // the line is too long: its rest is passed over
 	gap  bool   // octets were lost before the line under way
-	long bool   // the last line was too long and is cut
+	long bool   // the last line, or the one under way, is too long and cut
 	torn bool   // the last line may lack its beginning
 }
 
@@ -39,6 +39,7 @@ func (l *mailLines) next(data []byte) (line []byte, n int, ok bool) {
 		l.skip = true
 	}
 	if end < 0 {
+		l.long = l.skip
 		return nil, n, false
 	}
 	line, l.long, l.torn = trimEOL(l.held), l.skip, l.gap

@@ -51,6 +51,7 @@ type mimeReader struct {
 	parts   []records.MailPart
 	dropped int
 	odd     string
+	told    int // octets of memory of what the record says so far, about
 
 	state  mimeState
 	inner  []mimeEntity // composite entities that are open, outermost first

@@ -157,13 +157,13 @@ func (m *mimeReader) endField() {
 			m.note(oddMailRepeated)
 			break
 		}
-		h.rawType = append(h.rawType, value[:min(len(value), maxBodyField)]...)
+		h.rawType = append(h.rawType, m.bodyField(value)...)
 	case fieldDisposition:
 		if len(h.rawDisposition) > 0 {
 			m.note(oddMailRepeated)
 			break
 		}
-		h.rawDisposition = append(h.rawDisposition, value[:min(len(value), maxBodyField)]...)
+		h.rawDisposition = append(h.rawDisposition, m.bodyField(value)...)
 	case fieldEncoding:
 		word, _, _ := bytes.Cut(value, []byte{';'})
 		h.encoding = strings.ToLower(string(trimBlank(word[:min(len(word), maxMediaType)])))
@@ -175,6 +175,15 @@ func (m *mimeReader) endField() {
 		m.note(oddMailHeaders)
 	}
 	h.field = h.field[:0]
+}
+
+// bodyField is as much of a Content-Type or Content-Disposition as is read.
+func (m *mimeReader) bodyField(value []byte) []byte {
+	if len(value) > maxBodyField {
+		m.note(oddMIMELine)
+		value = value[:maxBodyField]
+	}
+	return value
 }
 
 // keepLine keeps a field as sent, if it is one of those that a mail server logs.
@@ -191,6 +200,7 @@ func (m *mimeReader) keepLine(kind mailField, field []byte) {
 			return
 		}
 		*lines = append(*lines, string(field[:min(len(field), maxMailLine)]))
+		m.told += maxMailLine
 	}
 }
 

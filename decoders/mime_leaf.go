@@ -117,6 +117,7 @@ func (m *mimeReader) endLeaf(f *sensor.Flow, whole bool, emit sensor.Emit) {
 		p.MD5, p.SHA1, p.SHA256 = r.MD5, r.SHA1, r.SHA256
 		emit(r)
 	}
+	m.told += m.weight()
 	m.parts = append(m.parts, *p)
 	*p, l.body = records.MailPart{}, nil
 }

@@ -124,6 +124,7 @@ func (k *mailFields) fill(m *mimeReader, charset string) {
 		}
 	}
 	h.Sent = mailDate(h.Date)
+	m.told += 2 * len(k.octets)
 	k.octets, k.fields = nil, nil
 }
 

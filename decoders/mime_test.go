@@ -345,6 +345,9 @@ func TestMIMEGapInBoundary(t *testing.T) {
 }
 
 func FuzzMIME(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 110) {
+		f.Add(c.said(packet.FromB), uint8(i), uint16(0))
+	}
 	f.Add([]byte("From: a\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename*0*=utf-8''%e3%81%82; filename*1=\"x\"\r\n\r\nQUJD\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: =?iso-2022-jp?B?GyRCJCIbKEI=?=\r\n\r\nbegin 644 x\r\n--b--\r\n"), uint8(3), uint16(0))
 	f.Add([]byte("Content-Transfer-Encoding: quoted-printable\nTo: \x83e\x83X <a@b>, =?x?Q?=?=, \"\\\x1b$B$\"\x1b(B\n\nhttp://x/=\n=3D\n"), uint8(1), uint16(9))
 	f.Add([]byte("From 0\nContent-TYpe:multipArt/;BoundArY= b\n000000000000000000000000000000000\n--b000\n \n"), uint8(3), uint16(80))

@@ -166,6 +166,7 @@ func TestNBNSNamesAreBounded(t *testing.T) {
 }
 
 func FuzzNBNS(f *testing.F) {
+	addDatagrams(f, 137)
 	f.Add(nbnsQuery())
 	f.Add(nbnsStatus())
 	f.Add(nbnsMessage("\x29\x10", "\x01", "\x00", "\x01", netbiosWire("KEIRI-07", 0), "\x00", nbnsIN, nbnsPointer, nbnsIN, nbnsTTL, nbnsGroupTwo))

@@ -156,6 +156,7 @@ func TestNTPTime(t *testing.T) {
 }
 
 func FuzzNTP(f *testing.F) {
+	addDatagrams(f, 123)
 	for _, b := range [][]byte{ntpRequest(), ntpReply("\x01\x04\x00\x10" + strings.Repeat("e", 12)), []byte(ntpReadVarMore), []byte(ntpMonlist), []byte(ntpMonlistReply())} {
 		f.Add(b)
 	}

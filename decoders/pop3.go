@@ -177,12 +177,8 @@ func (d *pop3Decoder) answersChallenge() bool {
 	if !d.login.on || d.asked != pop3Auth {
 		return false
 	}
-	for i := range d.pending {
-		if d.pending[i].verb == pop3Auth {
-			return true
-		}
-	}
-	return d.login.left > 0
+	n := len(d.pending)
+	return n > 0 && d.pending[n-1].verb == pop3Auth || d.login.left > 0
 }
 
 func (d *pop3Decoder) command(f *sensor.Flow, line []byte, emit sensor.Emit) {

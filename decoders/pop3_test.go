@@ -94,6 +94,9 @@ func TestPOP3Match(t *testing.T) {
 }
 
 func FuzzPOP3(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 110) {
+		f.Add(c.said(packet.FromA), c.said(packet.FromB), uint64(i), uint16(0))
+	}
 	f.Add([]byte("USER a\r\nPASS b\r\nLIST\r\nRETR 1\r\nAUTH PLAIN\r\nAA==\r\nSTLS\r\n\x16\x03"), []byte("+OK x\r\n+OK\r\n+OK\r\n+OK\r\n1 2\r\n.\r\n+OK\r\n"+message+".\r\n+ \r\n-ERR\r\n+OK\r\n"), uint64(5), uint16(0))
 	f.Add([]byte("USER \n0000 \nLIST\nRETR \nAUTH 0\n"), []byte("+OK\n+OK\n+OK\n.\n+OK\n0\n.\n\r\n"), uint64(5), uint16(0))
 	shared := mailFiles()

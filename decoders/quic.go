@@ -107,7 +107,7 @@ func (d *quicDecoder) Data(f *sensor.Flow, side packet.Side, data []byte, emit s
 	}
 	d.q.End = f.Now
 	d.datagrams++
-	if d.datagrams == 1 && data[0]&0x80 == 0 {
+	if d.datagrams == 1 {
 		d.gquic(data)
 	}
 	var dcid []byte // of the datagram's first packet

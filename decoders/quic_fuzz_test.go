@@ -13,6 +13,10 @@ import (
 
 // Frames of a known connection, whatever they hold, and datagrams of any kind.
 func FuzzQUIC(f *testing.F) {
+	for _, c := range captured(f, packet.ProtoUDP, 443, 4433) {
+		said := c.turns(2)
+		f.Add([]byte{}, []byte{}, said[0], said[1])
+	}
 	cc, sc := configs(f, 0)
 	hello, reply := quicHellos(f, cc, sc)
 	c, s := quicPair(quicV1)

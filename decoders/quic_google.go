@@ -7,7 +7,8 @@ import (
 	"kagami/sensor"
 )
 
-// Google's QUIC before TLS (Q001 to Q043) has public headers of its own:
+// Google's QUIC before TLS has public headers of its own up to Q043, later the long
+// header:
 //
 //	flags(1) connection id(8) version(4) [nonce(32)] packet number(1, 2, 4 or 6) | hash(12) frames
 //
@@ -32,6 +33,10 @@ func matchGQUIC(b []byte) sensor.Match {
 
 // gquic reads the first packet of a connection, which is all there is to tell.
 func (d *quicDecoder) gquic(b []byte) {
+	const header = 1 + 4 // of a long header: flags and version
+	if len(b) >= header && b[0]&0x80 != 0 && quicGoogle(binary.BigEndian.Uint32(b[1:])) {
+		d.gquicHello(b[header:])
+	}
 	if matchGQUIC(b) == sensor.No {
 		return
 	}

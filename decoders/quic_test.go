@@ -253,6 +253,11 @@ func TestQUICGoogle(t *testing.T) {
 	if len(run.quic) != 1 || run.quic[0].Version != "Q046" || run.quic[0].History != "U" {
 		t.Errorf("%+v", run.quic)
 	}
+	b = append([]byte("\xc3Q046\x50connidQ0\x00\x00\x00\x01hash_of_12_b\xa0\x01\x00\x00"), tags...)
+	run = playQUIC(spoken{packet.FromA, append(b, make([]byte, 1200)...)})
+	if len(run.quic) != 1 || run.quic[0].Version != "Q046" || run.quic[0].ServerName != "a.jp" {
+		t.Errorf("%+v", run.quic)
+	}
 }
 
 func TestQUICLimits(t *testing.T) {

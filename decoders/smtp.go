@@ -81,6 +81,7 @@ type smtpMail struct {
 	waiting int  // commands without an answer
 	ended   bool // nothing can be added but answers
 	answers int  // LMTP: recipients whose answer to the message came
+	kept    int  // octets of recipients, and of what the message told
 	gap     bool // octets of the message were lost
 }
 

@@ -21,11 +21,8 @@ func (d *smtpDecoder) beginAuth(f *sensor.Flow, rest []byte, emit sensor.Emit) {
 // authLine heeds a line of the client's in an authentication; false: it is a
 // command, since the authentication is over.
 func (d *smtpDecoder) authLine(f *sensor.Flow, line []byte, emit sensor.Emit) bool {
-	waiting := false // the server has not decided, as far as can be seen
-	for i := range d.pending {
-		waiting = waiting || d.pending[i].verb == verbAuth
-	}
-	if !waiting && d.login.left <= 0 {
+	n := len(d.pending) // the server has not decided, as far as can be seen, if AUTH is the last there
+	if waiting := n > 0 && d.pending[n-1].verb == verbAuth; !waiting && d.login.left <= 0 {
 		d.endAuth(f, records.AuthUnknown, "", emit)
 		return false
 	}

@@ -64,17 +64,17 @@ func (d *smtpDecoder) clientOctets(f *sensor.Flow, data []byte, emit sensor.Emit
 	case smtpChunk:
 		return d.chunkOctets(f, data, emit)
 	}
-	if len(d.up.held) == 0 && isTLSRecord(data) && d.asked == verbTLS { // the answer was not seen
+	// The answer to STARTTLS was not seen, or a client of SMTP within TLS met a server without.
+	if len(d.up.held) == 0 && isTLSRecord(data) && (d.asked == verbTLS || d.asked == verbOther && !d.unsure && d.depth == 0) {
 		d.enterTLS(f, emit)
 		return 0
 	}
 	line, n, ok := d.up.next(data)
-	d.lost += n
+	if d.lost += n; d.up.long {
+		d.note(oddMailLine)
+	}
 	if !ok {
 		return n
-	}
-	if d.up.long {
-		d.note(oddMailLine)
 	}
 	if d.mode == smtpAuth && d.authLine(f, line, emit) {
 		d.lost = 0
@@ -151,7 +151,8 @@ func (d *smtpDecoder) mailFrom(f *sensor.Flow, rest []byte) {
 
 // rcptTo adds a recipient.
 func (d *smtpDecoder) rcptTo(f *sensor.Flow, rest []byte) {
-	r := d.current(f).r
+	x := d.current(f)
+	r := x.r
 	if len(r.Envelope.Recipients) >= maxRecipients {
 		r.Dropped++
 		d.note(oddRecipients)
@@ -159,7 +160,9 @@ func (d *smtpDecoder) rcptTo(f *sensor.Flow, rest []byte) {
 		return
 	}
 	path, _ := smtpPath(rest)
-	r.Envelope.Recipients = append(r.Envelope.Recipients, records.Recipient{Address: clipText(decodeText(path, ""))})
+	to := records.Recipient{Address: clipText(decodeText(path, ""))}
+	r.Envelope.Recipients = append(r.Envelope.Recipients, to)
+	x.kept += recipientCost + len(to.Address)
 	d.push(f, verbRcpt, len(r.Envelope.Recipients)-1)
 }
 

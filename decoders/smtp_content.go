@@ -98,6 +98,7 @@ func (d *smtpDecoder) endContent(f *sensor.Flow, whole bool, emit sensor.Emit) {
 	x.r.End = f.Now
 	x.r.Complete = whole && !x.gap
 	x.mime.close(f, x.r.Complete, emit)
+	x.kept += x.mime.told
 	x.mime = nil
 }
 

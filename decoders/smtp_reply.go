@@ -44,6 +44,9 @@ func (p *smtpPending) answered() {
 // serverOctets reads some of what the server sent and returns how many octets.
 func (d *smtpDecoder) serverOctets(f *sensor.Flow, data []byte, emit sensor.Emit) int {
 	line, n, ok := d.down.next(data)
+	if d.down.long {
+		d.note(oddMailLine)
+	}
 	if !ok {
 		return n
 	}

@@ -201,15 +201,16 @@ func TestSMTPStartTLS(t *testing.T) {
 	said := shake(t, cc, sc)
 	hello := said[0]
 	for _, c := range []struct {
-		name  string
-		steps []octets
+		name, helo string
+		steps      []octets
 	}{
-		{"both sides", talk(smtpGreeting(), []octets{clientSays("STARTTLS\r\n"), serverSays("220 go\r\n"), {side: packet.FromA, data: string(hello.b)}})},
-		{"client only", []octets{clientSays("EHLO client\r\n"), clientSays("STARTTLS\r\n"), {side: packet.FromA, data: string(hello.b)}}},
+		{"a server without TLS", "", []octets{serverSays("421 mail.example ESMTP busy\r\n"), {side: packet.FromA, data: string(hello.b)}}},
+		{"both sides", " helo=client", talk(smtpGreeting(), []octets{clientSays("STARTTLS\r\n"), serverSays("220 go\r\n"), {side: packet.FromA, data: string(hello.b)}})},
+		{"client only", " helo=client", []octets{clientSays("EHLO client\r\n"), clientSays("STARTTLS\r\n"), {side: packet.FromA, data: string(hello.b)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := toldAs(playMail(t, testSMTP(), c.steps))
-			want := []string{"mail-session 1 helo=client encryption=tls", "tls " + cc.ServerName}
+			want := []string{"mail-session 1" + c.helo + " encryption=tls", "tls " + cc.ServerName}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
@@ -297,6 +298,9 @@ func TestSMTPMatch(t *testing.T) {
 }
 
 func FuzzSMTP(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 25) {
+		f.Add(c.said(packet.FromA), c.said(packet.FromB), uint64(i), uint16(0))
+	}
 	for _, c := range [][]octets{talk(smtpGreeting(), smtpMessage("5C30")), smtpGreeting()} {
 		var client, server []byte
 		for _, s := range c {

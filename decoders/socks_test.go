@@ -251,6 +251,9 @@ func TestSOCKSMatch(t *testing.T) {
 
 // FuzzSOCKS: however the streams are cut, the records are the same.
 func FuzzSOCKS(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 1080, 1081) {
+		f.Add(c.said(packet.FromA), c.said(packet.FromB), uint64(i))
+	}
 	f.Add([]byte(greet5+login+connect5+"GET /"), []byte(askLogin+loggedIn+granted5+"x"), uint64(1))
 	f.Add([]byte(connect4a+"\x16\x03\x01"), []byte(granted4), uint64(2))
 	f.Add([]byte("\x05\x01\x00\x05\x02\x00\x01\x01\x02\x03\x04\x00\x50"), []byte(noLogin+granted5+granted5), uint64(3))

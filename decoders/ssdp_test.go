@@ -87,6 +87,7 @@ func TestSSDPIsBounded(t *testing.T) {
 }
 
 func FuzzSSDP(f *testing.F) {
+	addDatagrams(f, 1900)
 	f.Add([]byte(ssdpSearch))
 	f.Add([]byte(ssdpNotify))
 	f.Add([]byte(ssdpResponse))

@@ -311,6 +311,10 @@ func TestCipherNames(t *testing.T) {
 
 // FuzzTLS: however the streams are cut, the record is the same.
 func FuzzTLS(f *testing.F) {
+	for i, c := range captured(f, packet.ProtoTCP, 443, 4431, 4432, 4433, 4434) {
+		said := c.turns(3)
+		f.Add(said[0], said[1], said[2], uint64(i))
+	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		cc, sc := configs(f, version)
 		said := shake(f, cc, sc)

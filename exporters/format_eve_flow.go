@@ -82,7 +82,7 @@ func (f *eve) tcp(r *records.Flow) {
 // eveTCPState is Suricata's name of what Zeek's conn_state says.
 func eveTCPState(state string) string {
 	switch state {
-	case "S0", "SH", "RSTOS0":
+	case "S0", "SH":
 		return "syn_sent"
 	case "SHR":
 		return "syn_recv"

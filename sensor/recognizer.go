@@ -33,6 +33,9 @@ type chunk struct {
 	gap  int
 }
 
+// Keeps implements Keeper.
+func (r *recognizer) Keeps() int { return r.size + Keeps(r.inner) }
+
 func newRecognizer(p []Protocol) *recognizer { return &recognizer{protocols: p} }
 
 // Data implements Decoder.

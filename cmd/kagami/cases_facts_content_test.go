@@ -7,7 +7,7 @@ func smtpFacts() []fact {
 	report, schedule := reportPDF(), schedule()
 	rich := []string{"email.message_id=rich-1@partner.example", "email.subject=見積書の送付", "email.from.address=yamada@partner.example", "email.to.address=taro@corp.example|hanako@corp.example",
 		"kagami.mail.mail_from=<yamada@partner.example>", "kagami.mail.rcpt_to=taro@corp.example", "user_agent.original=Lab Mailer 2.0",
-		"email.attachments.file.name=報告書 2026.pdf|請求書.zip|予定表.txt", "kagami.mail.parts.path=1.1|1.2|2|3|4|5.1", "kagami.mail.header.in_reply_to=plain-1@corp.example", "kagami.mail.urls=http://partner.example/quote", "event.outcome=success"}
+		"email.attachments.file.name=報告書 2026.pdf|請求書.zip|予定表.txt", "kagami.mail.parts.path=1.1|1.2|2|3|4|5.1", "kagami.mail.header.in_reply_to=<plain-1@corp.example>", "kagami.mail.urls=http://partner.example/quote", "event.outcome=success"}
 	message := func(id string, more ...string) fact {
 		return is(1, "mail", append(more, "email.message_id="+id, "kagami.mail.complete=true", "kagami.mail.status=250")...)
 	}
@@ -31,7 +31,7 @@ func smtpFacts() []fact {
 		is(1, "file", "file.name=見積.pdf", report.digest),
 		is(2, "file", "file.name=予定表.txt", schedule.digest, schedule.size),
 		is(2, "file", "file.name=請求書.zip", invoiceSize, "file.mime_type=application/zip", "kagami.file.listed=invoice.exe", "kagami.file.traits=lists-program"),
-		is(8, "flow", "network.protocol=smtp", "source.ip=10.4.0.10"), is(1, "flow", "network.protocol=smtp", "source.ip=2001:db8:4::10"),
+		is(9, "flow", "network.protocol=smtp", "source.ip=10.4.0.10"), is(1, "flow", "network.protocol=smtp", "source.ip=2001:db8:4::10"),
 	}
 }
 
@@ -109,7 +109,7 @@ func httpFacts() []fact {
 		is(1, "file", tool.digest, "file.name=tool.exe", "kagami.file.sender=client"),
 		is(1, "file", tool.digest, "file.name=logo.gif", "kagami.file.declared_type=image/gif", "file.mime_type=application/vnd.microsoft.portable-executable", "kagami.file.mismatch=declared type|name"),
 		is(1, "identity", "kagami.identity.what=user", "kagami.identity.new=hanako", "host.ip=10.4.0.10"), is(2, "dns", "dns.type=answer", "dns.answers.data=10.4.0.80"),
-		is(31, "flow", "network.protocol=http", "source.ip=10.4.0.10", "kagami.name.source=host"),
+		is(28, "flow", "network.protocol=http", "source.ip=10.4.0.10", "kagami.name.source=host"),
 	}
 }
 

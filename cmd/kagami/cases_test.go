@@ -153,7 +153,7 @@ func (f fields) has(property string) bool {
 // telling are the fields of each kind that want/records.txt shows: those in
 // which a change would be a fault, and that a person can check.
 var telling = map[string]string{
-	"flow":      "network.transport network.protocol kagami.conn.state kagami.conn.history kagami.name.source kagami.name.resolved source.packets destination.packets kagami.client.role kagami.server.role kagami.workstation.ip",
+	"flow":      "network.transport network.protocol kagami.conn.state kagami.name.source kagami.name.resolved kagami.client.role kagami.server.role kagami.workstation.ip",
 	"identity":  "host.ip kagami.identity.what kagami.identity.old kagami.identity.new kagami.identity.source",
 	"dhcp":      "kagami.dhcp.version kagami.dhcp.type kagami.dhcp.message kagami.dhcp.client_mac kagami.dhcp.host_name kagami.dhcp.vendor_class kagami.dhcp.client_id kagami.dhcp.requested_ip kagami.dhcp.assigned_ip kagami.dhcp.leases kagami.dhcp.leases.prefix kagami.dhcp.lease_time kagami.dhcp.server_ip kagami.dhcp.domain kagami.dhcp.routers kagami.dhcp.dns_servers kagami.dhcp.ntp_servers kagami.dhcp.parameters",
 	"dns":       "network.protocol dns.type kagami.dns.tcp dns.op_code dns.header_flags dns.question.name dns.question.type dns.response_code dns.answers.type dns.answers.data kagami.dns.authorities.data kagami.dns.edns.udp_size kagami.dns.edns.client_subnet kagami.dns.netbios.suffix kagami.dns.netbios.names kagami.dns.netbios.addresses",

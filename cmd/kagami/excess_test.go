@@ -85,6 +85,7 @@ type tally struct {
 	met     map[string]int // "kagami.http.odd=header section too long" -> records
 	records int
 	fields  []records.Field
+	weigh   func()
 }
 
 // tells are the fields in which records say that a limit was met.
@@ -96,7 +97,9 @@ func tells(name string) bool {
 // Write implements exporters.Output.
 func (t *tally) Write(rs []records.Record) error {
 	for _, r := range rs {
-		t.records++
+		if t.records++; t.weigh != nil && t.records%8192 == 0 {
+			t.weigh()
+		}
 		t.fields = r.AppendFields(t.fields[:0])
 		for i := range t.fields {
 			f := &t.fields[i]
@@ -154,11 +157,15 @@ func pour(t *testing.T, x lab.Excess, workers int, seed maphash.Seed) *run {
 	batches := 0
 	var out time.Duration // spent on weighing
 	if workers == 1 {
+		weigh := func() {
+			began := cpuTime(t)
+			r.heap = max(r.heap, heapInUse())
+			out += cpuTime(t) - began
+		}
+		r.tally.weigh = weigh
 		r.source.weigh = func() {
 			if batches++; batches%weighEvery == 0 {
-				began := cpuTime(t)
-				r.heap = max(r.heap, heapInUse())
-				out += cpuTime(t) - began
+				weigh()
 			}
 		}
 	}
@@ -219,6 +226,6 @@ func TestExcessDraft(t *testing.T) {
 				fmt.Printf(" %s=%d", k, r.site[k])
 			}
 		}
-		fmt.Printf(" evict=%d overflow=%d gaps=%d plan=%dMiB\n", r.stats.Ended[sensor.EndEviction], r.stats.HeldOverflow, r.stats.Gaps, r.plan>>20)
+		fmt.Printf(" evict=%d givenup=%d forgot=%d overflow=%d gaps=%d plan=%dMiB\n", r.stats.Ended[sensor.EndEviction], r.stats.GivenUp, r.stats.Forgotten, r.stats.HeldOverflow, r.stats.Gaps, r.plan>>20)
 	}
 }

@@ -231,7 +231,8 @@ func (p *pipeline) limitMemory(exports int, live bool) {
 			rings += bpf.MemoryBytes(c.Capture.ShuntFlows)
 		}
 	}
-	p.log.Log(context.Background(), level, "memory plan", "flows_mib", c.Sensor.Memory()>>20, "site_mib", c.Site.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
+	p.log.Log(context.Background(), level, "memory plan", "flows_mib", c.Sensor.Memory()>>20, "files_mib", c.Decode.Memory()>>20,
+		"site_mib", c.Site.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
 		"exports_mib", exports*c.Output.QueueBytes>>20, "kernel_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
 }
 

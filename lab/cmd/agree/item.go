@@ -20,6 +20,7 @@ const (
 	kindTLS      kind = "TLS handshake"
 	kindQUIC     kind = "QUIC handshake"
 	kindDTLS     kind = "DTLS handshake"
+	kindUDP      kind = "TLS over UDP but QUIC" // in OpenVPN and RDP
 	kindSMTP     kind = "SMTP command"
 	kindPart     kind = "MIME part"
 	kindSession  kind = "session" // all that was seen between two endpoints

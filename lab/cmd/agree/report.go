@@ -58,7 +58,7 @@ func (t tally) of(r row) *counts {
 // kinds are those of several programs, in the order of the table; lines and events
 // follow.
 func kinds() []kind {
-	return []kind{kindRequest, kindResponse, kindDNS, kindLocalDNS, kindNBNS, kindTLS, kindQUIC, kindDTLS, kindSMTP, kindPart, kindSession}
+	return []kind{kindRequest, kindResponse, kindDNS, kindLocalDNS, kindNBNS, kindTLS, kindQUIC, kindDTLS, kindUDP, kindSMTP, kindPart, kindSession}
 }
 
 // byOrder compares kinds by their place in the table.

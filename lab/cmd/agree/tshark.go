@@ -159,7 +159,13 @@ func (f *frame) items() []item {
 	items = append(items, f.dns()...)
 	items = append(items, f.nbns()...)
 	if udp {
-		items = append(items, f.hellos(kindQUIC, "tls.")...)
+		quic := f.hellos(kindQUIC, "tls.")
+		for i := range quic {
+			if quic[i].fields["offered protocols"] == "" { // which QUIC demands (RFC 9001 section 8.1)
+				quic[i].kind = kindUDP
+			}
+		}
+		items = append(items, quic...)
 		items = append(items, f.hellos(kindDTLS, "dtls.")...)
 	} else {
 		items = append(items, f.hellos(kindTLS, "tls.")...)

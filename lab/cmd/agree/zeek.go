@@ -71,7 +71,7 @@ func zeekItems(name string, text []byte) []item {
 func logOf(name string) string {
 	for _, part := range strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '-' || r == '_' }) {
 		for _, log := range []string{part, strings.TrimRight(part, "0123456789"), "x509"} {
-			if zeekColumns(log) != nil && strings.HasPrefix(part, log) {
+			if len(zeekColumns(log)) > 0 && strings.HasPrefix(part, log) {
 				return log
 			}
 		}

@@ -69,7 +69,7 @@ func benchCrowd(o options, r reader, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n100,000 flows at a time, sensor.max_flows=131072\n")
+	fmt.Fprintf(w, "\n100,000 flows at a time, with sensor.max_flows=131072 and output.memory_mib=165\n")
 	fmt.Fprintf(w, "  %d frames in %v, %d dropped, lines lost %d; %d flows, %.0f a second, %d open at the end, %d evicted; %d records\n",
 		m.Frames, m.Lasting.Round(time.Second), m.dropped(), m.Lost, m.Flows, float64(m.Flows)/m.Lasting.Seconds(), m.Active, m.Evicted, m.Records)
 	fmt.Fprintf(w, "  resident %.0f MiB at most, rings included, Go heap in use at the end %d MiB; %.2f CPUs\n", m.peak, m.Heap>>20, m.cpu.Seconds()/m.Lasting.Seconds())

@@ -16,11 +16,14 @@ func quicScene() scene {
 			{"www1", []string{"10.4.0.80/24", "2001:db8:4::80/64"}},
 		},
 		setting: func(ctx context.Context, s *stage) error {
+			if err := s.names("10.4.0.80 portal.corp.example", "2001:db8:4::80 six.corp.example"); err != nil {
+				return err
+			}
 			ca, err := s.authority()
 			if err != nil {
 				return err
 			}
-			own, err := s.issue(ca, 443, x509.ExtKeyUsageServerAuth, "portal.corp.example")
+			own, err := s.issue(ca, 443, x509.ExtKeyUsageServerAuth, "portal.corp.example", "six.corp.example")
 			if err != nil {
 				return err
 			}
@@ -40,19 +43,18 @@ func quicScene() scene {
 }
 
 func quicPlay(ctx context.Context, s *stage) error {
-	const url = "https://portal.corp.example/index.html"
 	for _, x := range []struct {
 		at, port string
 		args     []string
 	}{
-		{"10.4.0.80", "443", []string{"--session-file=session", "--tp-file=parameters"}},
-		{"10.4.0.80", "443", []string{"--session-file=session", "--tp-file=parameters"}}, // 0-RTT
-		{"10.4.0.80", "4433", nil}, // Retry
-		{"2001:db8:4::80", "443", nil},
-		{"10.4.0.80", "443", []string{"--version=0x1a2a3a4a", "--other-versions=0x00000001"}},
+		{"portal.corp.example", "443", []string{"--session-file=session", "--tp-file=parameters"}},
+		{"portal.corp.example", "443", []string{"--session-file=session", "--tp-file=parameters"}}, // 0-RTT
+		{"portal.corp.example", "4433", nil}, // Retry
+		{"six.corp.example", "443", nil},
+		{"portal.corp.example", "443", []string{"--version=0x1a2a3a4a", "--other-versions=0x00000001"}},
 	} {
-		args := append([]string{"-q", "--exit-on-all-streams-close", "--timeout=3s", "--sni=portal.corp.example"}, x.args...)
-		if err := s.run(ctx, "gtlsclient", append(args, x.at, x.port, url)...); err != nil {
+		args := append([]string{"-q", "--exit-on-all-streams-close", "--timeout=3s"}, x.args...)
+		if err := s.run(ctx, "gtlsclient", append(args, x.at, x.port, "https://"+x.at+"/index.html")...); err != nil {
 			return err
 		}
 	}
