@@ -63,7 +63,7 @@ func (d *dtlsDecoder) fragment(who int, f dtlsFragment, b []byte, now int64) {
 		return
 	case f.sequence >= s.next+dtlsWindow:
 		d.r.Gap = true
-		odd(d.r, "too many messages ahead")
+		d.limit("too many messages ahead")
 		return
 	case whole && f.sequence == s.next:
 		d.forget(&s.held[f.sequence%dtlsWindow])
@@ -80,7 +80,7 @@ func (d *dtlsDecoder) fragment(who int, f dtlsFragment, b []byte, now int64) {
 func (d *dtlsDecoder) hold(m *dtlsMessage, f dtlsFragment, b []byte) bool {
 	if !m.begun {
 		if d.held+f.size > dtlsMaxHeld {
-			odd(d.r, "too many octets held")
+			d.limit("too many octets held")
 			return false
 		}
 		d.held += f.size

@@ -229,7 +229,7 @@ const formType = "application/x-www-form-urlencoded"
 func (b *fileBody) settleAs(first []byte) {
 	b.settled = true
 	b.kind = magic(first)
-	if !b.files.config.Enable || equalFold([]byte(b.of.Type), formType) {
+	if !b.files.config.Enable || mediaTypeOf(b.of.Type) == formType {
 		b.void = true
 		return
 	}

@@ -11,6 +11,9 @@ const (
 	maxIMAPTag     = 64  // octets of a tag that are compared
 	maxIMAPString  = 512 // octets of a string that is kept from a literal
 	maxIMAPArgs    = 2   // of a command that are read: no other is of use
+	maxIMAPStored  = 64  // messages of one APPEND (RFC 3502) that are told of
+
+	oddIMAPStored = "too many messages in a command"
 )
 
 // imapProtocol is IMAP4rev1 (RFC 3501) and rev2 (RFC 9051) over TCP on any port.
@@ -54,9 +57,10 @@ type imapStream struct {
 
 // imapCommand is the client's command under way.
 type imapCommand struct {
-	verb imapVerb
-	tag  string
-	args []string
+	verb   imapVerb
+	tag    string
+	args   []string
+	stored int // APPEND: messages begun
 }
 
 type imapVerb uint8

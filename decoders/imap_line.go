@@ -73,7 +73,12 @@ func (d *imapDecoder) beginLiteral(f *sensor.Flow, s *imapStream, line []byte, e
 			break
 		}
 		d.endMail(f, s, emit)
-		if size > 0 {
+		switch {
+		case size == 0:
+		case c.stored == maxIMAPStored:
+			d.session.note(oddIMAPStored)
+		default:
+			c.stored++
 			d.newMail(f, s)
 			s.sends = true
 		}

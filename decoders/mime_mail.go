@@ -112,14 +112,18 @@ func (k *mailFields) fill(m *mimeReader, charset string) {
 		}
 		switch f.kind {
 		case fieldReceived:
-			if len(h.Received) < maxReceived {
-				h.Received = append(h.Received, clipText(text))
+			if len(h.Received) >= maxReceived {
+				m.dropped++
+				continue
 			}
+			h.Received = append(h.Received, clipText(text))
 		case fieldReferences:
 			for _, id := range strings.Fields(text) {
-				if len(h.References) < maxReceived {
-					h.References = append(h.References, clipText(id))
+				if len(h.References) >= maxReceived {
+					m.dropped++
+					continue
 				}
+				h.References = append(h.References, clipText(id))
 			}
 		}
 	}

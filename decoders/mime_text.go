@@ -86,7 +86,7 @@ func (t *textReader) read(line []byte) {
 	}
 	for {
 		i := bytes.Index(line, []byte("://"))
-		if i < 0 || len(t.m.mail.URLs) >= maxURLs {
+		if i < 0 {
 			return
 		}
 		end := i + len("://")
@@ -108,6 +108,11 @@ func (t *textReader) url(s string) {
 	if s = s[:min(len(s), maxURL)]; strings.HasSuffix(s, "://") || slices.Contains(t.m.mail.URLs, s) {
 		return
 	}
+	if len(t.m.mail.URLs) >= maxURLs {
+		t.m.dropped++
+		return
+	}
+	t.m.told += len(s)
 	t.m.mail.URLs = append(t.m.mail.URLs, s)
 }
 

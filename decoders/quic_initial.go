@@ -24,7 +24,11 @@ const quicMaxReason = 255
 // initial takes the protection off an Initial packet and reads its frames.
 func (d *quicDecoder) initial(f *sensor.Flow, who int, p *quicPacket, b []byte, emit sensor.Emit) {
 	frames, ok := d.open(d.key(who, p.version), p, b)
-	if !ok && who == client && len(p.dcid) > 0 && !bytes.Equal(p.dcid, d.dcid) && d.renewals < quicMaxRenewals {
+	if !ok && who == client && len(p.dcid) > 0 && !bytes.Equal(p.dcid, d.dcid) {
+		if d.renewals >= quicMaxRenewals {
+			odd(d.r, "too many keys")
+			return
+		}
 		d.renewals++
 		k := newQUICKeys(p.version, p.dcid, client)
 		if frames, ok = d.open(k, p, b); ok {

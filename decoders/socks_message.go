@@ -283,6 +283,7 @@ func (d *socksDecoder) request4(f *sensor.Flow, s *socksSide, b []byte) {
 	}
 	if !whole {
 		if s.want++; len(user) > socksMaxText || len(name) > socksMaxText {
+			d.r.Command, d.r.RequestPort = socksCommand(b[1]), binary.BigEndian.Uint16(b[2:])
 			d.violated(s, "text too long")
 		}
 		return

@@ -27,6 +27,7 @@ type tlsHandshake struct {
 	history [tlsMaxHistory]byte
 	noted   int
 	over    bool // nothing more to learn
+	limited bool // a limit was met: to be told though no hello was read
 	written bool
 }
 
@@ -226,7 +227,7 @@ func (h *tlsHandshake) establish() {
 // finish writes the record once, if there was a handshake.
 func (h *tlsHandshake) finish(f *sensor.Flow, emit sensor.Emit) {
 	r := h.r
-	if h.written || !r.ClientHello && !r.ServerHello && !r.HelloRetry {
+	if h.written || !r.ClientHello && !r.ServerHello && !r.HelloRetry && !h.limited {
 		return
 	}
 	h.written = true
@@ -260,6 +261,12 @@ func isHelloRetry(body []byte) bool {
 }
 
 // odd notes the first violation.
+// limit notes that a limit was met.
+func (h *tlsHandshake) limit(what string) {
+	odd(h.r, what)
+	h.limited = true
+}
+
 func odd(r *records.TLS, what string) {
 	if r.Odd == "" {
 		r.Odd = what

@@ -89,6 +89,9 @@ func (d *tlsDecoder) feed(who int, data []byte, now int64) {
 		s.octets += n
 		data = data[n:]
 	}
+	if tooLong && !d.over && !s.encrypted && s.head[0] != recordApplicationData {
+		d.limit("handshake too long")
+	}
 	d.over = d.over || tooLong
 }
 
@@ -179,7 +182,7 @@ func (d *tlsDecoder) begin(who int, now int64) {
 	case !wanted(s.mhead[0]):
 		d.said(who, s.mhead[0], nil, now)
 	case s.mleft > tlsMaxMessage:
-		odd(d.r, "handshake message too long")
+		d.limit("handshake message too long")
 		d.over = true
 	case s.mleft == 0:
 		d.said(who, s.mhead[0], nil, now)
