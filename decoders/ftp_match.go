@@ -27,16 +27,9 @@ var ftpOpenings = [...]string{
 }
 
 func matchFTPCommand(f *sensor.Flow, side packet.Side, b []byte) sensor.Match {
-	best := sensor.No
-	for _, s := range ftpOpenings {
-		n := min(len(b), len(s))
-		if !equalFold(b[:n], s[:n]) {
-			continue
-		}
-		if n == len(s) {
-			return sensor.FromClient
-		}
-		best = sensor.Maybe
+	best := opens(b, ftpOpenings[:])
+	if best == sensor.FromClient {
+		return best
 	}
 	server := f.Key.Port(side.Other())
 	line, _, whole := bytes.Cut(b, []byte{'\n'})

@@ -198,7 +198,7 @@ func (d *imapDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 	}
 	d.endMail(f, &d.down, emit)
 	d.login.end(f, &d.session, records.AuthUnknown, "", emit)
-	if !d.session.told {
+	if d.session.leftOut() {
 		d.session.tellAlone(f, 1, emit)
 	}
 }

@@ -1,6 +1,10 @@
 package decoders
 
-import "bytes"
+import (
+	"bytes"
+
+	"kagami/sensor"
+)
 
 // Violations of the mail protocols: records.Mail.Odd.
 const (
@@ -128,3 +132,20 @@ func (d *dotReader) content(data []byte) ([]byte, int, bool) {
 
 // gap follows lost octets.
 func (d *dotReader) gap() { d.state, d.wasCR = dotInside, false }
+
+// opens tells whether b begins like a command that is one protocol's alone: openings
+// are in lower case.
+func opens(b []byte, openings []string) sensor.Match {
+	best := sensor.No
+	for _, s := range openings {
+		n := min(len(b), len(s))
+		if !equalFold(b[:n], s[:n]) {
+			continue
+		}
+		if n == len(s) {
+			return sensor.FromClient
+		}
+		best = sensor.Maybe
+	}
+	return best
+}

@@ -40,6 +40,9 @@ func (s *mailSession) tell(f *sensor.Flow, r *records.Mail, emit sensor.Emit) {
 	emit(r)
 }
 
+// leftOut tells that something is to be told still, though no transaction is.
+func (s *mailSession) leftOut() bool { return !s.told || s.odd != "" }
+
 // tellAlone writes the record of a connection that shows no transaction.
 func (s *mailSession) tellAlone(f *sensor.Flow, depth int, emit sensor.Emit) {
 	r := &records.Mail{Start: s.start, End: f.Now, Depth: depth, Reply: s.reply}

@@ -142,7 +142,7 @@ func (d *pop3Decoder) Close(f *sensor.Flow, emit sensor.Emit) {
 	}
 	d.endMail(f, false, emit)
 	d.login.end(f, &d.session, records.AuthUnknown, "", emit)
-	if !d.session.told {
+	if d.session.leftOut() {
 		d.session.tellAlone(f, 1, emit)
 	}
 }

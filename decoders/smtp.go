@@ -199,7 +199,7 @@ func (d *smtpDecoder) Close(f *sensor.Flow, emit sensor.Emit) {
 		x.waiting = 0
 	}
 	d.flush(f, emit)
-	if d.depth == 0 && !d.session.tls {
+	if d.depth == 0 && !d.session.tls || d.session.odd != "" {
 		d.session.tellAlone(f, d.depth+1, emit)
 	}
 }

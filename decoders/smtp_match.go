@@ -29,16 +29,9 @@ func isSMTPPort(port uint16) bool {
 var smtpOpenings = [...]string{"ehlo ", "helo ", "lhlo ", "mail from:", "rcpt to:", "mail from: ", "rcpt to: "}
 
 func matchSMTPCommand(b []byte, port bool) sensor.Match {
-	best := sensor.No
-	for _, s := range smtpOpenings {
-		n := min(len(b), len(s))
-		if !equalFold(b[:n], s[:n]) {
-			continue
-		}
-		if n == len(s) {
-			return sensor.FromClient
-		}
-		best = sensor.Maybe
+	best := opens(b, smtpOpenings[:])
+	if best == sensor.FromClient {
+		return best
 	}
 	if !port {
 		return best

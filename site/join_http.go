@@ -95,8 +95,9 @@ func (s *Site) joinOrigin(r *records.HTTP, m *records.Meta) bool {
 	if p != nil || x.via {
 		x.held = s.hold(r, x)
 	}
+	held := x.held != nil // retry may hand it on
 	s.retry(key)
-	return x.held != nil
+	return held
 }
 
 // retry looks again at what waits for a key, until nothing is decided any more.

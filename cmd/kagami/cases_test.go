@@ -153,21 +153,56 @@ func (f fields) has(property string) bool {
 // telling are the fields of each kind that want/records.txt shows: those in
 // which a change would be a fault, and that a person can check.
 var telling = map[string]string{
-	"flow":      "network.transport network.protocol kagami.conn.state kagami.name.source kagami.name.resolved kagami.client.role kagami.server.role kagami.workstation.ip",
-	"identity":  "host.ip kagami.identity.what kagami.identity.old kagami.identity.new kagami.identity.source",
-	"dhcp":      "kagami.dhcp.version kagami.dhcp.type kagami.dhcp.message kagami.dhcp.client_mac kagami.dhcp.host_name kagami.dhcp.vendor_class kagami.dhcp.client_id kagami.dhcp.requested_ip kagami.dhcp.assigned_ip kagami.dhcp.leases kagami.dhcp.leases.prefix kagami.dhcp.lease_time kagami.dhcp.server_ip kagami.dhcp.domain kagami.dhcp.routers kagami.dhcp.dns_servers kagami.dhcp.ntp_servers kagami.dhcp.parameters",
-	"dns":       "network.protocol dns.type kagami.dns.tcp dns.op_code dns.header_flags dns.question.name dns.question.type dns.response_code dns.answers.type dns.answers.data kagami.dns.authorities.data kagami.dns.edns.udp_size kagami.dns.edns.client_subnet kagami.dns.netbios.suffix kagami.dns.netbios.names kagami.dns.netbios.addresses",
-	"ntp":       "kagami.ntp.version kagami.ntp.mode kagami.ntp.stratum kagami.ntp.leap kagami.ntp.ref_id kagami.ntp.poll kagami.ntp.key_id kagami.ntp.mac_bytes",
-	"ssdp":      "kagami.ssdp.method kagami.ssdp.status kagami.ssdp.event kagami.ssdp.type kagami.ssdp.location kagami.ssdp.man",
-	"mail":      "network.protocol kagami.mail.helo kagami.mail.mail_from kagami.mail.rcpt_to kagami.mail.rcpt_refused kagami.mail.status kagami.mail.chunked kagami.mail.pipelined kagami.mail.complete user.name email.from.address email.to.address email.subject email.message_id email.x_mailer user_agent.original kagami.mail.parts.path kagami.mail.parts.mime_type email.attachments.file.name email.attachments.file.size kagami.mail.urls kagami.mail.odd",
-	"auth":      "network.protocol user.name event.outcome kagami.auth.method kagami.auth.mechanism kagami.auth.reply",
-	"file":      "kagami.file.source kagami.file.sender file.name kagami.file.name_from kagami.file.host kagami.file.declared_type file.mime_type kagami.file.magic kagami.file.class file.size kagami.file.complete kagami.file.codings kagami.file.mismatch kagami.file.traits kagami.file.listed file.hash.sha256",
-	"ftp":       "user.name kagami.ftp.command kagami.ftp.argument kagami.ftp.reply_code kagami.ftp.data.passive file.path file.size kagami.ftp.restart kagami.ftp.from",
-	"http":      "http.version kagami.http.stream http.request.method url.full http.request.body.bytes http.response.status_code http.response.body.bytes http.response.mime_type kagami.http.encoding kagami.http.range user.name kagami.http.auth.scheme kagami.http.forwarded_for kagami.http.via user_agent.original http.request.referrer kagami.http.location kagami.http.request_files.name kagami.http.response_files.name kagami.http.tunnel.protocol kagami.http.tunnel.name kagami.http.pushed kagami.http.trailers kagami.http.proxied kagami.proxy.cache kagami.proxy.origin.ip kagami.workstation.ip kagami.http.request_complete kagami.http.response_complete kagami.http.odd",
-	"websocket": "url.full kagami.websocket.subprotocol kagami.websocket.origin kagami.websocket.client.frames kagami.websocket.client.text_messages kagami.websocket.client.binary_messages kagami.websocket.client.close_code kagami.websocket.server.frames kagami.websocket.server.text_messages kagami.websocket.server.close_code kagami.websocket.closed_by",
-	"tls":       "network.protocol tls.version_protocol tls.version tls.cipher tls.curve tls.client.server_name tls.next_protocol tls.established tls.resumed kagami.tls.resumption kagami.tls.history kagami.tls.hello_retry kagami.tls.hello_verify kagami.tls.early_data kagami.tls.alert kagami.tls.alert_from kagami.tls.chain_length tls.server.subject tls.server.x509.alternative_names tls.server.not_after tls.client.subject kagami.tls.name_matches_certificate kagami.tls.ja4 kagami.tls.via kagami.workstation.ip",
-	"quic":      "kagami.quic.version kagami.quic.offered_versions tls.client.server_name kagami.quic.client_alpn kagami.quic.history kagami.quic.retries kagami.quic.zero_rtt_packets kagami.quic.ja4",
-	"socks":     "kagami.socks.version kagami.socks.command kagami.socks.request.ip kagami.socks.request.name kagami.socks.request.port kagami.socks.status kagami.socks.method kagami.socks.user_refused user.name kagami.socks.tunnel.protocol kagami.socks.tunnel.name",
+	"flow": `
+		network.transport network.protocol kagami.conn.state kagami.name.source kagami.name.resolved kagami.client.role kagami.server.role
+		kagami.workstation.ip`,
+	"identity": `host.ip kagami.identity.what kagami.identity.old kagami.identity.new kagami.identity.source`,
+	"dhcp": `
+		kagami.dhcp.version kagami.dhcp.type kagami.dhcp.message kagami.dhcp.client_mac kagami.dhcp.host_name kagami.dhcp.vendor_class
+		kagami.dhcp.client_id kagami.dhcp.requested_ip kagami.dhcp.assigned_ip kagami.dhcp.leases kagami.dhcp.leases.prefix kagami.dhcp.lease_time
+		kagami.dhcp.server_ip kagami.dhcp.domain kagami.dhcp.routers kagami.dhcp.dns_servers kagami.dhcp.ntp_servers kagami.dhcp.parameters`,
+	"dns": `
+		network.protocol dns.type kagami.dns.tcp dns.op_code dns.header_flags dns.question.name dns.question.type dns.response_code dns.answers.type
+		dns.answers.data kagami.dns.authorities.data kagami.dns.edns.udp_size kagami.dns.edns.client_subnet kagami.dns.netbios.suffix
+		kagami.dns.netbios.names kagami.dns.netbios.addresses`,
+	"ntp": `
+		kagami.ntp.version kagami.ntp.mode kagami.ntp.stratum kagami.ntp.leap kagami.ntp.ref_id kagami.ntp.poll kagami.ntp.key_id
+		kagami.ntp.mac_bytes`,
+	"ssdp": `kagami.ssdp.method kagami.ssdp.status kagami.ssdp.event kagami.ssdp.type kagami.ssdp.location kagami.ssdp.man`,
+	"mail": `
+		network.protocol kagami.mail.helo kagami.mail.mail_from kagami.mail.rcpt_to kagami.mail.rcpt_refused kagami.mail.status kagami.mail.chunked
+		kagami.mail.pipelined kagami.mail.complete user.name email.from.address email.to.address email.subject email.message_id email.x_mailer
+		user_agent.original kagami.mail.parts.path kagami.mail.parts.mime_type email.attachments.file.name email.attachments.file.size
+		kagami.mail.urls kagami.mail.odd`,
+	"auth": `network.protocol user.name event.outcome kagami.auth.method kagami.auth.mechanism kagami.auth.reply`,
+	"file": `
+		kagami.file.source kagami.file.sender file.name kagami.file.name_from kagami.file.host kagami.file.declared_type file.mime_type
+		kagami.file.magic kagami.file.class file.size kagami.file.complete kagami.file.codings kagami.file.mismatch kagami.file.traits
+		kagami.file.listed file.hash.sha256`,
+	"ftp": `
+		user.name kagami.ftp.command kagami.ftp.argument kagami.ftp.reply_code kagami.ftp.data.passive file.path file.size kagami.ftp.restart
+		kagami.ftp.from`,
+	"http": `
+		http.version kagami.http.stream http.request.method url.full http.request.body.bytes http.response.status_code http.response.body.bytes
+		http.response.mime_type kagami.http.encoding kagami.http.range user.name kagami.http.auth.scheme kagami.http.forwarded_for kagami.http.via
+		user_agent.original http.request.referrer kagami.http.location kagami.http.request_files.name kagami.http.response_files.name
+		kagami.http.tunnel.protocol kagami.http.tunnel.name kagami.http.pushed kagami.http.trailers kagami.http.proxied kagami.proxy.cache
+		kagami.proxy.origin.ip kagami.workstation.ip kagami.http.request_complete kagami.http.response_complete kagami.http.odd`,
+	"websocket": `
+		url.full kagami.websocket.subprotocol kagami.websocket.origin kagami.websocket.client.frames kagami.websocket.client.text_messages
+		kagami.websocket.client.binary_messages kagami.websocket.client.close_code kagami.websocket.server.frames
+		kagami.websocket.server.text_messages kagami.websocket.server.close_code kagami.websocket.closed_by`,
+	"tls": `
+		network.protocol tls.version_protocol tls.version tls.cipher tls.curve tls.client.server_name tls.next_protocol tls.established tls.resumed
+		kagami.tls.resumption kagami.tls.history kagami.tls.hello_retry kagami.tls.hello_verify kagami.tls.early_data kagami.tls.alert
+		kagami.tls.alert_from kagami.tls.chain_length tls.server.subject tls.server.x509.alternative_names tls.server.not_after tls.client.subject
+		kagami.tls.name_matches_certificate kagami.tls.ja4 kagami.tls.via kagami.workstation.ip`,
+	"quic": `
+		kagami.quic.version kagami.quic.offered_versions tls.client.server_name kagami.quic.client_alpn kagami.quic.history kagami.quic.retries
+		kagami.quic.zero_rtt_packets kagami.quic.ja4`,
+	"socks": `
+		kagami.socks.version kagami.socks.command kagami.socks.request.ip kagami.socks.request.name kagami.socks.request.port kagami.socks.status
+		kagami.socks.method kagami.socks.user_refused user.name kagami.socks.tunnel.protocol kagami.socks.tunnel.name`,
 }
 
 // servicePort is below the ports that clients take: those differ each time that a

@@ -150,6 +150,10 @@ func (r *record) items() []item {
 			k = kindQUIC
 		case "dtls":
 			k = kindDTLS
+		case "tls":
+			if r.Network.Number == "17" {
+				k = kindUDP
+			}
 		}
 		items := []item{{kind: k, fields: r.handshake()}}
 		if r.Kagami.TLS.Retry { // the record has the first ClientHello's fingerprint
