@@ -24,7 +24,7 @@ type fileOf struct {
 	Size     int64    // declared octets as transferred, transfer coding removed; -1 = unknown
 	Depth    int      // number of the transaction on its connection, 0 = none
 	URL      string   // absolute, "" = none
-	Posted   bool     // sent to what the URL names: its last segment is not the file's name
+	Unnamed  bool     // the URL's last segment is not the file's name: it was posted there, or answers that there is none
 	Host     string
 	Path     string // on the server (FTP)
 	User     string // who is logged in (FTP)
@@ -376,7 +376,7 @@ func (b *fileBody) name() (name, from string) {
 	if b.of.Name != "" {
 		return clip(baseName(b.of.Name)), b.of.NameFrom
 	}
-	if name = clip(urlName(b.of.URL)); name != "" && !b.of.Posted {
+	if name = clip(urlName(b.of.URL)); name != "" && !b.of.Unnamed {
 		return name, "url"
 	}
 	return "", ""

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxFileText bounds in octets each text that a file's record takes over.
@@ -15,8 +16,8 @@ func baseName(path string) string {
 	return path[strings.LastIndexAny(path, `/\`)+1:]
 }
 
-// urlName is the last segment of a URL's path, percent-decoded, "" when the path
-// ends in a slash.
+// urlName is the last segment of a URL's path, percent-decoded and in UTF-8, ""
+// when the path ends in a slash.
 func urlName(u string) string {
 	if i := strings.IndexAny(u, "?#"); i >= 0 {
 		u = u[:i]
@@ -32,7 +33,10 @@ func urlName(u string) string {
 	if name, err := url.PathUnescape(u); err == nil {
 		u = name
 	}
-	return baseName(strings.ToValidUTF8(u, "\uFFFD"))
+	if !utf8.ValidString(u) {
+		u = decodeText([]byte(u), "")
+	}
+	return baseName(u)
 }
 
 // clip cuts a text at its limit, between characters.

@@ -100,7 +100,7 @@ func (x *httpExchange) form(form *mimeReader) {
 // requestFile is what a request's header section says of its content.
 func requestFile(x *httpExchange, head *httpHead) fileOf {
 	of := fileOf{Source: "http", Type: x.RequestType, Codings: contentCodings(x.RequestEncoding),
-		Size: head.size(), Depth: x.Depth, URL: x.URL, Host: x.HostName(), Posted: x.Method != "PUT"}
+		Size: head.size(), Depth: x.Depth, URL: x.URL, Host: x.HostName(), Unnamed: x.Method != "PUT"}
 	of.Name, of.NameFrom = dispositionName(head.disposition)
 	return of
 }
@@ -108,7 +108,7 @@ func requestFile(x *httpExchange, head *httpHead) fileOf {
 // responseFile is what a response's header section says of its content.
 func responseFile(x *httpExchange, head *httpHead) fileOf {
 	of := fileOf{Source: "http", Type: x.ContentType, Codings: contentCodings(x.ContentEncoding),
-		Size: head.size(), Depth: x.Depth, URL: x.URL, Host: x.HostName()}
+		Size: head.size(), Depth: x.Depth, URL: x.URL, Host: x.HostName(), Unnamed: x.Status >= 300}
 	of.Name, of.NameFrom = dispositionName(head.disposition)
 	if x.Method == "CONNECT" {
 		of.URL = "" // it is an authority, which names no file

@@ -102,19 +102,19 @@ func http2Excesses() []Excess {
 		})},
 		{"http2: 100,000 streams opened", http2Talk(func(t *Talk) { t.Endless(Client, 100_000, get) })},
 		{"http2: streams with open uploads", http2Talk(func(t *Talk) {
-			t.Endless(Client, 20*kilo, func(b []byte, i int) []byte {
+			t.Endless(Client, 10_000, func(b []byte, i int) []byte {
 				b = http2Frame(b, h2Headers, h2EndHeaders, 2*i+1, http2Get)
 				return http2Frame(b, h2Data, 0, 2*i+1, []byte("upload"))
 			})
 		})},
 		{"http2: rapid reset", http2Talk(func(t *Talk) {
-			t.Endless(Client, 100_000, func(b []byte, i int) []byte {
+			t.Endless(Client, 30_000, func(b []byte, i int) []byte {
 				return http2Frame(get(b, i), h2Reset, 0, 2*i+1, []byte{0, 0, 0, 8})
 			})
 		})},
 		{"http2: promises without end", http2Talk(func(t *Talk) {
 			t.Say(Client, get(nil, 0))
-			t.Endless(Server, 50_000, func(b []byte, i int) []byte {
+			t.Endless(Server, 10_000, func(b []byte, i int) []byte {
 				return http2Frame(b, h2Push, h2EndHeaders, 1, append(binary.BigEndian.AppendUint32(nil, uint32(2*i+2)), http2Get...))
 			})
 		})},

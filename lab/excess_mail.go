@@ -56,7 +56,7 @@ func mailExcesses() []Excess {
 		{"smtp: lines of a login without end", smtpTalk(func(t *Talk) {
 			t.Repeat(Client, 1023, "NOOP\r\n")
 			t.Tell(Client, "AUTH LOGIN\r\n")
-			t.Repeat(Client, 200*kilo, "\r\n")
+			t.Repeat(Client, mega, "\r\n")
 		})},
 		{"smtp: answer without end", smtpTalk(func(t *Talk) {
 			t.Tell(Client, "HELP\r\n")
@@ -243,7 +243,7 @@ func fileTransferExcesses() []Excess {
 	}
 	return []Excess{
 		{"ftp: commands without answers", ftp(func(t *Talk) {
-			t.Endless(Client, 50_000, func(b []byte, i int) []byte { return fmt.Appendf(b, "RETR file%d\r\n", i) })
+			t.Endless(Client, 10_000, func(b []byte, i int) []byte { return fmt.Appendf(b, "RETR file%d\r\n", i) })
 		})},
 		{"ftp: answer without end", ftp(func(t *Talk) {
 			t.Tell(Client, "HELP\r\n")

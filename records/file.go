@@ -91,7 +91,7 @@ func (r *File) AppendFields(dst []Field) []Field {
 	if r.User != "" {
 		f.Strs("related.user", []string{r.User})
 	}
-	f.Str("url.full", r.URL)
+	f.Str("url.full", urlText(r.URL))
 	f.Str("user.name", r.User)
 	r.own(&f)
 	m.tail(&f)

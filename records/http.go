@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // HTTP is one transaction: a request and its final response, or the half that
@@ -214,15 +215,15 @@ func (r *HTTP) url(f *Fields) {
 	path, query, _ := strings.Cut(path, "?")
 	host, port := splitPort(authority)
 	f.Str("url.domain", host)
-	f.Str("url.full", r.URL)
-	f.Str("url.original", r.Target)
-	f.Str("url.path", path)
+	f.Str("url.full", urlText(r.URL))
+	f.Str("url.original", urlText(r.Target))
+	f.Str("url.path", urlText(path))
 	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
 		f.Int("url.port", int64(n))
 	} else if scheme == "http" {
 		f.Int("url.port", 80)
 	}
-	f.Str("url.query", query)
+	f.Str("url.query", urlText(query))
 	f.Str("url.scheme", scheme)
 }
 
@@ -307,6 +308,26 @@ func fileRefs(f *Fields, name string, refs []FileRef) {
 	if len(refs) > 0 {
 		f.Mark(End, name)
 	}
+}
+
+// urlText is a URL with octets that are no UTF-8 as %XX: JSON can carry no others,
+// and what they say in another character set would be lost.
+func urlText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	const digits = "0123456789ABCDEF"
+	b := make([]byte, 0, len(s)+16)
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			b = append(b, '%', digits[s[i]>>4], digits[s[i]&15])
+		} else {
+			b = append(b, s[i:i+n]...)
+		}
+		i += n
+	}
+	return string(b)
 }
 
 // mediaType is a Content-Type without its parameters.

@@ -112,6 +112,7 @@ func TestHTTPFields(t *testing.T) {
 		{"url.path", full(), "url.path", "/a"},
 		{"url.path ends at the fragment", plain, "url.path", "/x"},
 		{"url.query", full(), "url.query", "b=c"},
+		{"octets of another character set", &HTTP{URL: "http://h/\x93\xfa\x96{/あ"}, "url.full", "http://h/%93%FA%96{/あ"},
 		{"no query in a fragment", plain, "url.query", nil},
 		{"CONNECT has no scheme", connect, "url.scheme", nil},
 		{"informational", full(), "kagami.http.informational", "100,103"},

@@ -178,7 +178,7 @@ func ended(err error) error {
 // Live runs one source a worker until ctx ends or a source fails. Live sources
 // return from Next within their retire timeout, so that ctx is noticed.
 func (e *Engine) Live(ctx context.Context, srcs []Source) error {
-	e.merger.reporter = &reporter{engine: e, sources: srcs}
+	e.merger.reporter = newReporter(e, srcs)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan result, 8*len(srcs))

@@ -35,6 +35,10 @@ type keeping struct {
 	prev, next *Flow
 }
 
+// full tells that all workers keep too much and that this one can do something
+// about it.
+func (k *keepers) full() bool { return k.head != nil && k.bytes.Load() > k.limit }
+
 // set notes what a flow's decoder keeps from now on.
 func (k *keepers) set(f *Flow, n int) {
 	k.bytes.Add(int64(n - f.keeping.bytes))
@@ -72,9 +76,13 @@ func (k *keepers) unlink(f *Flow) {
 	at.prev, at.next = nil, nil
 }
 
+// keptShare is the part of the limit that one flow may keep once all keep too much.
+const keptShare = 16
+
 // weigh follows a packet that a decoder has read. When all keep too much, the flow
 // that has stood still for longest is not decoded any more: of transactions that
-// are begun and left, the oldest go first.
+// are begun and left, the oldest go first. A flow that keeps very much goes before
+// them: it must not push out all others.
 func (w *Worker) weigh(f *Flow) {
 	d := f.decoder
 	if d == nil {
@@ -85,7 +93,10 @@ func (w *Worker) weigh(f *Flow) {
 		return
 	}
 	w.keepers.set(f, n)
-	for w.keepers.head != nil && w.keepers.bytes.Load() > w.keepers.limit {
+	if w.keepers.full() && int64(n) > w.keepers.limit/keptShare {
+		w.giveUpDecoding(f)
+	}
+	for w.keepers.full() {
 		w.giveUpDecoding(w.keepers.head)
 	}
 }

@@ -16,14 +16,18 @@ const tickEvery = 1e9 // nanoseconds of logical time
 const batchRoom = 1024
 
 // mark is a moment of a worker's progress: it will not write a record that
-// comes before it.
+// comes before it. Of one moment, records are in order of their flows' ids.
 type mark struct {
 	epoch uint32
 	at    int64
+	uid   uint64 // 0 but when all flows end
 }
 
 func (m mark) less(o mark) bool {
-	return m.epoch < o.epoch || m.epoch == o.epoch && m.at < o.at
+	if m.epoch != o.epoch {
+		return m.epoch < o.epoch
+	}
+	return m.at < o.at || m.at == o.at && m.uid < o.uid
 }
 
 // merger puts the workers' records into one order, lets the stage complete them

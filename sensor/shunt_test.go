@@ -134,3 +134,26 @@ func TestFullShuntTableIsNoLoss(t *testing.T) {
 		t.Errorf("%d dropped, flow %+v", k.dropped, f)
 	}
 }
+
+// TestStatsTellWhatTheKernelDropped: frames received and frames shunted are,
+// together, what the port saw.
+func TestStatsTellWhatTheKernelDropped(t *testing.T) {
+	k := &kernel{memory: memory{frames: bulk(t, true), size: 64}, table: map[packet.Key]*sensor.Shunted{}, room: 1}
+	var log strings.Builder
+	var told, minutes uint64
+	e := engineWith(sensor.DefaultConfig(), func(rs []records.Record) {
+		for _, r := range rs {
+			if s, ok := r.(*records.Stats); ok {
+				told += s.KeptBack
+				minutes++
+			}
+		}
+	}, script(&log, packet.ProtoTCP))
+	if err := e.Live(context.Background(), []sensor.Source{k}); err != nil {
+		t.Fatal(err)
+	}
+	packets, _ := k.Totals()
+	if minutes == 0 || told == 0 || told > packets || packets-told > 64 { // what came in the last minute is not told
+		t.Errorf("%d stats records tell of %d packets, the kernel dropped %d", minutes, told, packets)
+	}
+}

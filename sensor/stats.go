@@ -20,14 +20,18 @@ type reporter struct {
 	window  records.Window
 }
 
+// newReporter begins to count: what the kernel's side counted before is not this run's.
+func newReporter(e *Engine, srcs []Source) *reporter {
+	r := &reporter{engine: e, sources: srcs}
+	r.shunted[0], r.shunted[1] = ShuntTotals(srcs)
+	return r
+}
+
 // due tells the moment for which a report is due when everything before to is
 // known. The first call sets the clock.
 func (r *reporter) due(to mark) (at mark, ok bool) {
 	if to.at <= 0 {
 		return mark{}, false
-	}
-	if r.start == 0 { // a source may have been there before
-		r.shunted[0], r.shunted[1] = ShuntTotals(r.sources)
 	}
 	if r.start == 0 || to.epoch != r.next.epoch {
 		r.start = to.at

@@ -8,7 +8,7 @@ type mailPart struct {
 	From        *string  `json:"mail_from"` // with its brackets
 	To          []string `json:"rcpt_to"`
 	Refused     []string `json:"rcpt_refused"`
-	Start       string   `json:"content_start"`
+	Complete    *bool    // a message was seen
 	Chunked     bool
 	TLS         bool
 	Verified    []string
@@ -57,9 +57,9 @@ func (m *mails) commands(r *record) (items []item) {
 	for _, to := range append(p.To, p.Refused...) {
 		items = append(items, command("RCPT", to))
 	}
-	if p.Start != "" && p.Chunked {
+	if p.Complete != nil && p.Chunked {
 		items = append(items, command("BDAT", ""))
-	} else if p.Start != "" {
+	} else if p.Complete != nil {
 		items = append(items, command("DATA", ""))
 	}
 	return items

@@ -110,6 +110,38 @@ func TestFlow(t *testing.T) {
 	}
 }
 
+// What tshark, when it is run, says besides what a prepared file has.
+func TestFrame(t *testing.T) {
+	columns := []string{"frame.protocols", "ip.src", "ip.dst", "udp.srcport", "udp.dstport", "dns.id", "dns.qry.name", "nbns.id", "nbns.name",
+		"dtls.handshake.ja3", "tls.handshake.ja3", "tls.handshake.extensions_alpn_str", "http2.headers.method"}
+	ends := "192.0.2.1\t192.0.2.2\t5\t6\t"
+	var items []item
+	for _, line := range []string{
+		"eth:ip:udp:mdns\t" + ends + "0x0001\ta.local",
+		"eth:ip:icmp:ip:udp:dns\t" + ends + "0x0001\ta.local",
+		"eth:ip:udp:nbns\t" + ends + "\t\t0x0002\t*<00><00><00> (x)",
+		"eth:ip:udp:dtls\t" + ends + "\t\t\t\tdd",
+		"eth:ip:udp:dtls\t" + ends + "\t\t\t\tdd",
+		"eth:ip:udp:quic\t" + ends + "\t\t\t\t\tqq\th3",
+		"eth:ip:udp:tls\t" + ends + "\t\t\t\t\ttt",
+	} {
+		items = append(items, newFrame(columns, line, ",").items()...)
+	}
+	items = once(items)
+	want := []struct {
+		kind        kind
+		name, value string
+	}{{kindLocalDNS, "id", "1"}, {kindNBNS, "name", "*<00>"}, {kindDTLS, "ja3", "dd"}, {kindQUIC, "ja3", "qq"}, {kindUDP, "ja3", "tt"}}
+	if len(items) != len(want) {
+		t.Fatalf("got %+v", items)
+	}
+	for i, w := range want {
+		if items[i].kind != w.kind || items[i].fields[w.name] != w.value {
+			t.Errorf("want %+v, got %+v", w, items[i])
+		}
+	}
+}
+
 func TestShare(t *testing.T) {
 	for _, c := range []struct {
 		part, whole int

@@ -216,11 +216,18 @@ func (r *record) message() map[string]string {
 }
 
 func (r *record) netbios() map[string]string {
-	name := rawName(r.DNS.Question.Name)
-	if n := r.Kagami.DNS.NetBIOS; n != nil && name != "" {
-		name += "<" + n.Suffix + ">"
+	var name strings.Builder
+	for _, c := range []byte(rawName(r.DNS.Question.Name)) {
+		if c < ' ' {
+			fmt.Fprintf(&name, "<%02x>", c)
+		} else {
+			name.WriteByte(c)
+		}
 	}
-	return map[string]string{"id": r.DNS.ID, "sort": r.DNS.Type, "name": legible(name)}
+	if n := r.Kagami.DNS.NetBIOS; n != nil && name.Len() > 0 {
+		name.WriteString("<" + n.Suffix + ">")
+	}
+	return map[string]string{"id": r.DNS.ID, "sort": r.DNS.Type, "name": legible(name.String())}
 }
 
 func (r *record) handshake() map[string]string {

@@ -70,7 +70,22 @@ func runTshark(ctx context.Context, program, capture string) ([]item, error) {
 	for line := range strings.Lines(stdout.String()) {
 		items = append(items, newFrame(tsharkFields(), line, ownSeparator).items()...)
 	}
-	return items, nil
+	return once(items), nil
+}
+
+// once leaves out the hellos of DTLS that come again in their flow: with the
+// server's cookie, or because nothing was heard.
+func once(items []item) []item {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(items, func(it item) bool {
+		if it.kind != kindDTLS {
+			return false
+		}
+		key := it.flows[0].String() + it.brief()
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
 }
 
 // prepared are tshark's items by capture, read from a file, and the kinds of which
@@ -203,6 +218,9 @@ func (f *frame) flows() []flow {
 // isQuote tells whether the frame quotes a datagram instead of carrying it: the
 // outer one, of ICMP, goes to where the inner one came from.
 func (f *frame) isQuote() bool {
+	if protocols := f.text("frame.protocols"); protocols != "" {
+		return strings.Contains(protocols, ":icmp:ip") || strings.Contains(protocols, ":icmpv6:ipv6")
+	}
 	for _, ip := range []string{"ipv6", "ip"} {
 		sources, targets := f.list(ip+".src"), f.list(ip+".dst")
 		for i := 1; i < len(sources) && i <= len(targets); i++ {
@@ -345,8 +363,8 @@ func (f *frame) nbns() []item {
 		fields["sort"] = sortOf(fields["sort"])
 		delete(fields, "name")
 		if len(items) == 1 && len(names) > 0 {
-			name, _, _ := strings.Cut(names[0], " (") // what the suffix means follows
-			fields["name"] = legible(name)
+			name, _, _ := strings.Cut(names[0], " (")                          // what the suffix means follows
+			fields["name"] = legible(strings.ReplaceAll(name, "<00><00>", "")) // of the name "*"
 		}
 	}
 	return items

@@ -63,8 +63,8 @@ func (f *frame) parts() (items []item) {
 			disposition, _, _ = strings.Cut(s, ";")
 		}
 		fields := map[string]string{"disposition": strings.ToLower(strings.TrimSpace(disposition))}
-		if err == nil {
-			fields["file name"] = parameters["filename"]
+		if name := parameters["filename"]; err == nil && !strings.HasPrefix(name, "=?") { // that tshark does not decode
+			fields["file name"] = name
 		}
 		if fields["disposition"] == "form-data" {
 			fields["field"] = parameters["name"]
