@@ -12,6 +12,7 @@ import (
 const (
 	maxMIMEDepth = 16        // entities within entities; what is deeper is one part
 	maxMIMEParts = 256       // leaves that are told of and followed as files
+	maxMIMETold  = 256 << 10 // octets of what is told of leaves
 	maxBoundary  = 256       // octets of a boundary; RFC 2046 section 5.1.1 allows 70
 	maxMIMEHead  = 100 << 10 // octets of one header section that are read, as many as Postfix takes
 	maxMIMELine  = 16 << 10  // octets of one header field, folds included

@@ -20,7 +20,7 @@ type mimeLeaf struct {
 // beginLeaf follows the header section of an entity that has no parts.
 func (m *mimeReader) beginLeaf(f *sensor.Flow) {
 	h, l := &m.head, &m.leaf
-	l.open, l.silent = true, len(m.parts) >= maxMIMEParts
+	l.open, l.silent = true, len(m.parts) >= maxMIMEParts || m.told > maxMIMETold
 	if l.silent {
 		m.dropped++
 		m.note(oddMIMEParts)

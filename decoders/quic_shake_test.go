@@ -68,13 +68,6 @@ func quicPair(version uint32) (c, s *quicEnd) {
 		&quicEnd{version: version, who: server, original: original, dcid: []byte("cli"), scid: []byte("server")}
 }
 
-func (e *quicEnd) side() packet.Side {
-	if e.who == client {
-		return packet.FromA
-	}
-	return packet.FromB
-}
-
 // head begins a long header of the type as QUIC 1 numbers it.
 func (e *quicEnd) head(kind quicKind, low byte) []byte {
 	typ := byte(kind)

@@ -8,11 +8,13 @@ import (
 
 // Limits of one SMTP connection. What they bound is attacker-controlled.
 const (
-	maxMailOpen    = 16       // transactions that wait for answers; more, and the oldest is written
-	maxMailPending = 1024     // commands without an answer; more, and the oldest is forgotten
-	maxRecipients  = 1024     // of one transaction that are told of
-	maxVerified    = 64       // arguments of VRFY and EXPN that are told of
-	maxMailLost    = 64 << 10 // octets without a command before the connection is given up
+	maxMailOpen    = 16        // transactions that wait for answers; more, and the oldest is written
+	maxMailPending = 1024      // commands without an answer; more, and the oldest is forgotten
+	maxRecipients  = 1024      // of one transaction that are told of
+	maxEnvelope    = 256 << 10 // octets of them
+	maxOpenOctets  = 1 << 20   // of what transactions tell that wait for answers; more, and the oldest is written
+	maxVerified    = 64        // arguments of VRFY and EXPN that are told of
+	maxMailLost    = 64 << 10  // octets without a command before the connection is given up
 )
 
 // Violations of RFC 5321: records.Mail.Odd.
@@ -51,7 +53,6 @@ type smtpDecoder struct {
 	open    []*smtpMail   // transactions that are not written, oldest first
 	cur     *smtpMail     // the one that commands add to, nil between transactions
 	depth   int           // transactions begun
-	replied bool          // the server has answered something
 
 	dots  dotReader
 	left  int64 // octets to come of a BDAT chunk
@@ -236,12 +237,16 @@ func (d *smtpDecoder) flush(f *sensor.Flow, emit sensor.Emit) {
 	if len(d.open) == 0 || !d.open[0].ended {
 		return
 	}
-	n := 0
+	n, kept := 0, 0
+	for _, x := range d.open {
+		kept += x.kept
+	}
 	for _, x := range d.open {
 		alone := f.LastFrom(d.client.Other()) == 0 // no answer will come
-		if !x.ended || x.waiting > 0 && !alone && len(d.open)-n <= maxMailOpen {
+		if !x.ended || x.waiting > 0 && !alone && len(d.open)-n <= maxMailOpen && kept <= maxOpenOctets {
 			break
 		}
+		kept -= x.kept
 		d.session.tell(f, x.r, emit)
 		x.r = &records.Mail{} // a late answer changes nothing that was written
 		n++

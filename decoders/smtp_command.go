@@ -153,7 +153,7 @@ func (d *smtpDecoder) mailFrom(f *sensor.Flow, rest []byte) {
 func (d *smtpDecoder) rcptTo(f *sensor.Flow, rest []byte) {
 	x := d.current(f)
 	r := x.r
-	if len(r.Envelope.Recipients) >= maxRecipients {
+	if len(r.Envelope.Recipients) >= maxRecipients || x.kept > maxEnvelope {
 		r.Dropped++
 		d.note(oddRecipients)
 		d.push(f, verbOther, -1)

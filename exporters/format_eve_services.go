@@ -136,17 +136,6 @@ func dhcpParameter(p uint16) string {
 	return ""
 }
 
-// lower writes a string with its ASCII letters in lower case.
-func (o *object) lower(name, v string) {
-	if v == "" {
-		return
-	}
-	o.key(name)
-	start := len(o.b)
-	o.b = appendJSONString(o.b, v)
-	lower(o.b[start:])
-}
-
 // hex writes octets in hexadecimal.
 func (o *object) hex(name, v string) {
 	if v == "" {

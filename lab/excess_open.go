@@ -74,12 +74,12 @@ func openExcesses() []Excess {
 			}
 		}},
 		{"open: SYNs", func(f *Flood) {
-			for i := range many / 2 {
+			for i := range 40_000 {
 				f.Join(peers(i, 80)).segment(Client, tcpSYN, nil)
 			}
 		}},
 		{"open: datagrams of no protocol", func(f *Flood) {
-			for i := range many / 2 {
+			for i := range 40_000 {
 				client, server := peers(i, 9999)
 				f.Datagram(client, server, []byte("\x80\x01nothing that is known"))
 			}

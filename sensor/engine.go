@@ -10,9 +10,12 @@
 package sensor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"math"
+	"slices"
 	"sync"
 
 	"kagami/packet"
@@ -97,7 +100,7 @@ func (e *Engine) take(i int, clock int64, epoch uint32) ([]records.Record, mark)
 	e.publish(i)
 	rs := w.out
 	w.out = nil
-	return rs, mark{epoch, clock}
+	return rs, mark{epoch: epoch, at: clock}
 }
 
 func (e *Engine) publish(i int) {
@@ -120,15 +123,47 @@ func (e *Engine) Read(ctx context.Context, src Source) error {
 	} else {
 		err = e.readSharded(ctx, src)
 	}
+	e.endAll()
+	e.merger.finish()
+	return err
+}
+
+// endAll ends all flows of all workers, in the order of their ids, which is that of
+// their records: a full table's records need not be in memory all at once.
+func (e *Engine) endAll() {
+	type ending struct {
+		worker *Worker
+		flow   *Flow
+		uid    uint64
+	}
+	var all []ending
+	for _, w := range e.workers {
+		w.sweep(w.clock)
+		for _, l := range w.table.lists {
+			for f := l.head; f != nil; f = f.next {
+				all = append(all, ending{w, f, f.uid})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b ending) int { return cmp.Compare(a.uid, b.uid) })
+	for i, x := range all {
+		x.worker.end(x.flow, x.worker.clock, EndCapture)
+		if i%outRoom == outRoom-1 {
+			e.handOver(x.uid)
+		}
+	}
+	e.handOver(math.MaxUint64)
+}
+
+// handOver gives the merger what the workers wrote. Of the flows with ids up to uid
+// nothing more comes.
+func (e *Engine) handOver(uid uint64) {
 	for i, w := range e.workers {
-		w.endAll(EndCapture)
 		rs := w.out
 		w.out = nil
 		e.publish(i)
-		e.merger.pending = append(e.merger.pending, rs...)
+		e.merger.add(i, rs, mark{w.epoch, w.clock, uid})
 	}
-	e.merger.finish()
-	return err
 }
 
 func (e *Engine) readAlone(ctx context.Context, src Source) error {

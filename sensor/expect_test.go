@@ -46,9 +46,16 @@ func TestExpectedConnections(t *testing.T) {
 
 func TestExpectedIsBounded(t *testing.T) {
 	var e expected
+	forgotten := 0
 	for i := range 3 * maxExpected {
-		e.add(announced{port: uint16(i)}, int64(i), func() Decoder { return new(recognizer) })
-		e.add(announced{port: uint16(i)}, int64(i), func() Decoder { return new(recognizer) }) // again: no second place
+		for range 2 { // again: no second place
+			if e.add(announced{port: uint16(i)}, int64(i), func() Decoder { return new(recognizer) }) {
+				forgotten++
+			}
+		}
+	}
+	if forgotten != 2*maxExpected {
+		t.Errorf("%d announcements are said to be forgotten, want %d", forgotten, 2*maxExpected)
 	}
 	if len(e.of) != maxExpected {
 		t.Fatalf("%d announcements kept, want %d", len(e.of), maxExpected)

@@ -85,7 +85,7 @@ func (m *merger) add(worker int, rs []records.Record, to mark) {
 
 // finish releases everything.
 func (m *merger) finish() {
-	m.release(mark{math.MaxUint32, math.MaxInt64})
+	m.release(mark{epoch: math.MaxUint32, at: math.MaxInt64})
 	if m.last != nil {
 		for _, d := range m.detectors {
 			d.Advance(m.last.At, m.emit)
@@ -98,7 +98,7 @@ func (m *merger) finish() {
 func (m *merger) release(to mark) {
 	n := 0
 	for i, r := range m.pending {
-		if meta := r.Meta(); (mark{meta.Epoch, meta.At}).less(to) {
+		if meta := r.Meta(); (mark{meta.Epoch, meta.At, meta.UID}).less(to) {
 			m.pending[i], m.pending[n] = m.pending[n], r
 			n++
 		}
@@ -128,7 +128,7 @@ func (m *merger) observe(r records.Record) {
 	if len(m.batch) >= batchRoom {
 		m.flush()
 	}
-	if grid := (mark{meta.Epoch, meta.At - meta.At%tickEvery}); m.tick.less(grid) {
+	if grid := (mark{epoch: meta.Epoch, at: meta.At - meta.At%tickEvery}); m.tick.less(grid) {
 		m.tick = grid
 		for _, d := range m.detectors {
 			d.Advance(grid.at, m.emit)

@@ -28,7 +28,7 @@ func (m *merger) pass(r records.Record) {
 		return
 	}
 	meta := r.Meta()
-	m.reached(mark{meta.Epoch, meta.At})
+	m.reached(mark{epoch: meta.Epoch, at: meta.At})
 	m.stage.Observe(r, m.next)
 }
 

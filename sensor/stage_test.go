@@ -60,9 +60,9 @@ func runStage(all []records.Meta, marks []mark) (output, seen []string, st *slow
 			output = append(output, shown(r))
 		}
 	})
-	for _, to := range append(marks, mark{9, 0}) {
+	for _, to := range append(marks, mark{epoch: 9}) {
 		var rs []records.Record
-		for len(all) > 0 && (mark{all[0].Epoch, all[0].At}).less(to) {
+		for len(all) > 0 && (mark{epoch: all[0].Epoch, at: all[0].At}).less(to) {
 			rs = append(rs, records.NewFlow(all[0]))
 			all = all[1:]
 		}
@@ -102,7 +102,7 @@ func TestStageIsIndependentOfBatches(t *testing.T) {
 		var marks []mark
 		for range rng.IntN(300) {
 			x := all[rng.IntN(len(all))]
-			marks = append(marks, mark{x.Epoch, x.At + rng.Int64N(4e9) - 1e9})
+			marks = append(marks, mark{epoch: x.Epoch, at: x.At + rng.Int64N(4e9) - 1e9})
 		}
 		slices.SortFunc(marks, func(a, b mark) int {
 			if a.less(b) {

@@ -35,7 +35,7 @@ func (r *reporter) due(to mark) (at mark, ok bool) {
 	}
 	if r.start == 0 || to.epoch != r.next.epoch {
 		r.start = to.at
-		r.next = mark{to.epoch, to.at - to.at%statsEvery + statsEvery}
+		r.next = mark{epoch: to.epoch, at: to.at - to.at%statsEvery + statsEvery}
 	}
 	return r.next, !to.less(r.next)
 }

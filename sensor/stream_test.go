@@ -113,3 +113,35 @@ func TestHeldLimitGivesUpTheHole(t *testing.T) {
 		t.Errorf("got %.60s... with %d segments", got, strings.Count(got, "(x"))
 	}
 }
+
+// A segment of one octet counts with the memory that it takes.
+func TestHeldOctetsCountAsMemory(t *testing.T) {
+	var log strings.Builder
+	c := newTraffic(t).conn()
+	c.open().seg('c', ".", 0, 0, "a")
+	for i := range 20 {
+		c.seg('c', ".", 10+i, 0, "x")
+	}
+	cfg := sensor.DefaultConfig()
+	cfg.MaxHeldFlow = 8 << 10
+	e := engineWith(cfg, nil, script(&log, packet.ProtoTCP))
+	read(t, e, c.frames)
+	if n := e.Stats().HeldOverflow; n != 1 || !strings.HasPrefix(log.String(), "c(a) c[gap 9] c(x)") {
+		t.Errorf("%d holes given up, want 1: %.60s", n, log.String())
+	}
+}
+
+// Segments that come in reverse are put in order.
+func TestHeldInReverse(t *testing.T) {
+	var log strings.Builder
+	c := newTraffic(t).conn()
+	c.open()
+	for i := range 9 {
+		c.seg('c', ".", 9-i, 0, string(rune('a'+9-i)))
+	}
+	c.seg('c', ".", 10, 0, "k").seg('c', ".", 0, 0, "a")
+	read(t, engineWith(sensor.DefaultConfig(), nil, script(&log, packet.ProtoTCP)), c.frames)
+	if got := strings.NewReplacer("c(", "", ") ", "").Replace(log.String()); got != "abcdefghijkclose" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -384,7 +384,9 @@ func FuzzAgent(f *testing.F) {
 			t.Errorf("%q: %q", vendor, os)
 		}
 		reverse(name)
-		bareName(name)
+		if bare := bareName(name); len(bare) > len(name) {
+			t.Errorf("%q: longer than %q", bare, name)
+		}
 		splitHostPort(name, 80)
 		forwardedFor(&records.HTTP{ForwardedFor: forwarded})
 		forwardedFor(&records.HTTP{Forwarded: forwarded})
