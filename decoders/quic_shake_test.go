@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"testing"
 
-	"kagami/packet"
 	"kagami/records"
 	"kagami/sensor"
 )

@@ -69,6 +69,9 @@ func (f *Flood) flush() {
 
 // Datagram puts one UDP datagram on the wire.
 func (f *Flood) Datagram(src, dst netip.AddrPort, payload []byte) {
+	if f.ended {
+		return
+	}
 	b := f.header(src.Addr(), dst.Addr(), 17, 8+len(payload))
 	b = binary.BigEndian.AppendUint16(b, src.Port())
 	b = binary.BigEndian.AppendUint16(b, dst.Port())
@@ -147,7 +150,7 @@ func (f *Flood) Join(client, server netip.AddrPort) *Talk {
 // Say sends octets of one side, cut at the MSS.
 func (t *Talk) Say(s Side, octets ...[]byte) {
 	for _, b := range octets {
-		for len(b) > 0 {
+		for len(b) > 0 && !t.f.ended {
 			n := min(len(b), t.mss)
 			t.segment(s, tcpACK|tcpPSH, b[:n])
 			t.seq[s] += uint32(n)
@@ -167,7 +170,7 @@ func (t *Talk) Repeat(s Side, n int, unit string) {
 // Endless says n units, in full segments: unit appends the ith.
 func (t *Talk) Endless(s Side, n int, unit func(b []byte, i int) []byte) {
 	var b []byte
-	for i := range n {
+	for i := 0; i < n && !t.f.ended; i++ {
 		if b = unit(b, i); len(b) >= 16*floodMSS {
 			whole := len(b) - len(b)%t.mss
 			t.Say(s, b[:whole])

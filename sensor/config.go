@@ -68,7 +68,7 @@ func (c *Config) Validate() (errs []error) {
 
 // Memory is an estimate in octets of what the limits allow.
 func (c *Config) Memory() int64 {
-	const perFlow = 1100 // a Flow and its bucket, and what recognises its protocol
+	const perFlow = 960 // a Flow and its bucket, and what recognises its protocol
 	return int64(c.MaxFlows)*perFlow + int64(c.MaxHeld) + int64(c.MaxKept)
 }
 

@@ -34,8 +34,8 @@ const (
 	excessPerRecord = 40 * time.Microsecond
 	excessAtOnce    = 150 * time.Millisecond // whatever came
 
-	excessHeap = 16 << 20  // octets in use besides what was before: of one conversation
-	floodHeap  = 128 << 20 // of as many as the sensor's tables hold
+	excessHeap = 16 << 20 // octets in use besides what was before: of one conversation
+	floodHeap  = 96 << 20 // of as many as the sensor's tables hold
 )
 
 // TestExcess lets one kind of hostile traffic after the other into the whole
