@@ -17,7 +17,7 @@ type httpContent struct {
 // openRequest begins the content of a request.
 func (c *httpContent) openRequest(files *files, f *sensor.Flow, side packet.Side, x *httpExchange, head *httpHead) {
 	of := requestFile(x, head)
-	if isMultipart(head.contentType) && len(of.Codings) == 0 {
+	if (isMultipart(head.contentType) || isMessage(head.contentType)) && len(of.Codings) == 0 {
 		c.form = newMIMEReader(files, of, side)
 		if c.form.form(head.contentType) {
 			return
@@ -38,6 +38,12 @@ func isMultipart(contentType []byte) bool {
 	kind, _, _ := bytes.Cut(contentType, []byte{';'})
 	kind = trimBlank(kind)
 	return equalFold(kind, "multipart/form-data") || equalFold(kind, "multipart/related") || equalFold(kind, "multipart/mixed")
+}
+
+// isMessage tells whether a Content-Type is a mail's (RFC 2046 section 5.2.1).
+func isMessage(contentType []byte) bool {
+	kind, _, _ := bytes.Cut(contentType, []byte{';'})
+	return equalFold(trimBlank(kind), "message/rfc822")
 }
 
 // write takes octets of content that came at the time now.

@@ -10,7 +10,7 @@ import (
 
 // Limits of one message. What they bound is the sender's choice.
 const (
-	maxMIMEDepth = 16        // entities within entities; what is deeper is one part
+	maxMIMEDepth = 128       // entities within entities; what is deeper is one part
 	maxMIMEParts = 256       // leaves that are told of and followed as files
 	maxMIMETold  = 256 << 10 // octets of what is told of leaves
 	maxBoundary  = 256       // octets of a boundary; RFC 2046 section 5.1.1 allows 70
@@ -107,9 +107,14 @@ func (m *mimeReader) message(mail *records.Mail) {
 	m.beginHead(true)
 }
 
-// form begins the body of a multipart/form-data entity (RFC 7578). False: the
-// Content-Type is of no multipart.
+// form begins the body of a multipart/form-data entity (RFC 7578), or of a whole
+// message that is sent otherwise than by mail. False: the Content-Type is of neither.
 func (m *mimeReader) form(contentType []byte) bool {
+	if isMessage(contentType) {
+		m.inner = append(m.inner, mimeEntity{})
+		m.beginHead(true)
+		return true
+	}
 	typ, boundary := multipartType(contentType)
 	if typ == "" || boundary == "" {
 		return false

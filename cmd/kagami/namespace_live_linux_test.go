@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -11,7 +12,8 @@ import (
 // both.
 func otherNetwork(t *testing.T) (pid int, end func()) {
 	t.Helper()
-	cmd := exec.Command("unshare", "--net", "sleep", "60")
+	cmd := exec.Command("sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET} // it is there when Start returns
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
