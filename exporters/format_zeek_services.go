@@ -172,7 +172,7 @@ func writeSSDP(z *zeekRow, rec records.Record, _ int) {
 
 // seconds32 writes a duration of whole seconds; below zero it is absent.
 func (z *zeekRow) seconds32(v int) {
-	if v < 0 || v > 1<<32 {
+	if v < 0 || int64(v) > 1<<32 {
 		z.unset(1)
 		return
 	}
