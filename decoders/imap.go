@@ -276,14 +276,8 @@ func (d *imapDecoder) tell(f *sensor.Flow, x *imapMail, emit sensor.Emit) {
 	}
 }
 
-// enterTLS follows STARTTLS: what comes now is read by another decoder. A tunnel
-// within a tunnel is not looked into.
+// enterTLS follows STARTTLS: what comes now is read by another decoder.
 func (d *imapDecoder) enterTLS(f *sensor.Flow, emit sensor.Emit) {
-	d.session.tls = true
-	d.session.tellAlone(f, d.depth+1, emit)
-	if f.InTunnel() {
-		d.opaque = true
-		return
-	}
-	d.inner = f.EnterTunnel()
+	d.inner = d.session.enterTLS(f, d.depth+1, emit)
+	d.opaque = d.inner == nil
 }

@@ -50,6 +50,17 @@ func (s *mailSession) tellAlone(f *sensor.Flow, depth int, emit sensor.Emit) {
 	s.tell(f, r, emit)
 }
 
+// enterTLS tells of the connection until now, and returns what reads the rest: nil
+// in a tunnel, since one within another is not looked into.
+func (s *mailSession) enterTLS(f *sensor.Flow, depth int, emit sensor.Emit) sensor.Decoder {
+	s.tls = true
+	s.tellAlone(f, depth, emit)
+	if f.InTunnel() {
+		return nil
+	}
+	return f.EnterTunnel()
+}
+
 // note keeps the first violation for the next record.
 func (s *mailSession) note(odd string) {
 	if s.odd == "" {

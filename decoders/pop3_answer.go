@@ -112,16 +112,10 @@ func (d *pop3Decoder) endMail(f *sensor.Flow, whole bool, emit sensor.Emit) {
 	d.session.tell(f, x.r, emit)
 }
 
-// enterTLS follows STLS: what comes now is read by another decoder. A tunnel
-// within a tunnel is not looked into.
+// enterTLS follows STLS: what comes now is read by another decoder.
 func (d *pop3Decoder) enterTLS(f *sensor.Flow, emit sensor.Emit) {
-	d.session.tls = true
-	d.session.tellAlone(f, d.depth+1, emit)
-	if f.InTunnel() {
-		d.opaque = true
-		return
-	}
-	d.inner = f.EnterTunnel()
+	d.inner = d.session.enterTLS(f, d.depth+1, emit)
+	d.opaque = d.inner == nil
 }
 
 // matchPOP3 recognises POP3 by a greeting with text, or a command that no other

@@ -90,49 +90,9 @@ func (f *cef) Append(dst []byte, rec records.Record) ([]byte, bool) {
 	f.id("externalId", m)
 	f.str("dvchost", f.host, 100)
 	f.word("cat", m.Kind.String())
-	f.record(rec)
+	writeKind(f, rec)
 	dst, f.b = f.b, nil
 	return dst, true
-}
-
-// record writes the pairs of the record's kind.
-func (f *cef) record(rec records.Record) {
-	switch r := rec.(type) {
-	case *records.Flow:
-		f.flow(r)
-	case *records.DNS:
-		f.dns(r)
-	case *records.HTTP:
-		f.http(r)
-	case *records.TLS:
-		f.tls(r)
-	case *records.Mail:
-		f.mail(r)
-	case *records.Auth:
-		f.auth(r)
-	case *records.FTP:
-		f.ftp(r)
-	case *records.File:
-		f.file(r)
-	case *records.WebSocket:
-		f.webSocket(r)
-	case *records.QUIC:
-		f.quic(r)
-	case *records.SOCKS:
-		f.socks(r)
-	case *records.DHCP:
-		f.dhcp(r)
-	case *records.NTP:
-		f.ntp(r)
-	case *records.SSDP:
-		f.ssdp(r)
-	case *records.Identity:
-		f.identity(r)
-	case *records.Alert:
-		f.alert(r)
-	case *records.Stats:
-		f.stats(r)
-	}
 }
 
 // span writes when an event began and ended.

@@ -49,7 +49,7 @@ func (f *leef) Append(dst []byte, rec records.Record) ([]byte, bool) {
 	f.int("sev", max(1, severityOf(rec)))
 	f.str("sensor", f.host, leefText)
 	f.id("eventId", m)
-	f.record(rec)
+	writeKind(f, rec)
 	dst, f.b = f.b, nil
 	return dst, true
 }
@@ -58,45 +58,6 @@ func (f *leef) Append(dst []byte, rec records.Record) ([]byte, bool) {
 // tell them by.
 func appendMillis(dst []byte, ns int64) []byte {
 	return appendPadded(dst, max(0, ns/1e6), 13, '0')
-}
-
-func (f *leef) record(rec records.Record) {
-	switch r := rec.(type) {
-	case *records.Flow:
-		f.flow(r)
-	case *records.DNS:
-		f.dns(r)
-	case *records.HTTP:
-		f.http(r)
-	case *records.TLS:
-		f.tls(r)
-	case *records.Mail:
-		f.mail(r)
-	case *records.Auth:
-		f.auth(r)
-	case *records.FTP:
-		f.ftp(r)
-	case *records.File:
-		f.file(r)
-	case *records.WebSocket:
-		f.webSocket(r)
-	case *records.QUIC:
-		f.quic(r)
-	case *records.SOCKS:
-		f.socks(r)
-	case *records.DHCP:
-		f.dhcp(r)
-	case *records.NTP:
-		f.ntp(r)
-	case *records.SSDP:
-		f.ssdp(r)
-	case *records.Identity:
-		f.identity(r)
-	case *records.Alert:
-		f.alert(r)
-	case *records.Stats:
-		f.stats(r)
-	}
 }
 
 // connection writes both ends, and what they speak.

@@ -294,3 +294,64 @@ func outcome(known, failed bool) string {
 	}
 	return "success"
 }
+
+// kindWriter writes the pairs of each kind of record: CEF's keys, or LEEF's.
+type kindWriter interface {
+	flow(*records.Flow)
+	dns(*records.DNS)
+	http(*records.HTTP)
+	tls(*records.TLS)
+	mail(*records.Mail)
+	auth(*records.Auth)
+	ftp(*records.FTP)
+	file(*records.File)
+	webSocket(*records.WebSocket)
+	quic(*records.QUIC)
+	socks(*records.SOCKS)
+	dhcp(*records.DHCP)
+	ntp(*records.NTP)
+	ssdp(*records.SSDP)
+	identity(*records.Identity)
+	alert(*records.Alert)
+	stats(*records.Stats)
+}
+
+// writeKind writes the pairs of the record's kind.
+func writeKind(w kindWriter, rec records.Record) {
+	switch r := rec.(type) {
+	case *records.Flow:
+		w.flow(r)
+	case *records.DNS:
+		w.dns(r)
+	case *records.HTTP:
+		w.http(r)
+	case *records.TLS:
+		w.tls(r)
+	case *records.Mail:
+		w.mail(r)
+	case *records.Auth:
+		w.auth(r)
+	case *records.FTP:
+		w.ftp(r)
+	case *records.File:
+		w.file(r)
+	case *records.WebSocket:
+		w.webSocket(r)
+	case *records.QUIC:
+		w.quic(r)
+	case *records.SOCKS:
+		w.socks(r)
+	case *records.DHCP:
+		w.dhcp(r)
+	case *records.NTP:
+		w.ntp(r)
+	case *records.SSDP:
+		w.ssdp(r)
+	case *records.Identity:
+		w.identity(r)
+	case *records.Alert:
+		w.alert(r)
+	case *records.Stats:
+		w.stats(r)
+	}
+}
