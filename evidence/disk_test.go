@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kagami/capture"
+	"kagami/sensor"
 )
 
 // faulty fails as it is told.
@@ -46,7 +47,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 	w := s.Writer(0, 0)
 	for n := range 20_000 { // 20 s: several attempts
-		w.Add(frame(n, 1000))
+		w.Add(frame(n, 1000), sensor.Plain, 0)
 	}
 	w.Flush()
 	st := s.Stats()
@@ -55,7 +56,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 	broken = false
 	for n := range 10_000 {
-		w.Add(frame(20_000+n, 1000))
+		w.Add(frame(20_000+n, 1000), sensor.Plain, 0)
 	}
 	w.Close()
 	if after := s.Stats(); after.Packets+after.LostDisk != 30_000 || after.LostDisk-st.LostDisk > 5000 {
@@ -96,21 +97,21 @@ func TestFullDiskDeletesOnlyWhatItMust(t *testing.T) {
 	}
 	w := s.Writer(0, 0)
 	for n := range 10_000 {
-		w.Add(frame(n, 1000))
+		w.Add(frame(n, 1000), sensor.Plain, 0)
 	}
-	w.Tick(t0 + 3600*second) // closes the segment
+	w.Tick(t0+3600*second, 0) // closes the segment
 	w.Flush()
 	before := s.Stats()
 	refusals = 2
-	w.Add(frame(20_000, 1000))
+	w.Add(frame(20_000, 1000), sensor.Plain, 0)
 	w.Flush()
 	if st := s.Stats(); st.Deleted != 2 || st.Segments != before.Segments-1 || st.Packets != 10_001 || log.Len() != 0 {
 		t.Errorf("stats %+v, before %+v: want two deleted for the new one: %s", st, before, log)
 	}
-	w.Tick(t0 + 7200*second)
+	w.Tick(t0+7200*second, 0)
 	w.Flush()
 	refusals = 1000
-	w.Add(frame(40_000, 1000))
+	w.Add(frame(40_000, 1000), sensor.Plain, 0)
 	w.Close()
 	if st := s.Stats(); st.LostDisk != 1 || st.Deleted != 2+maxRoomTries || !strings.Contains(log.String(), "no space left on device") {
 		t.Errorf("stats %+v, want one packet lost and the deletion bounded: %s", st, log)
@@ -128,7 +129,7 @@ func TestSlowDiskCostsPacketsNotTime(t *testing.T) {
 	}
 	w := s.Writer(0, 0)
 	for n := range 5000 { // 5 MB against 1 MiB of memory, and the disk stands still
-		w.Add(frame(n, 1000))
+		w.Add(frame(n, 1000), sensor.Plain, 0)
 		w.Tick(frame(n, 9).Time)
 	}
 	lost := s.Stats().LostSlow
@@ -148,7 +149,7 @@ func TestSegmentIsReadableAtEveryLength(t *testing.T) {
 	s, _ := openStore(t, c)
 	w := s.Writer(0, 0)
 	for n := range 20 {
-		w.Add(frame(n, 50+n))
+		w.Add(frame(n, 50+n), sensor.Plain, 0)
 	}
 	w.Close()
 	whole, err := os.ReadFile(segments(t, c.Dir)[0])
@@ -236,7 +237,7 @@ func record(t *testing.T, dir string) {
 	s, _ := openStore(t, c)
 	w := s.Writer(0, 0)
 	for n := range 60_000 { // 60 MB, if nobody ends it
-		w.Add(frame(n, 1000))
+		w.Add(frame(n, 1000), sensor.Plain, 0)
 		if n%1000 == 0 {
 			time.Sleep(time.Millisecond)
 		}

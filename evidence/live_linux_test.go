@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kagami/sensor"
 )
 
 // TestLiveDiskFull fills a file system of 3 MiB, mounted in a mount namespace
@@ -35,7 +37,7 @@ func fillDisk(t *testing.T, mount string) {
 	s, log := openStore(t, c)
 	w := s.Writer(0, 0)
 	for n := range 10_000 { // the budget of 8 GiB promises what the disk does not have
-		w.Add(frame(n, 1000))
+		w.Add(frame(n, 1000), sensor.Plain, 0)
 	}
 	w.Flush()
 	if st := s.Stats(); st.Packets != 10_000 || st.Deleted == 0 || st.Errors != 0 {
@@ -51,7 +53,7 @@ func fillDisk(t *testing.T, mount string) {
 		s.makeRoom()
 	}
 	for n := range 10_000 {
-		w.Add(frame(10_000+n, 1000))
+		w.Add(frame(10_000+n, 1000), sensor.Plain, 0)
 	}
 	w.Flush()
 	if st := s.Stats(); st.LostDisk == 0 || st.Errors == 0 || !strings.Contains(log.String(), "disk full: ") {
@@ -63,7 +65,7 @@ func fillDisk(t *testing.T, mount string) {
 	}
 	before := s.Stats().Packets
 	for n := range 10_000 {
-		w.Add(frame(30_000+n, 1000))
+		w.Add(frame(30_000+n, 1000), sensor.Plain, 0)
 	}
 	w.Close()
 	if st := s.Stats(); st.Packets == before || !strings.Contains(log.String(), "recording again") {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"kagami/sensor"
 )
 
 func TestRotationBySizeAndAge(t *testing.T) {
@@ -20,7 +22,7 @@ func TestRotationBySizeAndAge(t *testing.T) {
 	s, _ := openStore(t, c)
 	w := s.Writer(0, 0)
 	for n := range 3000 { // 3 s of packets, 3 MB
-		w.Add(frame(n, 1000))
+		w.Add(frame(n, 1000), sensor.Plain, 0)
 	}
 	w.Flush()
 	bySize := len(segments(t, c.Dir))
@@ -32,12 +34,12 @@ func TestRotationBySizeAndAge(t *testing.T) {
 			t.Errorf("%s: %d octets, %v", p, st.Size(), err)
 		}
 	}
-	w.Add(frame(3000+60_000, 100)) // a minute later
+	w.Add(frame(3000+60_000, 100), sensor.Plain, 0) // a minute later
 	w.Flush()
 	if n := len(segments(t, c.Dir)); n != bySize+1 {
 		t.Errorf("%d segments, want one more than %d by age", n, bySize)
 	}
-	w.Tick(t0 + 200*second) // nothing but time
+	w.Tick(t0+200*second, 0) // nothing but time
 	w.Flush()
 	if s.Stats().Segments != bySize+1 || s.open != 0 {
 		t.Errorf("the segment is still open after its age")
@@ -137,7 +139,7 @@ func TestDeletionGoesByNumber(t *testing.T) {
 		if n >= 3000 {
 			f.Time -= 20 * 365 * 24 * 3600 * second // the clock was set back
 		}
-		w.Add(f)
+		w.Add(f, sensor.Plain, 0)
 	}
 	w.Close()
 	got, err := readAll(segments(t, c.Dir)...)
@@ -161,7 +163,7 @@ func TestFreeSpaceFloor(t *testing.T) {
 	s.free = func(string) (int64, error) { return free - s.bytes, nil }
 	w := s.Writer(0, 0)
 	for n := range 20_000 {
-		w.Add(frame(n, 1000))
+		w.Add(frame(n, 1000), sensor.Plain, 0)
 	}
 	w.Flush()
 	if st := s.Stats(); st.Bytes > 3<<20 || st.LostDisk != 0 || st.Deleted < 10 {
@@ -169,7 +171,7 @@ func TestFreeSpaceFloor(t *testing.T) {
 	}
 	free = 50 << 20 // others fill the disk
 	for n := range 20_000 {
-		w.Add(frame(20_000+n, 1000))
+		w.Add(frame(20_000+n, 1000), sensor.Plain, 0)
 	}
 	w.Flush()
 	st := s.Stats()
@@ -181,7 +183,7 @@ func TestFreeSpaceFloor(t *testing.T) {
 	}
 	free = 1 << 40
 	for n := range 10_000 {
-		w.Add(frame(50_000+n, 1000))
+		w.Add(frame(50_000+n, 1000), sensor.Plain, 0)
 	}
 	w.Close()
 	if again := s.Stats(); again.Packets == st.Packets || again.LostDisk != st.LostDisk || !strings.Contains(log.String(), "recording again") {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kagami/packet"
+	"kagami/records"
 	"kagami/sensor"
 )
 
@@ -78,7 +79,7 @@ func (s *Store) Writer(worker int, snaplen uint32) *Writer {
 }
 
 // Add copies a frame. It neither allocates nor waits (unless Config.Wait).
-func (w *Writer) Add(f *sensor.Frame) {
+func (w *Writer) Add(f *sensor.Frame, _ sensor.Class, _ int) {
 	need := packetOverhead + padded(min(len(f.Data)+tagLen, w.snap)) + interfaceRoom
 	if c := w.cur; c != nil && (len(c.data)+need > cap(c.data) || apart(f.Time, c.first, w.flush)) {
 		w.hand()
@@ -146,7 +147,7 @@ func (w *Writer) choose(link packet.LinkType, num uint16) bool {
 
 // Tick tells the time when there may be no packets, so that what is in memory
 // gets to the disk and old segments are closed.
-func (w *Writer) Tick(now int64) {
+func (w *Writer) Tick(now int64, _ uint64) {
 	if w.cur != nil && apart(now, w.cur.first, w.flush) {
 		w.hand()
 	}
@@ -180,3 +181,9 @@ func (w *Writer) Close() {
 	w.s.writers--
 	w.s.mu.Unlock()
 }
+
+// Note implements sensor.Store.
+func (w *Writer) Note(records.Record) {}
+
+// Whole implements sensor.Store.
+func (w *Writer) Whole(*packet.Key) bool { return false }

@@ -66,7 +66,7 @@ func TestPcapgoReadsSegments(t *testing.T) {
 	s, _ := openStore(t, c)
 	w := s.Writer(0, 65535)
 	for n := range 100 {
-		w.Add(frame(n, 60+n))
+		w.Add(frame(n, 60+n), sensor.Plain, 0)
 	}
 	w.Close()
 	f, err := os.Open(segments(t, c.Dir)[0])
@@ -100,10 +100,10 @@ func TestSnaplen(t *testing.T) {
 	c := small(t)
 	s, _ := openStore(t, c)
 	w := s.Writer(0, 100)
-	w.Add(frame(1, 500))
+	w.Add(frame(1, 500), sensor.Plain, 0)
 	tagged := frame(2, 98)
 	tagged.TPID, tagged.VLAN = 0x8100, 5
-	w.Add(tagged)
+	w.Add(tagged, sensor.Plain, 0)
 	w.Close()
 	got, _ := readAll(segments(t, c.Dir)...)
 	if len(got) != 2 || len(got[0].Data) != 100 || got[0].WireLen != 502 || len(got[1].Data) != 100 || got[1].WireLen != 104 {
@@ -125,19 +125,19 @@ func TestPacketsDoNotStayInMemory(t *testing.T) {
 		}
 		return false
 	}
-	w.Add(frame(0, 60))
-	w.Tick(t0 + second/2)
+	w.Add(frame(0, 60), sensor.Plain, 0)
+	w.Tick(t0+second/2, 0)
 	if s.Stats().Packets != 0 {
 		t.Error("written before the flush time")
 	}
-	if w.Tick(t0 + second); !written(1) {
+	if w.Tick(t0+second, 0); !written(1) {
 		t.Error("not written by a tick after the flush time")
 	}
-	w.Add(frame(2000, 60))
-	if w.Add(frame(4000, 60)); !written(2) {
+	w.Add(frame(2000, 60), sensor.Plain, 0)
+	if w.Add(frame(4000, 60), sensor.Plain, 0); !written(2) {
 		t.Error("not written by a packet after the flush time")
 	}
-	if w.Tick(t0 - 3600*second); !written(3) {
+	if w.Tick(t0-3600*second, 0); !written(3) {
 		t.Error("not written after the clock was set back")
 	}
 }
@@ -149,7 +149,7 @@ func TestInterfacesAreBounded(t *testing.T) {
 	for n := range 100 {
 		f := frame(n, 60)
 		f.Iface = uint16(n)
-		w.Add(f)
+		w.Add(f, sensor.Plain, 0)
 	}
 	w.Close()
 	if st := s.Stats(); st.Packets != maxInterfaces || st.Ignored != 100-maxInterfaces {
@@ -173,9 +173,9 @@ func TestAddDoesNotAllocate(t *testing.T) {
 	w := s.Writer(0, 0)
 	defer w.Close()
 	f := frame(1, 700)
-	w.Add(f)
+	w.Add(f, sensor.Plain, 0)
 	w.Flush() // the segment is open
-	if n := testing.AllocsPerRun(5000, func() { w.Add(f) }); n != 0 {
+	if n := testing.AllocsPerRun(5000, func() { w.Add(f, sensor.Plain, 0) }); n != 0 {
 		t.Errorf("%v allocations per packet", n)
 	}
 }
@@ -191,7 +191,7 @@ func benchmarkAdd(b *testing.B, create func(string) (file, error)) {
 	b.ReportAllocs()
 	for b.Loop() {
 		f.Time += 1000
-		w.Add(f)
+		w.Add(f, sensor.Plain, 0)
 	}
 	w.Close()
 }

@@ -85,6 +85,10 @@ func (e *Engine) Stats() WorkerStats {
 // its batch is not at the end: a frame may make hundreds.
 const outRoom = 1024
 
+// dropsEvery is how often a worker asks its ring what the kernel dropped, for the
+// store's books: nanoseconds of logical time.
+const dropsEvery = 1e9
+
 // take ends a worker's batch: it sweeps, publishes the counters and returns the
 // records written and the mark they reach to.
 func (e *Engine) take(i int, clock int64, epoch uint32) ([]records.Record, mark) {
@@ -95,7 +99,7 @@ func (e *Engine) take(i int, clock int64, epoch uint32) ([]records.Record, mark)
 	}
 	w.sweep(clock)
 	if w.store != nil {
-		w.store.Tick(clock)
+		w.store.Tick(clock, w.dropped)
 	}
 	e.publish(i)
 	rs := w.out
@@ -256,6 +260,9 @@ func (e *Engine) live(ctx context.Context, i int, src Source, results chan<- res
 			}
 		}
 		now, epoch := clock.Tick(b.Now)
+		if w.store != nil && (now-w.asked >= dropsEvery || now < w.asked) {
+			w.asked, w.dropped = now, src.Stats().Dropped
+		}
 		rs, to := e.take(i, now, epoch)
 		results <- result{i, rs, to}
 	}

@@ -15,6 +15,8 @@ type Worker struct {
 	tcp, udp []Protocol
 	store    Store
 	shunter  Shunter // nil: packets always come up
+	dropped  uint64  // frames that the kernel dropped of its source so far
+	asked    int64   // when the source was asked that
 	joins    bool    // it joins fragments itself: no sharder did before
 
 	clock     int64 // logical time
@@ -29,12 +31,6 @@ type Worker struct {
 	stats     WorkerStats
 
 	pkt, whole, quoted packet.Packet
-}
-
-// Store keeps packets on disk. Add borrows the frame. A nil Store keeps none.
-type Store interface {
-	Add(*Frame)
-	Tick(now int64)
 }
 
 // WorkerStats are a worker's totals.
@@ -101,6 +97,9 @@ func newWorker(c *Config, r *room, n *Networks, protocols []Protocol, store Stor
 	w.emit = func(r records.Record) {
 		w.stats.Records++
 		w.out = append(w.out, r)
+		if w.store != nil {
+			w.store.Note(r)
+		}
 	}
 	return w
 }
@@ -143,7 +142,7 @@ func (w *Worker) frame(fr *Frame) {
 	if out == packet.OK {
 		w.packet(fr, p, uint64(frames))
 	} else if w.store != nil {
-		w.store.Add(fr)
+		w.store.Add(fr, Plain, 0)
 	}
 }
 

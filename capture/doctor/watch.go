@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"kagami/packet"
+	"kagami/records"
 	"kagami/sensor"
 )
 
@@ -30,11 +31,13 @@ type watch struct {
 	pkt     packet.Packet
 }
 
-// Tick implements sensor.Store.
-func (*watch) Tick(int64) {}
+// The rest of sensor.Store: a doctor only looks.
+func (*watch) Tick(int64, uint64)     {}
+func (*watch) Note(records.Record)    {}
+func (*watch) Whole(*packet.Key) bool { return false }
 
 // Add implements sensor.Store.
-func (w *watch) Add(fr *sensor.Frame) {
+func (w *watch) Add(fr *sensor.Frame, _ sensor.Class, _ int) {
 	n, p := &w.n, &w.pkt
 	n.All++
 	n.Bytes += uint64(fr.WireLen)

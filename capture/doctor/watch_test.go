@@ -40,7 +40,7 @@ const (
 )
 
 func (w *watch) see(at time.Duration, frame []byte) {
-	w.Add(&sensor.Frame{Time: int64(at), Clock: int64(at), Data: frame, WireLen: uint32(len(frame)), Link: packet.LinkEthernet})
+	w.Add(&sensor.Frame{Time: int64(at), Clock: int64(at), Data: frame, WireLen: uint32(len(frame)), Link: packet.LinkEthernet}, sensor.Plain, 0)
 }
 
 func TestReordered(t *testing.T) {
@@ -123,7 +123,7 @@ func TestExtent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var w watch
-			w.Add(&sensor.Frame{Data: whole[:tt.kept], WireLen: uint32(tt.wire), Link: packet.LinkEthernet})
+			w.Add(&sensor.Frame{Data: whole[:tt.kept], WireLen: uint32(tt.wire), Link: packet.LinkEthernet}, sensor.Plain, 0)
 			n := w.facts()
 			if n.Cut != tt.cut || n.Short != tt.short {
 				t.Errorf("cut %d, short %d, want %d, %d", n.Cut, n.Short, tt.cut, tt.short)
@@ -147,8 +147,8 @@ func TestWhose(t *testing.T) {
 		w.see(1, f)
 	}
 	w.see(1, bpdu)
-	w.Add(&raw)
-	w.Add(&sensor.Frame{Data: unicast, WireLen: 54, VLAN: 0x2007, TPID: 0x8100, Link: packet.LinkEthernet})
+	w.Add(&raw, sensor.Plain, 0)
+	w.Add(&sensor.Frame{Data: unicast, WireLen: 54, VLAN: 0x2007, TPID: 0x8100, Link: packet.LinkEthernet}, sensor.Plain, 0)
 	n := w.facts()
 	if n.All != 8 || n.Own != 1 || n.Group != 2 || n.Unicast != 5 || n.Unread != 1 {
 		t.Errorf("got %+v, want 8 frames: 1 own, 2 to groups, 5 to hosts, 1 of those unreadable", n)
@@ -186,8 +186,8 @@ func TestMergeWatches(t *testing.T) {
 func TestAddDoesNotAllocate(t *testing.T) {
 	var w watch
 	fr := sensor.Frame{Data: segment(forth, packet.ACK, 1, 1, 500), WireLen: 554, Link: packet.LinkEthernet}
-	w.Add(&fr)
-	if n := testing.AllocsPerRun(100, func() { w.Add(&fr) }); n != 0 {
+	w.Add(&fr, sensor.Plain, 0)
+	if n := testing.AllocsPerRun(100, func() { w.Add(&fr, sensor.Plain, 0) }); n != 0 {
 		t.Errorf("%v allocations a frame", n)
 	}
 }
@@ -200,7 +200,7 @@ func BenchmarkAdd(b *testing.B) {
 		frames = append(frames, sensor.Frame{Data: f, WireLen: uint32(len(f)), Link: packet.LinkEthernet})
 	}
 	for i := 0; b.Loop(); i++ {
-		w.Add(&frames[i%64])
+		w.Add(&frames[i%64], sensor.Plain, 0)
 	}
 }
 
@@ -212,8 +212,8 @@ func FuzzAdd(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, wire uint32, at int64, link uint16) {
 		var w watch
 		fr := sensor.Frame{Time: at, Clock: max(at, 0), Data: data, WireLen: max(wire, uint32(len(data))), Link: packet.LinkType(link)}
-		w.Add(&fr)
-		w.Add(&fr)
+		w.Add(&fr, sensor.Plain, 0)
+		w.Add(&fr, sensor.Plain, 0)
 		n := w.facts()
 		if n.All != 2 || n.Group+n.Unicast+n.Own != 2 || n.Segments > 2 || n.Merged > 2 {
 			t.Errorf("counts do not add up: %+v", n)

@@ -20,8 +20,12 @@ type kept struct {
 	wire     uint32
 }
 
-func (s *shelf) Add(f *sensor.Frame) { s.kept = append(s.kept, kept{len(f.Data), f.WireLen}) }
-func (s *shelf) Tick(int64)          {}
+func (s *shelf) Add(f *sensor.Frame, _ sensor.Class, _ int) {
+	s.kept = append(s.kept, kept{len(f.Data), f.WireLen})
+}
+func (s *shelf) Note(records.Record)    {}
+func (s *shelf) Tick(int64, uint64)     {}
+func (s *shelf) Whole(*packet.Key) bool { return false }
 
 // sealedBulk is a download: 100 octets of payload a packet, each acknowledged, of
 // a protocol that is done with the word quit.
