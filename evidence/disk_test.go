@@ -130,7 +130,7 @@ func TestSlowDiskCostsPacketsNotTime(t *testing.T) {
 	w := s.Writer(0, 0)
 	for n := range 5000 { // 5 MB against 1 MiB of memory, and the disk stands still
 		w.Add(frame(n, 1000), sensor.Plain, 0)
-		w.Tick(frame(n, 9).Time)
+		w.Tick(frame(n, 9).Time, 0)
 	}
 	lost := s.Stats().LostSlow
 	if lost < 3500 || lost > 4500 {
