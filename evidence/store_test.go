@@ -71,7 +71,7 @@ func TestBudgetIsKeptOverWritersAndRestarts(t *testing.T) {
 		}
 		writers := []*Writer{s.Writer(0, 0), s.Writer(1, 0)}
 		for range 12_000 {
-			writers[n%2].Add(frame(n, 1000))
+			writers[n%2].Add(frame(n, 1000), sensor.Plain, 0)
 			n++
 			if n%1000 == 0 {
 				if st := s.Stats(); st.Bytes > c.MaxBytes {

@@ -36,7 +36,7 @@ func TestReadBack(t *testing.T) {
 		want[i].VLAN, want[i].TPID = 0, 0
 	}
 	for i := range in {
-		w.Add(&in[i])
+		w.Add(&in[i], sensor.Plain, 0)
 	}
 	w.Close()
 	paths := segments(t, c.Dir)
