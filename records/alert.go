@@ -24,6 +24,7 @@ type Alert struct {
 	Flows        []string // ids of sample flows (event.id's first part), at most 16
 	Communities  []string // their community ids
 	Window       Window   // what the sensor could see between Since and Until
+	Fetch        string   // the command that fetches its packets, "" when none are kept
 }
 
 // Window is the visibility of a span of time.
@@ -83,6 +84,7 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.Strs("kagami.alert.evidence", r.Evidence)
 	f.Str("kagami.alert.benign", r.Benign)
 	f.Strs("kagami.alert.community_ids", r.Communities)
+	f.Str("kagami.alert.fetch", r.Fetch)
 	f.Strs("kagami.alert.flow_ids", r.Flows)
 	f.Float("kagami.alert.score", r.Score)
 	f.Str("kagami.alert.severity", r.Severity.String())

@@ -34,22 +34,33 @@ var below = map[string][]string{
 	"exporters":      {"packet", "records", "sensor"},
 	"capture":        {"packet", "records", "sensor"},
 	"capture/doctor": {"packet", "records", "sensor"},
-	"evidence":       {"packet", "records", "sensor"},
+	"evidence":       {"packet", "records", "sensor", "evidence/segment", "evidence/index"},
 	"bpf":            {"packet", "records", "sensor"},
 	"bpf/filter":     {"packet"},
-	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "site"},
-	"cmd/kagami":     {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "bpf", "bpf/filter", "configs", "site"},
+	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "evidence/cases", "site"},
+	"cmd/kagami": {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "evidence/segment", "evidence/index",
+		"evidence/query", "evidence/search", "evidence/cases", "bpf", "bpf/filter", "configs", "site"},
+
+	"evidence/segment":        {"packet", "sensor"},
+	"evidence/index":          {"packet", "evidence/segment"},
+	"evidence/query":          {"packet"},
+	"evidence/search":         {"packet", "records", "sensor", "evidence/segment", "evidence/index", "evidence/query"},
+	"evidence/cases":          {"packet", "records", "evidence/segment", "evidence/index", "evidence/query", "evidence/search"},
+	"evidence/replay/links":   {},
+	"evidence/replay/tlskeys": {},
 
 	// The laboratory judges the sensor: it must not share its parser. Only what
 	// compares kagami with a bare reader of its rings opens them itself.
-	"lab":               {},
-	"lab/cmd/agree":     {},
-	"lab/cmd/bench":     {"lab"},
-	"lab/cmd/benchlive": {"capture", "sensor"},
-	"lab/cmd/corpus":    {},
-	"lab/cmd/genuine":   {},
-	"lab/cmd/lab":       {"lab"},
-	"lab/cmd/squidtwin": {},
+	"lab":                   {},
+	"lab/cmd/agree":         {},
+	"lab/cmd/bench":         {"lab"},
+	"lab/cmd/benchevidence": {},
+	"lab/cmd/repeat":        {},
+	"lab/cmd/benchlive":     {"capture", "sensor"},
+	"lab/cmd/corpus":        {},
+	"lab/cmd/genuine":       {},
+	"lab/cmd/lab":           {"lab"},
+	"lab/cmd/squidtwin":     {},
 }
 
 // only says which packages may import what is not for everyone. A name that ends
@@ -57,9 +68,9 @@ var below = map[string][]string{
 var only = map[string][]string{
 	"net/http":                   {"cmd/kagami", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
 	"html":                       {},
-	"html/template":              {},
+	"html/template":              {"evidence/cases"},
 	"os/exec":                    {"lab/cmd/"},
-	"github.com/google/gopacket": {"lab"}, // it panics on hostile input
+	"github.com/google/gopacket": {"lab", "lab/cmd/repeat"}, // it panics on hostile input
 	"github.com/miekg/dns":       {"decoders", "lab", "lab/cmd/"},
 	"github.com/BurntSushi/toml": {"configs", "lab"},
 	"github.com/alecthomas/kong": {"cmd/kagami"},

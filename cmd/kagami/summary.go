@@ -178,6 +178,9 @@ func (s *summary) printAlerts(w io.Writer) {
 			fmt.Fprintf(w, "          May be benign: %s\n", printable(a.Benign))
 		}
 		fmt.Fprintf(w, "          Seen in that time: %s\n", seen(&a.Window))
+		if a.Fetch != "" {
+			fmt.Fprintf(w, "          Its packets: %s\n", a.Fetch)
+		}
 	}
 	if s.moreAlerts > 0 {
 		fmt.Fprintf(w, "\n  and %d more in alerts.jsonl\n", s.moreAlerts)

@@ -6,7 +6,6 @@
 //	journal.jsonl               every pin, release and reading of evidence, for good
 //	signing.key, signing.pub    ed25519, made at first use; the public half is PEM
 //	<segment>.hold-<case>       hard link: the segment outlives rotation
-//	view-<case>/                the holds under their own names, while they are copied
 //
 // In the directory of the cases (Env.Cases):
 //

@@ -21,8 +21,8 @@ const (
 	pubName = "signing.pub"
 )
 
-// Fingerprint names a public key: SHA-256 of its DER form, as ssh-keygen and
-// `openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64` have it.
+// Fingerprint names a public key by the SHA-256 of its DER form:
+// openssl pkey -pubin -in signing.pub -outform DER | openssl dgst -sha256 -binary | base64
 func Fingerprint(key ed25519.PublicKey) string {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -32,8 +32,8 @@ func Fingerprint(key ed25519.PublicKey) string {
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(h[:])
 }
 
-// loadKey reads the signing key of a store, making it at first use. Two processes
-// may do so at once: the first to give the file its name wins.
+// loadKey reads the signing key of a store, making it at first use. The caller
+// holds the journal's lock.
 func loadKey(dir string) (ed25519.PrivateKey, error) {
 	path := filepath.Join(dir, keyName)
 	key, err := readKey(path)
@@ -99,25 +99,10 @@ func makeKey(path string) error {
 	if err := fill(f, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return fmt.Errorf("make signing key: %w", err)
 	}
-	err = claimName(f.Name(), path)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Rename(f.Name(), path); err != nil {
 		return fmt.Errorf("make signing key: %w", err)
 	}
 	return syncDir(filepath.Dir(path))
-}
-
-// claimName gives a finished file a name that nobody must have yet.
-func claimName(from, to string) error {
-	err := os.Link(from, to)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// No hard links here: the check and the renaming are two steps, so the
-	// journal's lock is held by those who call this in a race.
-	if _, err := os.Lstat(to); err == nil {
-		return fs.ErrExist
-	}
-	return os.Rename(from, to)
 }
 
 // publish writes the public half unless it is there already.

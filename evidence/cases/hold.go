@@ -1,0 +1,183 @@
+package cases
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kagami/evidence/index"
+	"kagami/evidence/segment"
+)
+
+// A hold is a hard link of a segment, and one of its index: rotation takes the
+// segment's own name away, not its octets.
+
+const (
+	segmentSuffix = ".pcapng"
+	indexSuffix   = ".idx"
+)
+
+// errNoLinks says that the file system has no hard links.
+var errNoLinks = errors.New("the file system has no hard links")
+
+// ring is what the directory of segments holds.
+type ring struct {
+	segments []ringSegment // in order of number
+}
+
+type ringSegment struct {
+	name  string
+	start int64 // of the name, ns
+	num   uint64
+	index bool // its index is there: it is sealed
+}
+
+// readRing lists the segments that rotation has not taken yet.
+func readRing(dir string) (ring, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ring{}, fmt.Errorf("list segments: %w", err)
+	}
+	indexes := map[string]bool{}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), indexSuffix) {
+			indexes[e.Name()] = true
+		}
+	}
+	var r ring
+	for _, e := range entries {
+		start, num, ok := segment.ParseName(e.Name())
+		if !ok || !e.Type().IsRegular() {
+			continue
+		}
+		r.segments = append(r.segments, ringSegment{name: e.Name(), start: start, num: num, index: indexes[indexName(e.Name())]})
+	}
+	return r, nil
+}
+
+func indexName(segmentName string) string {
+	return strings.TrimSuffix(segmentName, segmentSuffix) + indexSuffix
+}
+
+// holder keeps the segments of one case from rotating away.
+type holder struct {
+	env     Env
+	c       *Case
+	decided map[string]bool // segments whose index was seen: nothing about them changes any more
+}
+
+func newHolder(env Env, c *Case) *holder { return &holder{env: env, c: c, decided: map[string]bool{}} }
+
+// hold links every segment that overlaps the window and is not held yet. It is
+// called again while the window is open: segments come, and get their indexes.
+func (h *holder) hold() error {
+	r, err := readRing(h.env.Dir)
+	if err != nil {
+		return err
+	}
+	for _, s := range r.segments {
+		if h.decided[s.name] || h.c.To != 0 && s.start >= h.c.To {
+			continue
+		}
+		if s.index {
+			// A missing or damaged index decides nothing: better a segment too many.
+			if last, ok := lastPacket(filepath.Join(h.env.Dir, indexName(s.name))); ok && last < h.c.From {
+				h.decided[s.name] = true
+				continue
+			}
+		}
+		if err := h.link(s.name); err != nil {
+			return err
+		}
+		if s.index {
+			if err := h.link(indexName(s.name)); err != nil {
+				return err
+			}
+			h.decided[s.name] = true
+		}
+	}
+	return nil
+}
+
+// lastPacket is the time of a segment's last packet.
+func lastPacket(path string) (int64, bool) {
+	f, err := index.Open(path)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	return f.Info().Last, true
+}
+
+// link makes one hold. A segment that rotated away in between is no error: the
+// manifest will name the gap.
+func (h *holder) link(name string) error {
+	from := filepath.Join(h.env.Dir, name)
+	link := h.env.link
+	if link == nil {
+		link = os.Link
+	}
+	err := link(from, from+holdInfix+h.c.Name)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EMLINK):
+		return fmt.Errorf("hold %q: %w: %w", name, errNoLinks, err)
+	}
+	return fmt.Errorf("hold segment: %w", err)
+}
+
+// holds lists the holds of a case.
+func holds(dir, name string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list holds: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		if _, of, ok := strings.Cut(e.Name(), holdInfix); ok && of == name {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
+}
+
+// unhold gives the segments of a case back to rotation.
+func (e Env) unhold(name string) error {
+	list, err := holds(e.Dir, name)
+	if err != nil {
+		return err
+	}
+	for _, h := range list {
+		if err := os.Remove(filepath.Join(e.Dir, h)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("release segment: %w", err)
+		}
+	}
+	return nil
+}
+
+// strayHolds are the cases that have holds, but no state that needs them.
+func (e Env) strayHolds() ([]string, error) {
+	entries, err := os.ReadDir(e.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("list holds: %w", err)
+	}
+	seen := map[string]bool{}
+	var out []string
+	for _, d := range entries {
+		_, of, ok := strings.Cut(d.Name(), holdInfix)
+		if !ok || seen[of] || !validName(of) {
+			continue
+		}
+		seen[of] = true
+		if c, err := e.load(of); absent(err) || err == nil && c.State != Waiting && c.State != Copying {
+			out = append(out, of)
+		}
+	}
+	return out, nil
+}

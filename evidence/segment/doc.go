@@ -1,0 +1,2 @@
+// Package segment is the file format of the evidence store.
+package segment
