@@ -18,6 +18,7 @@ import (
 	"kagami/decoders"
 	"kagami/detectors"
 	"kagami/evidence"
+	"kagami/evidence/cases"
 	"kagami/exporters"
 	"kagami/sensor"
 	"kagami/site"
@@ -32,6 +33,7 @@ type Config struct {
 	Site     site.Config        `toml:"site"`
 	Detect   detectors.Config   `toml:"detect"`
 	Evidence evidence.Config    `toml:"evidence"`
+	Pin      cases.Config       `toml:"pin"`
 	Log      Log                `toml:"log"`
 	Metrics  Metrics            `toml:"metrics"`
 	Security Security           `toml:"security"`
@@ -83,6 +85,7 @@ func Default() Config {
 		Site:     site.Default(),
 		Detect:   detectors.Default(),
 		Evidence: evidence.Default(),
+		Pin:      cases.Default(),
 		Log:      Log{Level: "info", Format: "text"},
 		Output: Output{TimeZone: "Local", Device: "kagami", DirectTLS: true,
 			QueueLines: 8192, QueueBytes: 2 << 20},
@@ -101,6 +104,7 @@ func (c *Config) Validate() error {
 	errs = append(errs, c.Site.Validate()...)
 	errs = append(errs, c.Detect.Validate()...)
 	errs = append(errs, c.Evidence.Validate()...)
+	errs = append(errs, c.Pin.Validate()...)
 	errs = append(errs, oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")...)
 	errs = append(errs, oneOf("log.format", c.Log.Format, "text", "json")...)
 	if c.Metrics.Listen != "" {

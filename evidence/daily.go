@@ -9,8 +9,8 @@ import (
 const (
 	clearShare   = 70
 	headersShare = 90
-	// indexShare of the budget is left for the indexes of the segments that are
-	// open when it is used up: one part in so many.
+	// indexShare of the budget is left for what is on its way when it is used up,
+	// and for the indexes of the open segments: one part in so many.
 	indexShare = 64
 )
 
@@ -45,22 +45,20 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// level is what the budget asks for when n more octets are to be written.
-func (d *daily) level(n int64) (Level, error) {
-	if d.budget == 0 {
-		return LevelAll, nil
-	}
-	after := d.spent + n
-	var to Level
+// level is what the budget asks for.
+func (d *daily) level() (Level, error) {
+	to := LevelAll
 	switch {
-	case after > d.budget-d.budget/indexShare:
+	case d.budget == 0:
+	case d.spent > d.budget-d.budget/indexShare:
 		to = LevelMemory
-	case after > d.budget/100*headersShare:
+	case d.spent > d.budget/100*headersShare:
 		to = LevelHeaders
-	case after > d.budget/100*clearShare:
+	case d.spent > d.budget/100*clearShare:
 		to = LevelClear
-	default:
-		return LevelAll, nil
+	}
+	if to == LevelAll {
+		return to, nil
 	}
 	return to, fmt.Errorf("%d octets of the day's evidence.max_bytes_per_day = %d are written", d.spent, d.budget)
 }

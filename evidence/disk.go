@@ -7,160 +7,389 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"kagami/evidence/index"
+	"kagami/evidence/segment"
 )
 
 const (
 	// retryAfter is the packet time between attempts while the disk fails.
-	retryAfter = int64(5 * time.Second)
-	// settleBytes is how much is sent on its way to the disk at a time.
-	settleBytes = 1 << 20
-	// maxRoomTries bounds the segments deleted for one new one when the disk is
-	// full although the budget says otherwise.
+	retryAfter = 5 * second
+	// maxRoomTries bounds the segments deleted, and the smaller sizes tried, for a
+	// new one when the disk is full although the budget says otherwise.
 	maxRoomTries = 8
+	// jumpBack is how far packet time must step back for a new segment to be begun.
+	jumpBack = 60 * second
+	// maxAlerts waiting for a segment.
+	maxAlerts = 64
 )
 
-// disk does the work of one writer's goroutine: it owns the open segment.
+// disk does the work of one writer's goroutine: it owns the open segment, and the
+// chunks that cannot be written now.
 type disk struct {
-	s   *Store
-	log *slog.Logger
+	s       *Store
+	log     *slog.Logger
+	worker  uint16
+	books   *books
+	free    chan<- *chunk
+	keep    int      // chunks that may wait
+	waiting []*chunk // oldest first
+	now     int64    // packet time
+	open    *open    // nil when no segment is
+	index   *index.Builder
+	encoded []byte
+	alerts  []segment.Note // that no segment was open for
 
-	f       file // nil when no segment is open
-	seg     segment
-	limit   int64
-	settled int64
-	kept    uint64 // packets in the segment
-
-	failing  bool
-	failedAt int64  // packet time of the last failure
-	lost     uint64 // packets lost since the failure began
+	blocked   bool // nothing can be written
+	why       cause
+	blockedAt int64  // packet time of the last attempt
+	lost      uint64 // packets since it is blocked
 }
 
-func (d *disk) run(work <-chan job, free chan<- *chunk, done chan<- struct{}) {
+func newDisk(w *Writer, worker int) *disk {
+	return &disk{
+		s: w.s, log: w.s.log.With("worker", worker), worker: uint16(worker), books: w.books, free: w.free,
+		keep: cap(w.free) - 2, index: index.NewBuilder(),
+	}
+}
+
+// counters are the books, and the level of the ladder, at this moment.
+func (d *disk) counters() segment.Counters {
+	c := d.books.read()
+	c.Level = uint8(d.s.ladder.level.Load())
+	return c
+}
+
+func (d *disk) run(work <-chan job, done chan<- struct{}) {
 	defer close(done)
-	for j := range work {
-		switch {
-		case j.chunk != nil:
-			d.write(j.chunk)
-			j.chunk.data, j.chunk.packets = j.chunk.data[:0], 0
-			free <- j.chunk
-		case j.reply != nil:
-			close(j.reply)
-		case d.f != nil && d.aged(j.now):
-			d.seal()
+	for {
+		select {
+		case j, ok := <-work:
+			if !ok {
+				d.end()
+				return
+			}
+			d.do(j)
+		case n := <-d.s.alerts:
+			d.alert(n)
 		}
 	}
-	if d.f != nil {
-		d.seal()
+}
+
+func (d *disk) do(j job) {
+	switch {
+	case j.chunk != nil:
+		d.clock(j.chunk.first)
+		d.now = j.chunk.last
+		d.wait(j.chunk)
+		d.write()
+	case j.reply != nil:
+		d.write()
+		close(j.reply)
+	default:
+		d.clock(j.now)
+		d.now = j.now
+		d.tick()
 	}
 }
 
-func (d *disk) aged(now int64) bool {
-	return apart(now, d.seg.start, int64(d.s.c.SegmentAgeS)*int64(time.Second))
-}
-
-// write puts a chunk into the segment, or counts it as lost.
-func (d *disk) write(c *chunk) {
-	if d.failing && !apart(c.first, d.failedAt, retryAfter) {
-		d.lose(c)
+// clock notices that packet time was set back.
+func (d *disk) clock(at int64) {
+	if d.open == nil || at > d.now-jumpBack {
 		return
 	}
-	if d.f != nil && (d.seg.size+int64(len(c.data)) > d.limit || d.aged(c.first)) {
-		d.seal()
-	}
-	if d.f == nil {
-		if err := d.begin(c); err != nil {
-			d.fail(c, fmt.Errorf("begin segment: %w", err))
+	d.log.Warn("evidence: the clock of the packets was set back; recording goes on in a new segment, and the oldest segment is told by its number",
+		"from", time.Unix(0, d.now).UTC(), "to", time.Unix(0, at).UTC())
+	d.seal()
+}
+
+// wait puts a chunk behind those that are to be written. When some must wait
+// longer, small ones share their memory.
+func (d *disk) wait(c *chunk) {
+	if n := len(d.waiting); n > 0 {
+		last := d.waiting[n-1]
+		if len(last.data)+len(c.data) <= cap(last.data) {
+			last.data = append(last.data, c.data...)
+			last.load.add(c.load)
+			last.last, last.after = c.last, c.after
+			d.giveBack(c)
 			return
 		}
 	}
-	if err := d.put(c.data); err != nil {
-		d.seal() // at the last whole block
-		d.fail(c, fmt.Errorf("write: %w", err))
-		return
+	d.waiting = append(d.waiting, c)
+}
+
+func (d *disk) giveBack(c *chunk) {
+	c.data, c.load = c.data[:0], load{}
+	d.free <- c
+}
+
+// take removes the oldest chunk.
+func (d *disk) take() {
+	c := d.waiting[0]
+	n := copy(d.waiting, d.waiting[1:])
+	d.waiting = d.waiting[:n]
+	d.giveBack(c)
+}
+
+// write writes what waits, as far as that is possible; of the rest the oldest make
+// way when there is too much.
+func (d *disk) write() {
+	for len(d.waiting) > 0 && d.ready() {
+		c := d.waiting[0]
+		if !d.s.allows(d.now) {
+			d.block(byBudget)
+			break
+		}
+		if err := d.chunk(c); err != nil {
+			d.fail(err)
+			break
+		}
+		d.unblock()
+		d.take()
 	}
-	d.kept += c.packets
-	d.s.packets.Add(c.packets)
-	if d.seg.size-d.settled >= settleBytes {
-		d.f.Settle(d.settled, d.seg.size)
-		d.settled = d.seg.size
-	}
-	if d.failing {
-		d.log.Info("evidence: recording again", "lost_packets", d.lost)
-		d.failing, d.lost = false, 0
+	for len(d.waiting) > d.keep {
+		d.lose()
 	}
 }
 
-// put writes whole blocks.
-func (d *disk) put(b []byte) error {
-	if _, err := d.f.Write(b); err != nil {
-		return err
-	}
-	d.seg.size += int64(len(b))
-	d.s.grew(int64(len(b)))
-	return nil
+// ready tells whether it is worth trying.
+func (d *disk) ready() bool {
+	return !d.blocked || d.why == byBudget || apart(d.now, d.blockedAt, retryAfter)
 }
 
-// begin opens a segment and writes what must stand before c's packets.
-func (d *disk) begin(c *chunk) error {
-	header := appendSection(nil)
-	for _, i := range c.ifaces {
-		header = appendInterface(header, i)
-	}
-	seg, limit, err := d.s.reserve(c.first, int64(len(header)+len(c.data)))
-	if err != nil {
-		return err
-	}
-	f, err := d.s.create(d.s.path(seg.name))
-	if err != nil {
-		d.s.finish(seg, limit, 0, false)
-		return err
-	}
-	d.f, d.seg, d.limit, d.settled, d.kept = f, seg, limit, 0, 0
-	if err = d.room(); err == nil {
-		err = d.put(header)
-	}
-	if err != nil {
+// lose gives up the oldest chunk.
+func (d *disk) lose() {
+	c := d.waiting[0]
+	d.lost += c.load.packets
+	d.books.lost(c.load, d.why)
+	d.take()
+}
+
+// chunk writes a chunk into the open segment, or into a new one. On a full disk the
+// oldest segments go, then smaller segments are tried.
+func (d *disk) chunk(c *chunk) error {
+	if d.open != nil && (d.open.over(len(c.data)) || d.aged() || d.index.Full()) {
 		d.seal()
 	}
-	return err
-}
-
-// room reserves the segment's octets; on a full disk the oldest segments go.
-func (d *disk) room() error {
+	most := d.s.c.SegmentBytes
 	for try := 0; ; try++ {
-		err := d.f.Reserve(d.limit)
-		if !errors.Is(err, syscall.ENOSPC) || try == maxRoomTries || !d.s.makeRoom() {
+		err := d.attempt(c, most)
+		if !full(err) || errors.Is(err, errNothingLeft) {
+			return err
+		}
+		if try < maxRoomTries && !d.blocked && d.s.makeRoom() { // once blocked, it has not helped
+			continue
+		}
+		if most /= 2; most < smallest {
 			return err
 		}
 	}
 }
 
-// seal closes the segment at its last whole block. One without packets is
-// removed: it would only take a place in the ring.
-func (d *disk) seal() {
-	if err := d.f.Seal(d.seg.size); err != nil {
+func (d *disk) attempt(c *chunk, most int64) error {
+	if d.open == nil {
+		if err := d.begin(c, most); err != nil {
+			return fmt.Errorf("begin segment: %w", err)
+		}
+	}
+	if err := d.open.chunk(c); err != nil {
+		d.seal() // at the last whole block
+		return fmt.Errorf("write: %w", err)
+	}
+	d.upkeep()
+	return nil
+}
+
+// full tells whether an error is about room.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// begin opens a segment for c's packets.
+func (d *disk) begin(c *chunk, most int64) error {
+	header := d.header(c.before)
+	g, err := d.s.reserve(c.first, int64(len(header)+len(c.data)+tailRoom), most)
+	if err != nil {
+		return err
+	}
+	f, err := d.s.create(d.s.path(g.name))
+	if err != nil {
+		d.s.finish(g, 0, false)
+		return err
+	}
+	d.open = newOpen(d, g, f, c.before)
+	if err = f.Reserve(g.limit); err == nil {
+		err = d.open.put(header)
+	}
+	if err == nil {
+		err = d.open.mark(false) // so that what a power cut leaves of the file begins with what is proven
+	}
+	if err != nil {
+		d.seal()
+		return err
+	}
+	if g.shrunk == nil && most < d.s.c.SegmentBytes {
+		g.shrunk = syscall.ENOSPC
+	}
+	d.s.ladder.begun(d.now, g.shrunk)
+	d.putAlerts()
+	return nil
+}
+
+// header is what a segment begins with.
+func (d *disk) header(ifaces []segment.Interface) []byte {
+	b := segment.AppendSection(nil, fmt.Sprintf(headerFormat+"%s", d.worker, d.s.session, d.s.boot))
+	for _, i := range ifaces {
+		b = segment.AppendInterface(b, i)
+	}
+	return b
+}
+
+func (d *disk) aged() bool {
+	return apart(d.now, d.open.g.start, int64(d.s.c.SegmentAgeS)*second)
+}
+
+// tick does what time alone asks for.
+func (d *disk) tick() {
+	d.write()
+	if d.open != nil {
+		if d.aged() {
+			d.seal()
+		} else {
+			d.upkeep()
+		}
+	}
+	d.s.allows(d.now)
+	d.s.expire(d.now)
+	d.s.watched.expire(d.now)
+	if d.s.ladder.tight() {
+		d.s.ladder.room(d.now, d.s.roomy())
+	}
+}
+
+// upkeep writes the checkpoints and statistics that are due. When that fails, the
+// segment ends, and the next chunk shows whether the disk works.
+func (d *disk) upkeep() {
+	if err := d.open.upkeep(d.now); err != nil {
 		d.s.errors.Add(1)
-		d.log.Error("evidence: close segment", "segment", d.seg.name, "err", err)
+		d.log.Error("evidence: write checkpoint; packets of the last seconds may not be on the disk", "segment", d.open.g.name, "err", err)
+		d.seal()
 	}
-	keep := d.kept > 0
+}
+
+// seal closes the segment at its last whole block, and writes its index. One
+// without packets is removed: it would only take a place in the ring.
+func (d *disk) seal() {
+	o := d.open
+	d.open = nil
+	if err := o.close(d.now); err != nil {
+		d.s.errors.Add(1)
+		d.log.Error("evidence: close segment", "segment", o.g.name, "err", err)
+	}
+	keep := !o.empty()
+	o.g.size = o.size
 	if !keep {
-		os.Remove(d.s.path(d.seg.name))
+		os.Remove(d.s.path(o.g.name))
+	} else {
+		d.writeIndex(o)
 	}
-	d.s.finish(d.seg, d.limit, d.seg.size, keep)
-	d.f = nil
+	d.index.Reset()
+	d.s.finish(o.g, o.size, keep)
 }
 
-// fail counts a failure and its packets, and says it once until it is over.
-func (d *disk) fail(c *chunk, err error) {
+// writeIndex costs no packet when it fails: the index can be made anew.
+func (d *disk) writeIndex(o *open) {
+	d.encoded = d.index.Encode(d.encoded[:0], o.info())
+	if err := d.s.save(d.s.path(stem(o.g.name)+indexSuffix), d.encoded); err != nil {
+		if d.s.indexErrors.Add(1) == 1 {
+			d.log.Warn("evidence: write index: queries read the segment itself until it is made anew at the next start", "segment", o.g.name, "err", err)
+		}
+		return
+	}
+	o.g.side = int64(len(d.encoded))
+	d.s.mu.Lock()
+	d.s.spend(o.g.side, d.now)
+	d.s.mu.Unlock()
+}
+
+// fail notes that nothing can be written.
+func (d *disk) fail(err error) {
 	d.s.errors.Add(1)
-	if !d.failing {
-		d.log.Error("evidence: packets are not recorded; capture goes on, and recording is tried again", "dir", d.s.c.Dir, "err", err)
+	if full(err) || errors.Is(err, errTooManyWriters) {
+		d.s.ladder.crowded(err)
+		d.block(bySpace)
+		return
 	}
-	d.failing, d.failedAt = true, c.first
-	d.lose(c)
+	if !d.blocked || d.why != byFailure {
+		d.s.ladder.failed(+1, err)
+	}
+	d.block(byFailure)
 }
 
-func (d *disk) lose(c *chunk) {
-	d.lost += c.packets
-	d.s.lostDisk.Add(c.packets)
+func (d *disk) block(why cause) {
+	if d.blocked && d.why == byFailure && why != byFailure {
+		d.s.ladder.failed(-1, nil)
+	}
+	if d.open != nil { // it may be long
+		d.seal()
+	}
+	d.blocked, d.why, d.blockedAt = true, why, d.now
+}
+
+func (d *disk) unblock() {
+	if !d.blocked {
+		return
+	}
+	if d.why == byFailure {
+		d.s.ladder.failed(-1, nil)
+	}
+	d.log.Info("evidence: recording again", "lost_packets", d.lost)
+	d.blocked, d.lost = false, 0
+}
+
+// alert writes an alert's note, or keeps it for the next segment.
+func (d *disk) alert(n segment.Note) {
+	if len(d.alerts) == maxAlerts {
+		d.s.lostNotes.Add(1)
+		return
+	}
+	d.alerts = append(d.alerts, n)
+	if d.open != nil {
+		d.putAlerts()
+	}
+}
+
+// putAlerts writes the alerts that wait. A failure shows at the next chunk.
+func (d *disk) putAlerts() {
+	for i := range d.alerts {
+		if d.open.alert(&d.alerts[i]) != nil {
+			d.alerts = append(d.alerts[:0], d.alerts[i:]...)
+			return
+		}
+	}
+	d.alerts = d.alerts[:0]
+}
+
+// end writes what is left, and closes the segment.
+func (d *disk) end() {
+	for {
+		select {
+		case n := <-d.s.alerts:
+			d.alert(n)
+			continue
+		default:
+		}
+		break
+	}
+	d.blockedAt = d.now - retryAfter // one last attempt
+	d.write()
+	for len(d.waiting) > 0 {
+		d.lose()
+	}
+	if d.open != nil {
+		d.seal()
+	}
+	d.s.lostNotes.Add(uint64(len(d.alerts)))
+	if d.blocked && d.why == byFailure {
+		d.s.ladder.failed(-1, nil)
+	}
 }

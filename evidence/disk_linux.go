@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,7 @@ import (
 
 // file is what a segment needs of the disk; tests put a failing one in its place.
 type file interface {
-	Write([]byte) (int, error)
+	WriteAt(b []byte, at int64) (int, error)
 	// Reserve makes sure of room for size octets without changing the file's
 	// size, so that a full disk is known before packets depend on it.
 	Reserve(size int64) error
@@ -19,9 +20,11 @@ type file interface {
 	// waits for those well before them, so that little is lost in a power cut
 	// and the page cache stays free for others.
 	Settle(from, to int64)
-	// Seal cuts the file to size, gives back what was reserved beyond, brings it
-	// to the disk and closes it.
-	Seal(size int64) error
+	// Sync brings what was written to the disk.
+	Sync() error
+	// Close cuts the file to size, gives back what was reserved beyond, and
+	// closes it.
+	Close(size int64) error
 }
 
 // behind is how far the writing to the disk may lag the writing of the file.
@@ -56,18 +59,70 @@ func (f osFile) Settle(from, to int64) {
 	}
 }
 
-func (f osFile) Seal(size int64) error {
-	err := f.Truncate(size)
-	return errors.Join(err, unix.Fdatasync(int(f.Fd())), f.Close())
+func (f osFile) Sync() error { return unix.Fdatasync(int(f.Fd())) }
+
+func (f osFile) Close(size int64) error {
+	return errors.Join(f.Truncate(size), f.File.Close())
 }
 
-// freeBytes is the space that is left on the file system of dir.
-func freeBytes(dir string) (int64, error) {
+// save writes a small file, whole or not at all. It is not synced: what it holds
+// can be made anew, and bears a checksum.
+func save(path string, b []byte) error {
+	temp := path + tempSuffix
+	err := os.WriteFile(temp, b, 0o600)
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		os.Remove(temp)
+	}
+	return err
+}
+
+// freeSpace is what is left on the file system of dir.
+func freeSpace(dir string) (space, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, fmt.Errorf("read free space of %q: %w", dir, err)
+		return space{}, fmt.Errorf("read free space of %q: %w", dir, err)
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
+	free := space{bytes: int64(st.Bavail) * int64(st.Bsize), inodes: -1}
+	if st.Files > 0 {
+		free.inodes = int64(st.Ffree)
+	}
+	return free, nil
+}
+
+// links is how many names a file has: a case that holds it has given it another.
+func links(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 1
+}
+
+// background gives the calling thread the lowest priority, for the disk, too.
+func background() { unix.Setpriority(unix.PRIO_PROCESS, 0, 19) }
+
+// bootID names the run of the kernel since its start, "" when it is not known.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// hint is what to do about an error that keeps the store from being opened.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return "; let the user that kagami runs as read and write there, or choose another evidence.dir"
+	case errors.Is(err, unix.EROFS):
+		return "; the file system is read-only: mount it for writing, or choose another evidence.dir"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "; the disk is full: free room, or choose another evidence.dir"
+	}
+	return ""
 }
 
 // lock claims the directory for this process until it is closed.

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	t0     = int64(1_780_300_800_123_456_789) // 2026-06-01T08:00:00.123456789Z
-	second = int64(time.Second)
+	t0 = int64(1_780_300_800_123_456_789) // 2026-06-01T08:00:00.123456789Z
+
 )
 
 // small is a store that a test can fill.
@@ -45,6 +45,15 @@ func frame(n int, size int) *sensor.Frame {
 	return &sensor.Frame{Time: t0 + int64(n)*int64(time.Millisecond), Data: data, WireLen: uint32(size + 2), Link: packet.LinkEthernet}
 }
 
+// balanced checks that every packet seen is in exactly one of the counters.
+func balanced(t testing.TB, s *Store, seen int) {
+	t.Helper()
+	c := s.Stats().Counters
+	if sum := c.Stored + c.LostSlow + c.LostFull + c.LostError + c.LeftOut + c.Ignored + c.Waiting; sum != c.Seen || sum != uint64(seen) {
+		t.Fatalf("%d packets were given, counters %+v sum up to %d", seen, c, sum)
+	}
+}
+
 func segments(t testing.TB, dir string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.pcapng"))
@@ -68,4 +77,16 @@ func readAll(paths ...string) ([]sensor.Frame, error) {
 		}
 		out = append(out, b.Frames...)
 	}
+}
+
+// wait waits for something that another goroutine does.
+func wait(t testing.TB, done func() bool) {
+	t.Helper()
+	for range 2000 {
+		if done() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("it did not happen in 10 s")
 }

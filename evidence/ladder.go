@@ -78,6 +78,8 @@ func (l *ladder) set(c cause, to Level, why error) {
 	l.level.Store(uint32(is))
 	l.entered[is]++
 	switch {
+	case is == LevelMemory:
+		l.log.Error(fmt.Sprintf("evidence: level %d of 3: %s; capture goes on", is, is), "why", why, "do", remedy(c, why))
 	case is > was:
 		l.log.Warn(fmt.Sprintf("evidence: level %d of 3: %s", is, is), "why", why, "do", remedy(c, why))
 	case is > LevelAll:

@@ -160,10 +160,11 @@ func TestInterfacesAreBounded(t *testing.T) {
 // The file is thrown away, so that the memory of the writer is what is measured.
 type nowhere struct{}
 
-func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (nowhere) Reserve(int64) error         { return nil }
-func (nowhere) Settle(int64, int64)         {}
-func (nowhere) Seal(int64) error            { return nil }
+func (nowhere) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
+func (nowhere) Reserve(int64) error                    { return nil }
+func (nowhere) Settle(int64, int64)                    {}
+func (nowhere) Sync() error                            { return nil }
+func (nowhere) Close(int64) error                      { return nil }
 
 func TestAddDoesNotAllocate(t *testing.T) {
 	c := small(t)
@@ -179,25 +180,3 @@ func TestAddDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations per packet", n)
 	}
 }
-
-func benchmarkAdd(b *testing.B, create func(string) (file, error)) {
-	c := small(b)
-	c.MaxBytes = 512 << 20
-	s, _ := openStore(b, c)
-	s.create = create
-	w := s.Writer(0, 0)
-	f := frame(1, 700)
-	b.SetBytes(700)
-	b.ReportAllocs()
-	for b.Loop() {
-		f.Time += 1000
-		w.Add(f, sensor.Plain, 0)
-	}
-	w.Close()
-}
-
-func BenchmarkAdd(b *testing.B) {
-	benchmarkAdd(b, func(string) (file, error) { return nowhere{}, nil })
-}
-
-func BenchmarkAddDisk(b *testing.B) { benchmarkAdd(b, create) }

@@ -31,5 +31,8 @@ func (c *checkCmd) Run() error {
 		name = "configuration"
 	}
 	fmt.Printf("%s is good\n", name)
+	if line := conf.Evidence.Endurance(); conf.Evidence.Enabled && line != "" {
+		fmt.Println("evidence:", line)
+	}
 	return nil
 }

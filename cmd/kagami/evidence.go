@@ -49,7 +49,7 @@ func (p *packets) open() (configs.Config, *search.Store, error) {
 		if p.Dir != "" {
 			return c, nil, errors.New("both --dir and --read: give one or the other")
 		}
-		s, err := search.OpenFiles(p.Read, search.FileOptions{Run: namesOf(c), Notes: evidence.Notes})
+		s, err := search.OpenFiles(p.Read, search.FileOptions{Run: namesOf(c), Notes: evidence.AppendNotes})
 		return c, s, err
 	}
 	s, err := search.Open(c.Evidence.Dir)

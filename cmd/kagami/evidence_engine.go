@@ -34,9 +34,9 @@ func plainEngine(c configs.Config, output func([]records.Record), store sensor.S
 	return sensor.New(o), nil
 }
 
-// recordsOf writes what the packets of a capture file say, as ECS records.
-func recordsOf(c configs.Config, log *slog.Logger) func(context.Context, string, io.Writer) error {
-	return func(ctx context.Context, path string, w io.Writer) error {
+// recordsOf writes what the packets of capture files say, one stream, as ECS records.
+func recordsOf(c configs.Config, log *slog.Logger) func(context.Context, []string, io.Writer) error {
+	return func(ctx context.Context, paths []string, w io.Writer) error {
 		host, _ := os.Hostname()
 		x, err := exporters.Open(exporters.Config{Format: "ecs", To: "stdout:"}, exporters.Env{HostName: host, Version: version, Stdout: w, Logger: log})
 		if err != nil {
@@ -47,7 +47,7 @@ func recordsOf(c configs.Config, log *slog.Logger) func(context.Context, string,
 		if err != nil {
 			return err
 		}
-		src := capture.OpenFiles([]string{path}, capture.FileOptions{})
+		src := capture.OpenFiles(paths, capture.FileOptions{})
 		return errors.Join(e.Read(ctx, src), failed, x.Close(ctx))
 	}
 }

@@ -135,11 +135,15 @@ func endpoint(f *search.Flow, s packet.Side) string {
 
 // flowLine is a flow with ECS names.
 type flowLine struct {
-	Event    eventLine    `json:"event"`
-	Network  networkLine  `json:"network"`
-	Client   peerLine     `json:"client"`
-	Server   peerLine     `json:"server"`
-	Evidence evidenceLine `json:"kagami.evidence"`
+	Event   eventLine   `json:"event"`
+	Network networkLine `json:"network"`
+	Client  peerLine    `json:"client"`
+	Server  peerLine    `json:"server"`
+	Kagami  kagamiLine  `json:"kagami"`
+}
+
+type kagamiLine struct {
+	Evidence evidenceLine `json:"evidence"`
 }
 
 type eventLine struct {
@@ -183,8 +187,8 @@ func flowJSON(w io.Writer) func(*search.Flow) error {
 			Network: networkLine{f.Bytes[0] + f.Bytes[1], f.CommunityID(), f.Packets[0] + f.Packets[1], transport(f)},
 			Client:  peerLine{Packets: f.Packets[c], Bytes: f.Bytes[c]},
 			Server:  peerLine{Packets: f.Packets[s], Bytes: f.Bytes[s]},
-			Evidence: evidenceLine{Names: f.Names, StoredBytes: f.Stored[0] + f.Stored[1], Segments: f.Parts, ClientKnown: f.ClientKnown,
-				Cut: f.Flags&index.Cut != 0, Gap: f.Flags&index.Hole != 0},
+			Kagami: kagamiLine{evidenceLine{Names: f.Names, StoredBytes: f.Stored[0] + f.Stored[1], Segments: f.Parts, ClientKnown: f.ClientKnown,
+				Cut: f.Flags&index.Cut != 0, Gap: f.Flags&index.Hole != 0}},
 		}
 		if f.Flags&index.NoIP == 0 {
 			l.Client.IP, l.Client.Port = netip.AddrFrom16(f.Key.Addr(c)).Unmap(), f.Key.Port(c)

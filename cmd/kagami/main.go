@@ -18,11 +18,12 @@ import (
 
 // cli is the command line: one verb a field, one file a verb.
 type cli struct {
-	Run     runCmd     `cmd:"" help:"The sensor, live on an interface."`
-	Read    readCmd    `cmd:"" help:"The same pipeline over capture files (pcap, pcapng; plain, .gz, .zst)."`
-	Doctor  doctorCmd  `cmd:"" help:"Is this mirror port usable? A verdict in a minute, or on capture files; exit 0, 2 (no) or 3 (with gaps)."`
-	Check   checkCmd   `cmd:"" help:"Test the configuration; exit 0 or 1."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Run      runCmd      `cmd:"" help:"The sensor, live on an interface."`
+	Read     readCmd     `cmd:"" help:"The same pipeline over capture files (pcap, pcapng; plain, .gz, .zst)."`
+	Doctor   doctorCmd   `cmd:"" help:"Is this mirror port usable? A verdict in a minute, or on capture files; exit 0, 2 (no) or 3 (with gaps)."`
+	Evidence evidenceCmd `cmd:"" help:"Packets on disk: find them, get them, pin them before they rotate away."`
+	Check    checkCmd    `cmd:"" help:"Test the configuration; exit 0 or 1."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // settings are the flags of every verb that takes a configuration.

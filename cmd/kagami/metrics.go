@@ -124,24 +124,50 @@ func (p *pipeline) serveMetrics(srcs []sensor.Source) (stop func(), err error) {
 }
 
 func (m *metrics) evidence(counter, gauge func(uint64, *prometheus.Desc, ...string)) {
-	if m.pipeline.store == nil {
+	if m.pipeline.keeping == nil {
 		return
 	}
-	s := m.pipeline.store.Stats()
+	s := m.pipeline.keeping.store.Stats()
 	gauge(uint64(s.Segments), desc("evidence_segments", "Packet files on disk."))
 	gauge(uint64(s.Bytes), desc("evidence_octets", "Octets of packet files on disk."))
 	counter(s.Deleted, desc("evidence_deleted_total", "Packet files that made way for newer ones."))
 	packets := desc("evidence_packets_total", "Packets by what became of them.", "what")
-	counter(s.Packets, packets, "written")
+	counter(s.Stored, packets, "written")
 	counter(s.LostSlow, packets, "lost_disk_too_slow")
-	counter(s.LostDisk, packets, "lost_disk_failed")
+	counter(s.LostFull, packets, "lost_disk_full")
+	counter(s.LostError, packets, "lost_disk_failed")
+	counter(s.LeftOut, packets, "left_out")
 	counter(s.Ignored, packets, "ignored")
+	gauge(s.Waiting, desc("evidence_waiting_packets", "Packets that are in memory."))
+	gauge(uint64(s.Counters.Level), desc("evidence_level", "0 = all is kept, 1 = encrypted payload is left out, 2 = headers only, 3 = memory only."))
+	counter(s.Written, desc("evidence_written_octets_total", "Octets written, indexes included."))
+	counter(s.IndexErrors, desc("evidence_index_errors_total", "Indexes that could not be written; searches read those packets instead."))
 	counter(s.Errors, desc("evidence_errors_total", "Failures of the disk."))
 	w := m.pipeline.engine.Stats()
 	cut := desc("evidence_cut_packets_total", "Packets of encrypted flows of which only the headers are kept, and who cut them.", "by")
 	counter(w.CutByKernel, cut, "kernel")
 	counter(w.CutPackets-w.CutByKernel, cut, "worker")
 	counter(w.CutBytes, desc("evidence_cut_octets_total", "Octets of payload of those packets."))
+	m.cases(counter, gauge)
+}
+
+func (m *metrics) cases(counter, gauge func(uint64, *prometheus.Desc, ...string)) {
+	keeper := m.pipeline.keeping.keeper
+	if keeper == nil {
+		return
+	}
+	s := keeper.Stats()
+	gauge(uint64(s.Waiting), desc("cases_waiting", "Cases under way."))
+	cases := desc("cases_total", "Cases made for alerts, by what became of them.", "what")
+	counter(s.Complete, cases, "complete")
+	counter(s.Incomplete, cases, "incomplete")
+	counter(s.Quota, cases, "kept_less_for_quota")
+	alerts := desc("cases_alerts_total", "Alerts by what the cases made of them.", "what")
+	counter(s.Opened, alerts, "case_opened")
+	counter(s.Joined, alerts, "joined_a_case")
+	counter(s.Below, alerts, "not_wanted")
+	counter(s.LostQueue+s.LostBusy+s.LostDay, alerts, "not_pinned_too_many")
+	counter(s.LostError, alerts, "not_pinned_disk_failed")
 }
 
 // detectors are numbers of either kind: how full a table is, what it forgot.

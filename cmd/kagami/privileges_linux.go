@@ -164,6 +164,10 @@ func places(c configs.Config, to []exporters.Config, config string) (readable, w
 	if c.Evidence.Enabled {
 		dir, _ := filepath.Abs(c.Evidence.Dir)
 		writable = append(writable, place{dir, 0o700})
+		if c.Pin.Enabled && c.Pin.Dir != "" {
+			dir, _ := filepath.Abs(c.Pin.Dir)
+			writable = append(writable, place{dir, 0o700})
+		}
 	}
 	unique := func(ps []place) []place {
 		slices.SortStableFunc(ps, func(a, b place) int { return strings.Compare(a.dir, b.dir) })

@@ -16,7 +16,6 @@ import (
 	"kagami/configs"
 	"kagami/decoders"
 	"kagami/detectors"
-	"kagami/evidence"
 	"kagami/exporters"
 	"kagami/records"
 	"kagami/sensor"
@@ -28,8 +27,7 @@ type pipeline struct {
 	config    configs.Config
 	engine    *sensor.Engine
 	exports   []exporters.Output
-	store     *evidence.Store
-	writers   []*evidence.Writer
+	keeping   *keeping // nil: packets are not kept
 	summary   *summary
 	log       *slog.Logger
 	handed    int
@@ -90,18 +88,13 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 	}
 	var store func(int) sensor.Store
 	if c.Evidence.Enabled {
-		c.Evidence.Interface, c.Evidence.Wait = c.Capture.Interface, !live
 		c.Sensor.Cutoff = c.Evidence.CutoffKiB << 10
 		var err error
-		if p.store, err = evidence.Open(c.Evidence, log); err != nil {
+		if p.keeping, err = newKeeping(c, live, log); err != nil {
 			p.close()
 			return nil, err
 		}
-		store = func(worker int) sensor.Store {
-			w := p.store.Writer(worker, uint32(c.Capture.Snaplen))
-			p.writers = append(p.writers, w)
-			return w
-		}
+		store = p.keeping.writer
 	}
 	c.Detect.Site.Proxies = c.Site.Proxies
 	p.detectors = detectors.All(c.Detect)
@@ -189,6 +182,9 @@ func (p *pipeline) drain() {
 
 // write is the end of the pipeline: one goroutine calls it, with records in order.
 func (p *pipeline) write(rs []records.Record) {
+	if p.keeping != nil {
+		rs = p.keeping.follow(rs)
+	}
 	for _, r := range rs {
 		p.summary.observe(r)
 	}
@@ -249,11 +245,8 @@ func (p *pipeline) close() error {
 	for i, x := range p.exports {
 		wg.Go(func() { errs[i] = x.Close(ctx) })
 	}
-	for _, w := range p.writers {
-		w.Close()
-	}
-	if p.store != nil {
-		errs = append(errs, p.store.Close())
+	if p.keeping != nil {
+		errs = append(errs, p.keeping.close()...)
 	}
 	wg.Wait()
 	return errors.Join(errs...)

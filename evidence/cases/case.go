@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kagami/evidence/query"
 )
 
 // State of a case.
@@ -52,18 +55,25 @@ type Case struct {
 	Lines  []string   `json:"alert_lines,omitempty"` // the alerts' records in ECS
 	More   int        `json:"more_alerts,omitempty"` // joined beyond maxAlerts
 
-	NoLinks bool   `json:"no_links,omitempty"` // no hard links here: packets are copied as they come
-	Copied  int64  `json:"copied,omitempty"`   // of the window, packets before this time are in Parts
-	Early   bool   `json:"early,omitempty"`    // the flows' packets before the window are in Parts, if there were any
-	Scope   Scope  `json:"scope,omitempty"`    // decided when the copying of the window begins
-	Parts   []Part `json:"parts,omitempty"`    // files of packets that are on disk, in order
-	Lost    []Loss `json:"lost,omitempty"`     // found while copying
-	Journal Mark   `json:"journal,omitzero"`   // the line that tells of the pin
-	Tries   int    `json:"tries,omitempty"`    // of the copying that failed
+	NoLinks    bool     `json:"no_links,omitempty"`    // no hard links here: packets are copied as they come
+	Copied     int64    `json:"copied,omitempty"`      // of the window, packets before this time are in Parts
+	Early      bool     `json:"early,omitempty"`       // the flows' packets before the window are in Parts, if there were any
+	Taken      string   `json:"taken,omitempty"`       // query of the window's packets
+	TakenEarly string   `json:"taken_early,omitempty"` // and of those before it
+	Scope      Scope    `json:"scope,omitempty"`       // decided when the copying of the window begins
+	Full       bool     `json:"full,omitempty"`        // Scope is less because of the quota
+	Parts      []Part   `json:"parts,omitempty"`       // files of packets that are on disk, in order
+	Lost       []Loss   `json:"lost,omitempty"`        // found while copying
+	Said       []string `json:"said,omitempty"`        // what else is to be known of the packets
+	Journal    Mark     `json:"journal,omitzero"`      // the line that tells of the pin
+	Tries      int      `json:"tries,omitempty"`       // of the copying that failed
+	LastError  string   `json:"last_error,omitempty"`  // of these
 
 	Packets  uint64 `json:"packets,omitempty"`  // of a sealed case
 	Bytes    int64  `json:"bytes,omitempty"`    // of its files
 	Manifest string `json:"manifest,omitempty"` // SHA-256 of its manifest.jsonl
+
+	Kept bool `json:"kept,omitempty"` // released, but its directory is left
 
 	sealed bool // Name/ is there
 }
@@ -232,7 +242,11 @@ func caseName(at int64, words ...string) string {
 			b[i] = '-'
 		}
 	}
-	return strings.TrimRight(string(b[:min(len(b), maxName-8)]), ".-")
+	name := strings.TrimRight(string(b[:min(len(b), maxName-8)]), ".-")
+	if !validName(name) { // it holds one of our suffixes
+		name = strings.ReplaceAll(name, ".", "-")
+	}
+	return name
 }
 
 // isPacketsName tells whether s names a file of packets of a case.
@@ -243,4 +257,52 @@ func isPacketsName(s string) bool {
 		return false
 	}
 	return strings.Trim(digits, "0123456789") == ""
+}
+
+// Case reads the state of a case; of a sealed one without a state, its manifest.
+func (e Env) Case(name string) (*Case, error) {
+	e = e.complete()
+	c, err := e.load(name)
+	if absent(err) {
+		dir := filepath.Join(e.Cases, name)
+		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
+			s := stateless(dir)
+			return &s, nil
+		}
+		return nil, fmt.Errorf("there is no case %q", name)
+	}
+	return c, err
+}
+
+// SearchQuery is a query of the packets that the case took, or will take as far as
+// that is known before it is copied: an alert's host and flows in the window. It is
+// "" if it took nothing.
+func (c *Case) SearchQuery() string {
+	text := c.Taken
+	switch {
+	case text != "":
+		return text
+	case c.State != Waiting && c.State != Copying:
+		return ""
+	case c.Query != "":
+		text = c.Query
+		if q, err := query.Parse(text, query.Options{}); err == nil {
+			q.From, q.To = c.From, c.To
+			return q.String()
+		}
+	}
+	var p plan
+	p.narrow = p.flowsQuery(c)
+	return takenText(p.wideQuery(c, new(legs)), c.From, c.To, ScopeAll)
+}
+
+// taken is the query of a sealed case, out of its manifest.
+func taken(raw []byte) string {
+	i := bytes.IndexByte(raw, '\n') + 1
+	l, err := parseLine(raw[:i])
+	var begin beginFact
+	if err != nil || l.decode(&begin) != nil {
+		return ""
+	}
+	return begin.Query
 }

@@ -31,6 +31,9 @@ type Env struct {
 	who  func() Who                  // tests: nil = CurrentWho
 	step func(name string) error     // tests: called before each step; an error ends the work there, as a crash would
 	link func(from, to string) error // tests: file systems without hard links; nil = os.Link
+
+	closing  time.Duration // tests: how long Close waits; 0 = closeWithin
+	partSize int64         // tests: octets of a file of packets; 0 = maxPart
 }
 
 func (e Env) complete() Env {
@@ -45,6 +48,9 @@ func (e Env) complete() Env {
 	}
 	if e.who == nil {
 		e.who = CurrentWho
+	}
+	if e.closing == 0 {
+		e.closing = closeWithin
 	}
 	if e.step == nil {
 		e.step = func(string) error { return nil }

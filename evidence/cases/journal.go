@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -73,6 +74,37 @@ func (j *Journal) append(e Entry) (Mark, error) {
 		return Mark{}, fmt.Errorf("write journal: %w", err)
 	}
 	return m, nil
+}
+
+// seal notes the sealing of a case, once.
+func (j *Journal) seal(e Entry) error {
+	err := j.locked(func(f *os.File, key ed25519.PrivateKey) error {
+		b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<62))
+		if err != nil {
+			return err
+		}
+		for raw := range bytes.Lines(b) {
+			var was Entry
+			if bytes.Contains(raw, []byte(e.Manifest)) && json.Unmarshal(raw, &was) == nil && was.Kind == "sealed" && was.Case == e.Case && was.Manifest == e.Manifest {
+				return nil
+			}
+		}
+		_, err = j.write(f, key, e)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	return nil
+}
+
+// key is the signing key.
+func (j *Journal) key() (key ed25519.PrivateKey, err error) {
+	err = j.locked(func(_ *os.File, k ed25519.PrivateKey) error {
+		key = k
+		return nil
+	})
+	return key, err
 }
 
 // locked runs do while no other process writes the journal or makes a key.

@@ -10,6 +10,7 @@ import (
 
 	"kagami/evidence/query"
 	"kagami/evidence/search"
+	"kagami/evidence/segment"
 	"kagami/packet"
 )
 
@@ -103,7 +104,7 @@ func (p *plan) findFlows(ctx context.Context, store *search.Store, c *Case, l *l
 			p.early = f.First
 		}
 		if len(p.comments) < maxAlerts*maxCommunities {
-			p.comments[f.Key] = comment(c, &f.Key)
+			p.comments[f.Key] = flowComment(c, &f.Key)
 		}
 		l.proxy(f.Key.Addr(f.Client))
 		l.proxy(f.Key.Addr(f.Client.Other()))
@@ -118,8 +119,8 @@ func (p *plan) findFlows(ctx context.Context, store *search.Store, c *Case, l *l
 	return nil
 }
 
-// comment is what the first packet of an alerted flow bears.
-func comment(c *Case, k *packet.Key) string {
+// flowComment is what the first packet of an alerted flow bears.
+func flowComment(c *Case, k *packet.Key) string {
 	var lines []string
 	for i := range c.Alerts {
 		a := &c.Alerts[i]
@@ -128,6 +129,18 @@ func comment(c *Case, k *packet.Key) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// comment gives the first packet of each alerted flow its comment.
+func (p *plan) comment(_ *segment.Packet, f *search.Flow) string {
+	if f == nil {
+		return ""
+	}
+	text, ok := p.comments[f.Key]
+	if ok {
+		delete(p.comments, f.Key)
+	}
+	return text
 }
 
 // wideQuery is everything that an alert needs: all traffic of the host, its DNS

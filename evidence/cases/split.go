@@ -34,13 +34,13 @@ type splitter struct {
 	limit int64  // octets of a file
 	names []byte // Name Resolution Block, put behind the interfaces; nil = none
 
-	head    []byte // section header and interfaces so far
-	block   []byte // the one that is coming in
-	f       *os.File
-	hash    hash.Hash // of the file
-	w       *bufio.Writer
-	part    Part
-	parts   []Part // finished
+	head  []byte // section header and interfaces so far
+	block []byte // the one that is coming in
+	f     *os.File
+	hash  hash.Hash // of the file
+	w     *bufio.Writer
+	part  Part
+	parts []Part // finished
 }
 
 func newSplitter(dir string, first int, names []byte) *splitter {

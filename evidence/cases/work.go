@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kagami/evidence/search"
@@ -22,15 +24,24 @@ type work struct {
 	lock   *os.File // dir, locked: no other process works on the case
 	holder *holder
 
+	busy     atomic.Bool  // it is with the copying goroutine
+	finished atomic.Bool  // nothing is left to do
+	ending   atomic.Bool  // there will be no more packets: its window is over
+	retry    atomic.Int64 // not before this packet time
+
 	mu sync.Mutex
 	c  *Case
 }
 
-var errBusy = errors.New("another process works on it")
+var (
+	errBusy = errors.New("another process works on it")
+	errDone = errors.New("it is finished")
+)
 
-// begin takes a case into work; errBusy if another process has it.
-func (e Env) begin(c *Case) (*work, error) {
-	dir := e.partialPath(c.Name)
+// begin takes a case into work as its state is on disk; errBusy if another process
+// has it, errDone if there is nothing left to do.
+func (e Env) begin(name string) (*work, error) {
+	dir := e.partialPath(name)
 	if err := makeDir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("begin case: %w", err)
 	}
@@ -42,9 +53,17 @@ func (e Env) begin(c *Case) (*work, error) {
 	if err == nil && !ok {
 		err = errBusy
 	}
+	var c *Case
+	if err == nil {
+		c, err = e.load(name) // behind the lock: the one before may have finished it
+	}
+	if err == nil && c.State != Waiting && c.State != Copying {
+		os.Remove(dir)
+		err = errDone
+	}
 	if err != nil {
 		d.Close()
-		return nil, fmt.Errorf("begin case %q: %w", c.Name, err)
+		return nil, fmt.Errorf("begin case %q: %w", name, err)
 	}
 	return &work{env: e, dir: dir, lock: d, holder: newHolder(e, c), c: c}, nil
 }
@@ -102,20 +121,25 @@ func (w *work) tidy() error {
 			}
 		}
 	}
-	for i, p := range c.Parts {
-		info, err := os.Stat(filepath.Join(w.dir, p.Name))
-		if err == nil && info.Size() == p.Size {
+	bad := 0
+	var good []Part
+	for _, p := range c.Parts {
+		if info, err := os.Stat(filepath.Join(w.dir, p.Name)); err == nil && info.Size() == p.Size {
+			good = append(good, p)
 			continue
 		}
-		// Gone or damaged: copy again from there on.
+		bad++
+	}
+	switch {
+	case bad == 0:
+		return nil
+	case c.NoLinks: // what was copied may be gone from the ring: keep what is good
 		return w.change(func(c *Case) {
-			c.Parts, c.Copied = c.Parts[:i:i], 0
-			if i == 0 {
-				c.Early = false
-			}
+			c.Parts = good
+			c.Said = appendOnce(c.Said, fmt.Sprintf("%d files of packets were lost when the sensor was interrupted", bad))
 		})
 	}
-	return nil
+	return w.change(func(c *Case) { c.Parts, c.Lost, c.Copied, c.Early = nil, nil, 0, false })
 }
 
 // early copies what the alerted flows sent before the window, which nothing holds.
@@ -143,6 +167,9 @@ func (w *work) early(ctx context.Context) error {
 	}
 	return w.change(func(c *Case) {
 		c.Early = true
+		if p.early > 0 && p.narrow != "" {
+			c.TakenEarly = takenText(p.narrow, p.early, c.From, ScopeFlows)
+		}
 		w.keep(c, got)
 	})
 }
@@ -166,12 +193,24 @@ func (w *work) keep(c *Case, s slice) {
 
 const maxLost = 4096
 
+// takenText is the query of what was taken, times and all.
+func takenText(text string, from, to int64, scope Scope) string {
+	if scope == ScopeNothing {
+		return ""
+	}
+	q, err := windowed(text, from, to)
+	if err != nil {
+		return text
+	}
+	return q.String()
+}
+
 // window copies the window up to until, as far as the quota allows.
 func (w *work) window(ctx context.Context, until int64) error {
 	c := w.state()
 	from := max(c.From, c.Copied)
-	if c.To != 0 {
-		until = min(until, c.To)
+	if until == 0 || c.To != 0 && until > c.To {
+		until = c.To // all of it
 	}
 	if until != 0 && until <= from {
 		return nil
@@ -199,12 +238,15 @@ func (w *work) window(ctx context.Context, until int64) error {
 		}
 	}
 	if why != "" {
-		got.lost = append(got.lost, Loss{What: "quota", From: from, To: until, Text: why})
+		got.lost = append(got.lost, Loss{What: "not kept", From: from, To: until, Text: why})
 	}
 	return w.change(func(c *Case) {
 		w.keep(c, got)
-		c.Copied = until
+		c.Copied, c.Taken = until, takenText(text, c.From, c.To, scope)
 		c.Scope = worse(c.Scope, scope)
+		if why != "" {
+			c.Why, c.Full = appendWhy(c.Why, why), c.Tries == 0
+		}
 		for _, n := range append(p.notes, got.said...) {
 			c.Said = appendOnce(c.Said, n)
 		}
@@ -231,20 +273,15 @@ func (w *work) copy(ctx context.Context, store *search.Store, p *plan, text stri
 	if err := removeParts(w.dir, done); err != nil {
 		return slice{}, err
 	}
-	given := len(c.Parts) > 0 && c.Copied > 0
 	report, err := store.Get(ctx, q, search.GetOptions{
-		Comment: "Kagami case " + c.Name + ": " + q.String(),
-		Comments: func(_ *segmentPacket, f *search.Flow) string {
-			text := p.comments[f.Key]
-			if text != "" {
-				delete(p.comments, f.Key) // the first packet only
-			}
-			if given {
-				return ""
-			}
-			return text
-		},
-	}, &stepWriter{w: out, step: func() error { return w.env.step("packets") }})
+		Comment:  "Kagami case " + c.Name + ": " + q.String(),
+		Comments: p.comment,
+	}, writerFunc(func(b []byte) (int, error) {
+		if err := w.env.step("packets"); err != nil {
+			return 0, err
+		}
+		return out.Write(b)
+	}))
 	if err != nil {
 		return slice{}, fmt.Errorf("copy packets: %w", err)
 	}
@@ -268,18 +305,9 @@ func (w *work) copy(ctx context.Context, store *search.Store, p *plan, text stri
 	return s, syncDir(w.dir)
 }
 
-// stepWriter lets tests stop in the middle of the copying.
-type stepWriter struct {
-	w    io.Writer
-	step func() error
-}
+type writerFunc func([]byte) (int, error)
 
-func (s *stepWriter) Write(b []byte) (int, error) {
-	if err := s.step(); err != nil {
-		return 0, err
-	}
-	return s.w.Write(b)
-}
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // clampTo keeps the end of a gap within the window.
 func clampTo(end, from, to int64) int64 {
@@ -305,7 +333,17 @@ func removeParts(dir string, keep map[string]bool) error {
 	return nil
 }
 
-func nextPart(parts []Part) int { return len(parts) + 1 }
+// nextPart is the number behind the last file of packets.
+func nextPart(parts []Part) int {
+	n := 0
+	for _, p := range parts {
+		digits := strings.TrimSuffix(strings.TrimPrefix(p.Name, "packets-"), segmentSuffix)
+		if i, err := strconv.Atoi(digits); err == nil {
+			n = max(n, i)
+		}
+	}
+	return n + 1
+}
 
 // over tells whether the window is over at now, and all of it on disk: what the
 // sensor has in memory follows within a second or two.

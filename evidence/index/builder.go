@@ -36,13 +36,16 @@ type Builder struct {
 	scratch scratch
 	encoder encoder
 
-	cur     int // the flow of the last packet, -1 for none
-	fold    int // number of flows at which folding is tried next
-	crammed bool
-	packets uint64
-	stored  uint64 // captured octets
-	from    int64  // of the first packet's block
-	end     int64  // of the last packet's block
+	cur         int  // the flow of the last packet, -1 for none
+	fold        int  // number of flows at which folding is tried next
+	crammed     bool // folding did not help
+	filled      bool // the filter has the rows' keys, too
+	foldKeys    int  // keys that the filter had before
+	packets     uint64
+	first, last int64  // times of packets
+	stored      uint64 // captured octets
+	from        int64  // of the first packet's block
+	end         int64  // of the last packet's block
 }
 
 // NewBuilder returns a Builder of an empty index.
@@ -66,8 +69,8 @@ func (b *Builder) Reset() {
 		b.filter.reset()
 	}
 	b.keyer = Keyer{}
-	b.cur, b.fold, b.crammed = -1, min(firstFold, b.limits.rows), false
-	b.packets, b.stored, b.from, b.end = 0, 0, 0, 0
+	b.cur, b.fold, b.crammed, b.filled = -1, min(firstFold, b.limits.rows), false, false
+	b.packets, b.stored, b.first, b.last, b.from, b.end = 0, 0, 0, 0, 0, 0
 }
 
 // Full tells that the segment should end: the index is as large as it should get.
@@ -80,9 +83,10 @@ func (b *Builder) Full() bool {
 func (b *Builder) Packet(p *segment.Packet) {
 	k, side, flags := b.keyer.find(p)
 	if b.packets == 0 {
-		b.from = p.Pos
+		b.from, b.first, b.last = p.Pos, p.Time, p.Time
 	}
 	b.packets++
+	b.first, b.last = min(b.first, p.Time), max(b.last, p.Time)
 	b.stored += uint64(len(p.Data))
 	b.end = p.Pos + int64(p.Len)
 	if b.cur < 0 || b.flows.all[b.cur].key != *k {
@@ -213,6 +217,7 @@ func (b *Builder) Index(i Info) *Index {
 
 // info completes the Info of a segment.
 func (b *Builder) info(i Info) Info {
+	i.Packets, i.First, i.Last, i.Size = b.packets, b.first, b.last, max(i.Size, b.end)
 	i.Flows, i.NotesLost = uint64(len(b.flows.all)), b.notes.lost
 	for n := range b.folds {
 		i.Flows += b.folds[n].Flows

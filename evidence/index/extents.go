@@ -3,6 +3,7 @@ package index
 const (
 	exactPackets = 64       // of a flow with more, the extents are runs
 	runBytes     = 64 << 10 // length of a run
+	maxJoin      = 1 << 20  // length of an extent of packets that adjoin
 	maxExtent    = 1 << 30  // length of an extent when there is no room for more of them
 )
 
@@ -16,8 +17,8 @@ type node struct {
 type extents struct {
 	nodes []node
 	free  uint32 // first of those not in use, plus 1
-	used  int // these, and the folds'
-	most  int // more are not made
+	used  int    // these, and the folds'
+	most  int    // more are not made
 }
 
 func (x *extents) reset() { x.nodes, x.free, x.used = x.nodes[:0], 0, 0 }
@@ -53,7 +54,7 @@ func (x *extents) place(f *flow, pos int64, length int32) {
 	case count == 1:
 		*c = Extent{Pos: pos, Len: length, Packets: 1}
 		return
-	case c.End() == pos && reach <= maxExtent:
+	case c.End() == pos && reach <= maxJoin:
 	case count > exactPackets && reach <= runBytes:
 		f.flags &^= Exact
 	case x.full() && reach <= maxExtent:

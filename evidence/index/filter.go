@@ -55,15 +55,12 @@ func (b *bloom) add(value uint64) {
 	}
 }
 
-// shape says how a filter of this many bits is made of the blocks: n of them are
-// left, each of which is join old ones.
-func (b *bloom) shape(bits int) (n, join int) {
-	want := max((bits+blockBits-1)/blockBits, 1)
-	join = max(len(b.blocks)/want, 1)
-	return (len(b.blocks) + join - 1) / join, join
+// join is how many blocks must be made one so that about n of them are left.
+func (b *bloom) join(n int) int {
+	return min((len(b.blocks)+n)/(n+1), len(b.blocks))
 }
 
-// append writes the filter, shrunk to one of about so many bits.
+// append writes the filter with join blocks made one.
 func (b *bloom) append(dst []byte, join int) []byte {
 	for i := 0; i < len(b.blocks); i += join {
 		var sum [lanes]uint64

@@ -24,7 +24,7 @@ const (
 	// the fold: its range says as much as a filter would.
 	dense = 16
 	// A fold's keys get at most filterPart/filterOf of its packets' octets in the filter.
-	filterPart, filterOf = 7, 400
+	filterPart, filterOf = 3, 200
 )
 
 // fold is a Fold in the making. Its extents are runs of packets that begin in the
@@ -295,7 +295,11 @@ func (b *Builder) take(g *group, f *flow) bool {
 func (b *Builder) foldFor(g *group) bool {
 	dense := g.dense()
 	for i := range b.folds {
-		if o := &b.folds[i]; o.Addr == g.one && o.Proto == g.proto && o.Client == g.client && o.Dense == dense && !o.Any {
+		o := &b.folds[i]
+		if o.Any || o.Addr != g.one || o.Proto != g.proto || o.Client != g.client {
+			continue
+		}
+		if o.Dense == dense || o.Dense && o.ranges(&g.low) && o.ranges(&g.high) {
 			g.fold = i + 1
 			return true
 		}

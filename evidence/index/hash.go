@@ -53,10 +53,15 @@ func addrValue(a *[16]byte) uint64 {
 	return mix(h ^ uint64(hashAddr)<<60)
 }
 
+// flowValue hashes a Community ID, eight octets at a time.
 func flowValue(id string) uint64 {
 	h := uint64(hashFlow) << 60
+	for ; len(id) >= 8; id = id[8:] {
+		h = (h ^ binary.LittleEndian.Uint64([]byte(id[:8]))) * 0x9e3779b97f4a7c15
+		h ^= h >> 29
+	}
 	for i := range len(id) {
-		h = (h ^ uint64(id[i])) * 0x100000001b3
+		h = (h ^ uint64(id[i])) * 0x9e3779b97f4a7c15
 	}
 	return mix(h)
 }

@@ -46,7 +46,8 @@ type Row struct {
 }
 
 // Extent is a stretch of the segment that begins with a packet's block and ends with
-// one. Unless the row is Exact, others' packets may be in between.
+// one. Unless the row is Exact, others' packets may be in between. It is at most 1 MiB
+// long, or longer where a Builder had no room for more extents.
 type Extent struct {
 	Pos     int64
 	Len     int32
@@ -101,7 +102,8 @@ func (f *Fold) ranges(a *[16]byte) bool {
 
 func within(r [2]uint16, port uint16) bool { return r[0] <= port && port <= r[1] }
 
-// Info describes a segment and its index.
+// Info describes a segment and its index. Packets, First, Last, Flows and NotesLost
+// are set by the Builder, and Size if it is less than what the packets take.
 type Info struct {
 	Segment     uint64 // number; 0 for foreign files
 	Session     int64  // start of the recording process, ns since the epoch
@@ -110,8 +112,8 @@ type Info struct {
 	From        int64 // the index is of the octets [From, Size) of the file
 	Size        int64
 	Packets     uint64
-	Flows       uint64           // rows and folded flows; set by the Builder
-	NotesLost   uint64           // notes beyond what an index keeps; set by the Builder
+	Flows       uint64           // rows and folded flows
+	NotesLost   uint64           // notes beyond what an index keeps
 	Start, End  segment.Counters // of the writer when the segment began and ended
 	Layout      segment.Layout
 	Damage      []Span // octets that had to be passed over

@@ -100,6 +100,21 @@ func (t *notes) note(n int, rows []flow) segment.Note {
 	return out
 }
 
+// name is the name of note n.
+func (t *notes) name(n int) string {
+	e := &t.all[n]
+	at := int(e.off)
+	if e.row < 0 {
+		at += keyLen
+	}
+	if e.window {
+		at += windowLen
+	}
+	return string(t.text[at : at+int(e.name)])
+}
+
+const windowLen = 16
+
 const keyLen = 16 + 16 + 2 + 2 + 1
 
 func appendKey(b []byte, k *packet.Key) []byte {

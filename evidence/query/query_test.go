@@ -240,8 +240,14 @@ func matches(q *Query, fs map[string]*Flow) string {
 // TestFlow: every flow with an id is found by it, and no other.
 func TestFlow(t *testing.T) {
 	fs := office()
+	k, side := key(packet.ProtoICMP, "10.0.0.7", 3, "10.0.0.8", 1)
+	fs["unreachback"] = &Flow{Key: k, Client: side, ClientKnown: true}
 	for n, f := range fs {
-		if f.ARP || f.NoIP {
+		if f.ARP || f.NoIP { // have no id
+			q := parse(t, "flow "+f.Key.CommunityID(packet.FromA))
+			if got := matches(q, fs); got != "" {
+				t.Errorf("id of %s: matches %s", n, got)
+			}
 			continue
 		}
 		for _, known := range []bool{true, false} {
@@ -250,7 +256,7 @@ func TestFlow(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.ClientKnown = known
-			if got := matches(q, fs); got != n {
+			if got := matches(q, fs); got != order(n) {
 				t.Errorf("id of %s, client known %v: matches %s", n, known, got)
 			}
 		}

@@ -16,6 +16,10 @@ func suggest(word string) string {
 	lower := strings.ToLower(word)
 	best, limit := "", min(2, len(lower)/3)+1
 	for _, k := range strings.Fields(keywords) {
+		if len(lower) > 2 && strings.HasPrefix(k, lower) {
+			best = k
+			break
+		}
 		if d := distance(lower, k); d < limit {
 			best, limit = k, d
 		}

@@ -51,6 +51,16 @@ func gaps(infos []named, from, to int64) []Gap {
 	return found
 }
 
+// damaged are the gaps of capture files: they have no counters.
+func damaged(infos []named, from, to int64) (found []Gap) {
+	for i := range infos {
+		if n := &infos[i]; n.Last >= from && (to == 0 || n.First < to) {
+			n.damage(func(g Gap) { found = append(found, g) })
+		}
+	}
+	return found
+}
+
 // named is what is known of a segment.
 type named struct {
 	*index.Info
@@ -61,11 +71,16 @@ type named struct {
 // inside adds what is missing in a segment.
 func inside(n *named, add func(Gap)) {
 	losses(n.First, n.Last, &n.Start, &n.End, "in "+n.name, add)
-	for _, d := range n.Damage {
-		add(Gap{From: n.First, To: n.Last, Kind: Damaged, Bytes: uint64(d.Len), Text: fmt.Sprintf("%s at octet %d", n.name, d.Pos)})
-	}
+	n.damage(add)
 	if n.Recovered && n.Torn > 0 {
 		add(Gap{From: n.Last, To: n.Last, Kind: Damaged, Bytes: uint64(n.Torn), Text: "end of " + n.name + ", torn when recording was interrupted"})
+	}
+}
+
+// damage adds the octets that were passed over when the index was made.
+func (n *named) damage(add func(Gap)) {
+	for _, d := range n.Damage {
+		add(Gap{From: n.First, To: n.Last, Kind: Damaged, Bytes: uint64(d.Len), Text: damageText(n.name, d)})
 	}
 }
 

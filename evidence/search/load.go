@@ -45,7 +45,12 @@ func (r *run) load(v *view, w wants) ([]piece, error) {
 		return nil, err
 	}
 	pieces, err := r.loaded(v, w)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.images > maxImages {
+		for _, image := range v.images {
+			r.images -= int64(len(image))
+		}
 		v.images = nil
 	}
 	return pieces, err
@@ -109,7 +114,7 @@ func (r *run) scan(v *view) error {
 		}
 		v.size = st.Size()
 	}
-	s := scanner{view: v, builder: index.NewBuilder()}
+	s := scanner{num: v.num, size: v.size, stretch: v.stretch, live: len(v.index) == 0 && v.stretch == nil}
 	err = s.scan(&reader{run: r, file: f})
 	if stop := r.stopped(); stop != nil {
 		return stop
@@ -119,10 +124,10 @@ func (r *run) scan(v *view) error {
 	}
 	v.scanned = true
 	v.images = s.images
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, image := range s.images {
-		r.mu.Lock()
 		r.images += int64(len(image))
-		r.mu.Unlock()
 	}
 	return nil
 }
@@ -152,11 +157,5 @@ func (r *run) scanned(v *view, s *scanner, err error) {
 	}
 	if err != nil {
 		r.gap(Gap{From: v.info.First, To: v.info.Last, Kind: Damaged, Text: v.name + ": " + err.Error()})
-	}
-	if !r.store.foreign {
-		return // the gaps of segments come from their Info
-	}
-	for _, d := range v.info.Damage {
-		r.gap(Gap{From: v.info.First, To: v.info.Last, Kind: Damaged, Bytes: uint64(d.Len), Text: damageText(v.name, d)})
 	}
 }

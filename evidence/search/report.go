@@ -93,8 +93,11 @@ func (r *Report) say(format string, args ...any) {
 	}
 }
 
-// gap adds a gap; beyond maxGaps it widens the last one.
+// gap adds a gap, once; beyond maxGaps it widens the last one.
 func (r *Report) gap(g Gap) {
+	if slices.ContainsFunc(r.Gaps, func(o Gap) bool { return o.Kind == g.Kind && o.Text == g.Text && g.Text != "" }) {
+		return
+	}
 	if len(r.Gaps) < maxGaps {
 		r.Gaps = append(r.Gaps, g)
 		return

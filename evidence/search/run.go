@@ -45,7 +45,11 @@ func (s *Store) newRun(ctx context.Context, q *query.Query, o Options) (*run, er
 		r.rep.say("%s", t)
 	}
 	for i, e := range s.entries {
-		r.views = append(r.views, &view{entry: e, at: int32(i)})
+		v := &view{entry: e, at: int32(i)}
+		if e.stretch != nil {
+			v.learn(&e.stretch.info)
+		}
+		r.views = append(r.views, v)
 	}
 	for _, name := range q.Cases() {
 		if o.Case == nil {
@@ -90,14 +94,14 @@ func (r *run) report() *Report {
 
 // known are the gaps that the segments' own counters tell.
 func (r *run) known() []Gap {
-	if r.store.foreign {
-		return nil
-	}
 	var infos []named
 	for _, v := range r.views {
 		if v.known && v.info.Packets > 0 {
 			infos = append(infos, named{&v.info, v.name, v.num})
 		}
+	}
+	if r.store.foreign {
+		return damaged(infos, r.q.From, r.q.To)
 	}
 	return gaps(infos, r.q.From, r.q.To)
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"kagami/evidence/index"
 	"kagami/evidence/segment"
 )
 
@@ -25,12 +24,12 @@ type Store struct {
 
 // entry is one segment, or a stretch of a capture file that has an index of its own.
 type entry struct {
-	name  string   // of the segment, or the path of the capture file
-	num   uint64   // of the segment, or of the stretch
-	start int64    // the name's time, ns since the epoch; 0 = not known
-	paths []string // where its packets are: the segment, and what holds it
-	index []string // where its index is, likewise; none = not made
-	memory *index.Index // of a capture file whose index is not on disk
+	name    string   // of the segment, or the path of the capture file
+	num     uint64   // of the segment, or of the stretch
+	start   int64    // the name's time, ns since the epoch; 0 = not known
+	paths   []string // where its packets are: the segment, and what holds it
+	index   []string // where its index is, likewise; none = not made
+	stretch *stretch // of a capture file; nil: a segment
 }
 
 // Endings of names, and chapterName's beginning.
@@ -39,7 +38,6 @@ const (
 	indexSuffix   = ".idx"
 	holdMark      = ".hold-"
 	chapterPrefix = "chapter-"
-	perChapter    = 64 // segment numbers
 )
 
 // Open lists a directory of segments: a recording one, one of a copied disk. What

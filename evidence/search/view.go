@@ -53,6 +53,10 @@ func (f indexFile) close() {
 
 // file opens the view's index on disk, fs.ErrNotExist if there is none.
 func (v *view) file() (indexFile, error) {
+	if t := v.stretch; t != nil && t.image != nil {
+		f, err := openImage(t.image)
+		return indexFile{File: f}, err
+	}
 	for _, path := range v.index {
 		f, err := v.fileAt(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -64,7 +68,8 @@ func (v *view) file() (indexFile, error) {
 }
 
 func (v *view) fileAt(path string) (indexFile, error) {
-	if v.stretch == nil {
+	t := v.stretch
+	if t == nil {
 		f, err := index.Open(path)
 		return indexFile{File: f}, err
 	}
@@ -72,12 +77,16 @@ func (v *view) fileAt(path string) (indexFile, error) {
 	if err != nil {
 		return indexFile{}, err
 	}
-	f, err := index.OpenAt(under, v.stretch.at, v.stretch.length)
+	f, err := index.OpenAt(under, t.at, t.length)
 	if err != nil {
 		under.Close()
 		return indexFile{}, err
 	}
 	return indexFile{f, under}, nil
+}
+
+func openImage(image []byte) (*index.File, error) {
+	return index.OpenAt(bytes.NewReader(image), 0, int64(len(image)))
 }
 
 // files opens all indexes of the view: that on disk, or those made by this search.
@@ -91,7 +100,7 @@ func (v *view) files() ([]indexFile, error) {
 	}
 	var all []indexFile
 	for _, image := range v.images {
-		f, err := index.OpenAt(bytes.NewReader(image), 0, int64(len(image)))
+		f, err := openImage(image)
 		if err != nil {
 			return nil, fmt.Errorf("read index made of %s: %w", v.name, err)
 		}

@@ -59,6 +59,9 @@ func (s *scanner) odd(typ, length uint32, big bool) (skipped bool, what string) 
 	case carries(typ) || length > maxSkip:
 		return false, fmt.Sprintf("block of type %#x and %d octets (at most %d are credible)", typ, length, maxBlock)
 	}
+	if s.r == nil {
+		return false, "block is longer than what is at hand"
+	}
 	var tail [lengthLen]byte
 	if n, _ := s.r.ReadAt(tail[:], s.pos+int64(length)-lengthLen); n < lengthLen || !s.known && s.pos+int64(length) > s.size {
 		return false, fmt.Sprintf("block needs %d octets, file ends after %d", length, s.size-s.pos)
@@ -219,7 +222,7 @@ func (s *section) options(i *iface, b []byte) {
 // local reads a block that only we know.
 func (s *scanner) local(block []byte) (what string) {
 	kind, b, ok := local(block)
-	if !ok {
+	if !ok || s.cur.big { // we write little-endian only
 		return ""
 	}
 	switch kind {
@@ -235,7 +238,7 @@ func (s *scanner) local(block []byte) (what string) {
 			s.stopped = true
 		}
 	case localMark:
-		return s.mark(b, int64(len(block)))
+		return s.mark(block)
 	}
 	return ""
 }

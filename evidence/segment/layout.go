@@ -52,8 +52,12 @@ type stamp struct {
 	time int64
 }
 
-// ErrNoPacket says that no packet begins at a position.
-var ErrNoPacket = errors.New("no packet begins here")
+var (
+	// ErrNotPacket says that a sound block without a packet begins at a position.
+	ErrNotPacket = errors.New("no packet block")
+	// ErrBlock says that no sound block (pcap: record) begins at a position.
+	ErrBlock = errors.New("no sound block")
+)
 
 // Format tells what kind of file it is.
 func (l *Layout) Format() Format { return l.format }
@@ -98,49 +102,63 @@ func (l *Layout) stampAt(pos int64) int64 {
 
 // Packet reads the packet whose block (pcap: record) begins at offset pos of the
 // file. b is what the file holds from there on, as much as is at hand: need is 0,
-// or how many octets it takes at least, when b has too few. p borrows from b. The
-// error is ErrNoPacket, with the reason, when no sound packet begins at pos.
+// or how many octets it takes at least, when b has too few. p borrows from b.
+//
+// The error is ErrNotPacket when a sound block without a packet begins there: then
+// p.Pos and p.Len tell where it is. It wraps ErrBlock when there is none, or one that
+// does not hold together.
 func (l *Layout) Packet(b []byte, pos int64, p *Packet) (need int, err error) {
 	s := l.at(pos)
 	if s == nil {
-		return 0, fmt.Errorf("read packet at octet %d: %w: before the first section", pos, ErrNoPacket)
+		return 0, fmt.Errorf("read packet at octet %d: %w: before the first section", pos, ErrBlock)
 	}
 	var what string
-	if l.format == FormatPcap {
+	var other bool
+	switch {
+	case l.format == FormatPcap:
 		need, what = l.pcap.record(b, s, p)
-	} else {
-		need, what = s.block(b, p)
-		if p.untimed {
-			p.Time = l.stampAt(pos)
-		}
+	case pos%4 != 0:
+		what = "blocks begin at multiples of 4"
+	default:
+		need, other, what = s.block(b, p)
 	}
-	if what != "" {
-		return 0, fmt.Errorf("read packet at octet %d: %w: %s", pos, ErrNoPacket, what)
+	switch p.Pos = pos; {
+	case what != "":
+		return 0, fmt.Errorf("read packet at octet %d: %w: %s", pos, ErrBlock, what)
+	case other:
+		return 0, ErrNotPacket
+	case need == 0 && p.untimed:
+		p.Time = l.stampAt(pos)
 	}
-	p.Pos = pos
 	return need, nil
 }
 
-// block reads the packet block that b begins with.
-func (s *section) block(b []byte, p *Packet) (need int, what string) {
+// block reads the block that b begins with; other says that it is no packet's.
+func (s *section) block(b []byte, p *Packet) (need int, other bool, what string) {
 	if len(b) < headLen {
-		return minSimple, ""
+		return blockOverhead, false, ""
 	}
 	typ, length := s.u32(b), s.u32(b[4:])
-	if typ != blockEnhanced && typ != blockSimple && typ != blockPacket {
-		return 0, fmt.Sprintf("block of type %#x", typ)
+	packets := typ == blockEnhanced || typ == blockSimple || typ == blockPacket
+	most := uint32(maxBlock)
+	if !carries(typ) && known(typ) {
+		most = maxSkip // its end is out of sight
 	}
-	if length < minSimple || length%4 != 0 || length > maxBlock {
-		return 0, fmt.Sprintf("block of %d octets", length)
+	if length < blockOverhead || length%4 != 0 || length > most || packets && length < minSimple {
+		return 0, false, fmt.Sprintf("block of type %#x and %d octets", typ, length)
 	}
 	n := int(length)
-	if len(b) < n {
-		return n, ""
+	if len(b) < n && (packets || n <= maxBlock) {
+		return n, false, ""
 	}
-	if s.u32(b[n-lengthLen:]) != length {
-		return 0, "the two lengths of the block differ"
+	if len(b) >= n && s.u32(b[n-lengthLen:]) != length {
+		return 0, false, "the two lengths of the block differ"
 	}
-	return 0, s.packet(typ, b[:n], p)
+	if !packets {
+		*p = Packet{Len: n}
+		return 0, true, ""
+	}
+	return 0, false, s.packet(typ, b[:n], p)
 }
 
 func (s *section) u32(b []byte) uint32 { return u32(b, s.big) }

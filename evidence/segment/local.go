@@ -14,6 +14,7 @@ const (
 	localMagic   = "KGMI"
 	localNote    = 1
 	localMark    = 2
+	localFiller  = 3
 	localVersion = 1
 	localHead    = headLen + 8
 )
@@ -22,6 +23,20 @@ func beginLocal(b []byte, kind uint8) ([]byte, int) {
 	b, at := begin(b, blockLocal)
 	b = append(b, localMagic...)
 	return append(b, kind, localVersion, 0, 0), at
+}
+
+// MinFiller is the shortest filler, MaxFiller the longest.
+const (
+	MinFiller = localHead + lengthLen
+	MaxFiller = maxSkip
+)
+
+// AppendFiller writes a block of n octets that says nothing: recovery puts it over
+// octets that are lost. n is a multiple of 4 from MinFiller to MaxFiller.
+func AppendFiller(b []byte, n int) []byte {
+	b, at := beginLocal(b, localFiller)
+	b = append(b, make([]byte, n-MinFiller)...)
+	return end(b, at)
 }
 
 // local tells whether a local-use block is ours, of a version that is known.

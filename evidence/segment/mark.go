@@ -1,8 +1,6 @@
 package segment
 
-import (
-	"hash/crc32"
-)
+import "hash/crc32"
 
 // Counters are totals of one writer since its session began:
 //
@@ -20,6 +18,7 @@ type Counters struct {
 	Ignored       uint64 // packets of interfaces beyond what a segment describes
 	KernelDropped uint64 // of the source: never seen
 	Waiting       uint64 // in memory
+	Level         uint8  // rung of the pressure ladder, 0 = none; not a total
 }
 
 // Mark is a checkpoint: it vouches for the octets since the mark before. It stands
@@ -45,7 +44,9 @@ const MarkLen = localHead + markFixed + 8*markCounters + lengthLen + lengthLen
 const (
 	markFixed    = 8 + 8 + 8 + 8 + 8 + 4 + 2 + 2
 	markCounters = 12
-	markSynced   = 1
+
+	markSynced = 1 // flag
+	markLevel  = 8 // shift of Counters.Level
 )
 
 // Sum adds b to the CRC-32C (RFC 3720 appendix B.4) of what came before; begin with 0.
@@ -56,7 +57,7 @@ func Sum(crc uint32, b []byte) uint32 {
 // AppendMark writes m as a local-use block of MarkLen octets:
 //
 //	session i64 | segment u64 | offset i64 | packets u64 | last i64 | CRC u32 | worker u16 | flags u16 | 12 counters u64
-//	CRC-32C of this body up to here u32
+//	CRC-32C of the block from its magic up to here u32
 func AppendMark(b []byte, m *Mark) []byte {
 	b, at := beginLocal(b, localMark)
 	b = le.AppendUint64(b, uint64(m.Session))
@@ -70,11 +71,12 @@ func AppendMark(b []byte, m *Mark) []byte {
 	if m.Synced {
 		flags = markSynced
 	}
+	flags |= uint16(m.Counters.Level) << markLevel
 	b = le.AppendUint16(b, flags)
 	for _, c := range m.Counters.list() {
 		b = le.AppendUint64(b, c)
 	}
-	b = le.AppendUint32(b, Sum(0, b[at+localHead:]))
+	b = le.AppendUint32(b, Sum(0, b[at+headLen:]))
 	return end(b, at)
 }
 
@@ -83,19 +85,18 @@ func (c *Counters) list() [markCounters]uint64 {
 		c.LeftOut, c.Ignored, c.KernelDropped, c.Waiting}
 }
 
-// parseMark reads the body of a mark; false when it does not vouch for itself.
-func parseMark(m *Mark, b []byte) bool {
-	if len(b) != MarkLen-localHead-lengthLen {
+// parseMark reads the block of a mark; false when it does not vouch for itself.
+func parseMark(m *Mark, block []byte) bool {
+	const own = MarkLen - lengthLen - 4
+	if len(block) != MarkLen || Sum(0, block[headLen:own]) != le.Uint32(block[own:]) {
 		return false
 	}
-	own := len(b) - 4
-	if Sum(0, b[:own]) != le.Uint32(b[own:]) {
-		return false
-	}
-	r := body{b: b}
+	r := body{b: block[localHead:own]}
 	*m = Mark{Session: r.i64(), Segment: r.u64(), Pos: r.i64(), Packets: r.u64(), Last: r.i64(), CRC: r.u32(), Worker: r.u16()}
-	m.Synced = r.u16()&markSynced != 0
+	flags := r.u16()
+	m.Synced = flags&markSynced != 0
 	c := &m.Counters
+	c.Level = uint8(flags >> markLevel)
 	for _, n := range []*uint64{&c.Seen, &c.Stored, &c.StoredBytes, &c.Cut, &c.CutBytes, &c.LostSlow, &c.LostFull, &c.LostError,
 		&c.LeftOut, &c.Ignored, &c.KernelDropped, &c.Waiting} {
 		*n = r.u64()

@@ -71,10 +71,12 @@ type scanner struct {
 	now       int64 // time of the last packet that bears one
 	known     bool  // the layout is given
 	blind     bool  // the octets before the next mark were not seen from the last on
+	trusting  bool  // marks are believed
 	stopped   bool
 	described int    // interfaces of all sections
 	noMark    int64  // no mark begins between s.pos and this offset (see nextMark)
-	ahead     []byte // for looking ahead
+	ahead     []byte // what looking ahead has read
+	aheadAt   int64  // offset of ahead[0]
 	p         Packet
 	n         Note
 	m         Mark

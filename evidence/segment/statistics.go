@@ -43,6 +43,7 @@ func appendStatisticsComment(b []byte, c *Counters) []byte {
 		{". Of the stored, cut to headers ", c.Cut},
 		{" (octets missing ", c.CutBytes},
 		{"). Dropped by the kernel ", c.KernelDropped},
+		{". Pressure level ", uint64(c.Level)},
 	} {
 		b = append(b, p.text...)
 		b = strconv.AppendUint(b, p.n, 10)

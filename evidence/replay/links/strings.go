@@ -106,8 +106,8 @@ func (f *finder) readShellcode(t *text, b []byte, at, depth int) {
 			continue
 		}
 		var plain []byte
-		for j := i; j < len(b) && isURLOctet(b[j]^key) && b[j]^key < 0x7F && len(plain) <= f.lim.URLLen; j++ {
-			plain = append(plain, b[j]^key)
+		for ; i < len(b) && isURLOctet(b[i]^key) && b[i]^key < 0x7F && len(plain) <= f.lim.URLLen; i++ {
+			plain = append(plain, b[i]^key)
 		}
 		f.eachURL(plain, func(j, n int) {
 			f.add(t, found{ref: plain[j : j+n], kind: KindShellcode, where: "shellcode, XOR", at: at, depth: depth + 1, inferred: true})

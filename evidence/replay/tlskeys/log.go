@@ -60,6 +60,10 @@ type Log struct {
 	premaster map[[8]byte][]byte // by the first octets of the encrypted premaster secret
 	resumable map[[sha256.Size]byte][]byte
 	learned   [][sha256.Size]byte // the keys of resumable that sessions taught, oldest first
+	// randoms are those with TLS 1.3 secrets, as they came; claimed those that a
+	// ClientHello has shown. With ECH the log names the inner hello, which is never seen.
+	randoms []random
+	claimed map[random]struct{}
 }
 
 // BadLine is a line that cannot be read.
@@ -74,6 +78,7 @@ func NewLog() *Log {
 		secrets:   map[secretID][]byte{},
 		premaster: map[[8]byte][]byte{},
 		resumable: map[[sha256.Size]byte][]byte{},
+		claimed:   map[random]struct{}{},
 	}
 }
 
@@ -195,7 +200,11 @@ func (l *Log) add(id label, name, value []byte) {
 		return
 	}
 	if l.room() {
-		l.secrets[secretID{id, random(r)}] = secret
+		key := secretID{id, random(r)}
+		if id == serverHandshake && l.secrets[key] == nil {
+			l.randoms = append(l.randoms, random(r))
+		}
+		l.secrets[key] = secret
 		l.Secrets = len(l.secrets) + len(l.premaster) + len(l.resumable)
 	}
 }
@@ -246,6 +255,29 @@ func unhex(b []byte, least, most int) ([]byte, bool) {
 	out := make([]byte, hex.DecodedLen(len(b)))
 	_, err := hex.Decode(out, b)
 	return out, err == nil
+}
+
+// claim takes a Random off those that may be an inner hello's.
+func (l *Log) claim(r random) {
+	if l.secrets[secretID{serverHandshake, r}] != nil {
+		l.claimed[r] = struct{}{}
+	}
+}
+
+// unclaimed are the first n that may be.
+func (l *Log) unclaimed(n int) (free []random) {
+	for i, r := range l.randoms {
+		if _, known := l.claimed[r]; known {
+			continue
+		}
+		if len(free) == 0 {
+			l.randoms = l.randoms[i:]
+		}
+		if free = append(free, r); len(free) == n {
+			break
+		}
+	}
+	return free
 }
 
 // secret is nil when the log has none.

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"kagami/configs"
+	"kagami/evidence"
+	"kagami/evidence/cases"
+	"kagami/evidence/segment"
+	"kagami/exporters"
+	"kagami/packet"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+// keeping is the pipeline's end where packets are kept: what an alert is about is
+// noted beside the packets, kept whole from then on, and pinned.
+type keeping struct {
+	store   *evidence.Store
+	keeper  *cases.Keeper // nil: alerts pin nothing
+	writers []*evidence.Writer
+	watchNS int64 // how long an alerted host's encrypted flows escape the cutoff, 0 = they do not
+	snaplen uint32
+}
+
+// watchS is how long in seconds that is, at least: beacons and downloads go on.
+const watchS = 3600
+
+// newKeeping opens the store. live says that alerts may change what is kept from
+// then on: of a capture file, the same packets are kept however many workers read it.
+func newKeeping(c configs.Config, live bool, log *slog.Logger) (*keeping, error) {
+	c.Evidence.Interface, c.Evidence.Wait = c.Capture.Interface, !live
+	store, err := evidence.Open(c.Evidence, log)
+	if err != nil {
+		return nil, err
+	}
+	k := &keeping{store: store, snaplen: uint32(c.Capture.Snaplen)}
+	if live {
+		k.watchNS = int64(max(watchS, c.Pin.AfterS)) * 1e9
+	}
+	if c.Pin.Enabled {
+		pin := c.Pin
+		pin.StoreBytes, pin.Wait = c.Evidence.MaxBytes, !live
+		if k.keeper, err = cases.NewKeeper(custody(c, log), pin); err != nil {
+			store.Close()
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// writer is the store of one worker.
+func (k *keeping) writer(worker int) sensor.Store {
+	w := k.store.Writer(worker, k.snaplen)
+	k.writers = append(k.writers, w)
+	return w
+}
+
+// alert remembers an alert that is about to be written.
+func (k *keeping) alert(a *records.Alert) {
+	id := a.Meta().ID()
+	a.Fetch = fmt.Sprintf("kagami evidence get -o %s.pcapng alert %s", id, id)
+	k.store.Alert(alertNote(a))
+	if k.watchNS > 0 {
+		for _, addr := range []netip.Addr{a.Source, a.DestAddr} {
+			if addr.IsValid() {
+				k.store.Watch(addr, a.Meta().At+k.watchNS)
+			}
+		}
+	}
+	if k.keeper != nil {
+		k.keeper.Alert(a)
+	}
+}
+
+// alertNote is an alert as it stands beside its packets.
+func alertNote(a *records.Alert) segment.Note {
+	n := segment.Note{Kind: segment.Alert, At: a.Meta().At, Name: a.Meta().ID(), Text: a.Rule + ": " + a.Title, From: a.Since, To: a.Until}
+	n.Key, n.Client = packet.PairKey(a.Source, a.DestAddr, a.DestPort)
+	return n
+}
+
+// follow looks at the records that are about to be written, and adds the alerts
+// that keeping itself raises.
+func (k *keeping) follow(rs []records.Record) []records.Record {
+	for _, r := range rs {
+		if a, ok := r.(*records.Alert); ok {
+			k.alert(a)
+		}
+	}
+	if k.keeper != nil && len(rs) > 0 {
+		k.keeper.Advance(rs[len(rs)-1].Meta().At)
+		for _, a := range k.keeper.TakeAlerts() {
+			rs = append(rs, a)
+		}
+	}
+	return rs
+}
+
+// close ends the writers first: what the keeper copies is then on disk.
+func (k *keeping) close() []error {
+	for _, w := range k.writers {
+		w.Close()
+	}
+	var errs []error
+	if k.keeper != nil {
+		errs = append(errs, k.keeper.Close())
+	}
+	return append(errs, k.store.Close())
+}
+
+// lineOf writes a record as one line of ECS.
+func lineOf(log *slog.Logger) func(records.Record) []byte {
+	var line bytes.Buffer
+	x, err := exporters.Open(exporters.Config{Format: "ecs", To: "stdout:"}, exporters.Env{Version: version, Stdout: &line, Logger: log})
+	return func(r records.Record) []byte {
+		line.Reset()
+		if err != nil || x.Write([]records.Record{r}) != nil {
+			return nil
+		}
+		return bytes.TrimSuffix(line.Bytes(), []byte("\n"))
+	}
+}

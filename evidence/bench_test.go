@@ -1,0 +1,109 @@
+package evidence
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"kagami/packet"
+	"kagami/sensor"
+)
+
+// traffic is a ring of frames of many TCP flows, of web-like sizes: 700 octets on
+// average.
+func traffic(flows, n int) []sensor.Frame {
+	sizes := [...]int{66, 1514, 1514, 66, 583, 1514, 66, 300, 1190, 187}
+	out := make([]sensor.Frame, n)
+	for i := range out {
+		out[i] = *tcpFrame(i*7%flows, sizes[i%len(sizes)])
+	}
+	return out
+}
+
+// tcpFrame is a segment of flow number n, from its client.
+func tcpFrame(n, size int) *sensor.Frame {
+	b := make([]byte, size)
+	copy(b, "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x08\x00\x45\x00")
+	binary.BigEndian.PutUint16(b[16:], uint16(size-14))
+	b[22], b[23] = 64, packet.ProtoTCP
+	binary.BigEndian.PutUint32(b[26:], 0x0a000000|uint32(n)%5000)
+	binary.BigEndian.PutUint32(b[30:], 0xc0000200|uint32(n)%200)
+	binary.BigEndian.PutUint16(b[34:], uint16(20_000+n%40_000))
+	binary.BigEndian.PutUint16(b[36:], 443)
+	b[46], b[47] = 0x50, 0x10
+	for i := 54; i < size; i++ {
+		b[i] = byte(i * (n + 3))
+	}
+	return &sensor.Frame{Data: b, WireLen: uint32(size), Link: packet.LinkEthernet}
+}
+
+func cpu() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkWriter is the processor time of all goroutines a packet: writer, disk and
+// index, with packets thrown away and with packets on disk; and that of copying the
+// same octets, which is not Kagami's to save.
+func BenchmarkWriter(b *testing.B) {
+	frames := traffic(2000, 1<<14)
+	run := func(name string, create func(string) (file, error)) {
+		b.Run(name, func(b *testing.B) {
+			c := small(b)
+			c.MaxBytes, c.BufferMiB = 2<<30, 8
+			s, _ := openStore(b, c)
+			s.create = create
+			w := s.Writer(0, 0)
+			b.SetBytes(700)
+			b.ReportAllocs()
+			b.ResetTimer()
+			began := cpu()
+			for i := range b.N {
+				f := &frames[i&(len(frames)-1)]
+				f.Time = t0 + int64(i)*5000
+				w.Add(f, sensor.Plain, 54)
+			}
+			w.Close()
+			b.ReportMetric(float64(cpu()-began)/float64(b.N), "cpu-ns/op")
+			if st := s.Stats(); st.Stored != uint64(b.N) || st.Errors+st.IndexErrors != 0 {
+				b.Fatalf("stats %+v", st)
+			} else {
+				b.ReportMetric(float64(st.Written)/float64(st.StoredBytes), "written/packets")
+			}
+		})
+	}
+	run("memory", func(string) (file, error) { return nowhere{}, nil })
+	run("disk", create)
+	copying := func(name string, disk bool) {
+		b.Run(name, func(b *testing.B) {
+			var f *os.File
+			if disk {
+				f, _ = os.Create(filepath.Join(b.TempDir(), "copy"))
+				defer f.Close()
+			}
+			buf := make([]byte, 0, chunkBytes)
+			b.SetBytes(700)
+			began := cpu()
+			at := int64(0)
+			for i := range b.N {
+				data := frames[i&(len(frames)-1)].Data
+				if len(buf)+len(data)+36 > cap(buf) {
+					if disk {
+						f.WriteAt(buf, at)
+						at = (at + int64(len(buf))) % (2 << 30)
+					}
+					buf = buf[:0]
+				}
+				buf = append(buf, "................................"...)
+				buf = append(buf, data...)
+			}
+			b.ReportMetric(float64(cpu()-began)/float64(b.N), "cpu-ns/op")
+		})
+	}
+	copying("copy-memory", false)
+	copying("copy-disk", true)
+}

@@ -1,0 +1,139 @@
+package replay
+
+import (
+	"net/netip"
+	"net/url"
+)
+
+// Reading is what a capture holds of the web. Times are nanoseconds since the
+// epoch, frames are counted from 1 as Wireshark does; 0 = not known.
+type Reading struct {
+	Source       string         // the capture files or the case
+	First, Last  int64          // of all frames
+	Frames       int            // read
+	Flows        []*Flow        // in order of their first packets
+	Transactions []*Transaction // in order of their first octets
+	Lookups      []Lookup       // DNS answers and failures
+	Holes        []Hole         // everything that is missing, in order of time
+}
+
+// Flow is one TCP conversation, or one QUIC connection.
+type Flow struct {
+	Number         int // from 0, in order of the first packets
+	Client, Server netip.AddrPort
+	First, Last    int64
+	Frame          int    // of the first packet
+	Protocol       string // by content: "http/1", "h2", "tls", "quic", "" = none of these
+	Midstream      bool   // its beginning was not captured
+	Missing        [2]int64
+	TLS            *TLS // nil = in clear
+	CommunityID    string
+}
+
+// TLS is what is known of an encrypted flow.
+type TLS struct {
+	Version    string // "1.2", "1.3" ...
+	ServerName string // SNI
+	ALPN       string
+	Cipher     string
+	Dark       string // why it was not decrypted, "" = it was
+}
+
+// Transaction is a request and its response, or what there is of them.
+type Transaction struct {
+	Number   int // from 0, in order of the first octets
+	Flow     *Flow
+	Stream   uint32 // HTTP/2 stream, else 0
+	Request  *Request
+	Response *Response   // nil = none was seen
+	Early    []*Response // 1xx
+}
+
+// Request is one side of a transaction; one that was not seen, but answered, has no Method.
+type Request struct {
+	Message
+	Method string
+	Target string   // as on the wire
+	URL    *url.URL // absolute; nil when there is no telling which
+}
+
+// Response is the other side.
+type Response struct {
+	Message
+	Status int
+	Reason string
+}
+
+// Message is what both have.
+type Message struct {
+	Version     string // "HTTP/1.1", "HTTP/2" ...
+	Time, End   int64  // first and last octet
+	Frame, Till int    // frames that held them
+	Header      []Field
+	Trailer     []Field
+	Head        []byte // start line and header as on the wire, empty line included; HTTP/2: written the way HTTP/1.1 would
+	Body        Body
+}
+
+// Field is a header field as on the wire, in order.
+type Field struct{ Name, Value string }
+
+// Body is a message's content.
+type Body struct {
+	Wire      []byte   // as transferred, chunk framing included; holes are left out
+	Data      []byte   // decoded: transfer and content codings undone, ranges of one object not yet joined
+	Holes     []Span   // in Wire: where octets are missing, and how many
+	Missing   int64    // octets that are missing in all, as far as is known
+	Declared  int64    // Content-Length, -1 = none
+	Complete  bool     // all of it is there and was decoded
+	Why       string   // what is missing or was not decoded, "" = nothing
+	Encodings []string // content codings, outermost last
+	MD5       string   // of Data, hexadecimal; "" when there is no body
+	SHA1      string
+	SHA256    string
+	Declares  string   // media type by Content-Type, without parameters
+	Magic     string   // media type by content
+	Limits    []string // limits that were hit
+}
+
+// Span is octets missing at an offset: Length octets are not there.
+type Span struct{ Offset, Length int64 }
+
+// Lookup is a DNS question and what it was answered.
+type Lookup struct {
+	Time   int64
+	Frame  int
+	Client netip.Addr
+	Name   string
+	Addrs  []netip.Addr
+	Failed string // response code, "" = answered
+}
+
+// Hole is one thing that is not in the Reading, and why.
+type Hole struct {
+	Kind        HoleKind
+	Flow        *Flow        // nil = none in particular
+	Transaction *Transaction // nil = none in particular
+	Time        int64
+	Offset      int64 // in the body or stream
+	Length      int64 // octets, 0 = not known
+	Text        string
+}
+
+// HoleKind says what is missing.
+type HoleKind string
+
+const (
+	HoleGap       HoleKind = "gap"        // octets of a stream that were not captured
+	HoleTruncated HoleKind = "truncated"  // a body shorter than was declared
+	HoleNoAnswer  HoleKind = "no answer"  // a request without a response
+	HoleNoRequest HoleKind = "no request" // a response whose request was not captured
+	HoleCached    HoleKind = "cached"     // 304: the body was in the client's cache, never on the wire
+	HoleRange     HoleKind = "range"      // pieces of an object that were not transferred
+	HoleEncoding  HoleKind = "encoding"   // a coding that is not known, or does not decode
+	HoleDark      HoleKind = "encrypted"  // no key
+	HoleLimit     HoleKind = "limit"      // more than the limits allow
+	HoleMidstream HoleKind = "midstream"  // the beginning of a flow was not captured
+	HoleLost      HoleKind = "lost"       // packets dropped at the sensor in this time
+	HoleSyntax    HoleKind = "syntax"     // octets that are not HTTP where it was expected
+)

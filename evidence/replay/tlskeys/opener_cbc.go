@@ -1,0 +1,105 @@
+package tlskeys
+
+import (
+	"crypto/cipher"
+	"hash"
+)
+
+// cbcOpener is RFC 5246 section 6.2.3.2 (MAC, then padding, then encryption), and
+// RFC 7366 (encryption, then MAC). TLS 1.0 chains the records: the last block of
+// one is the IV of the next (RFC 2246 section 6.2.3.2).
+type cbcOpener struct {
+	block   cipher.Block
+	mac     macOf
+	etm     bool
+	chained bool
+	iv      []byte // of the next record, if chained; nil when it was not seen
+}
+
+func newCBC(c cipher.Block, mac hash.Hash, version uint16, etm bool, iv []byte) *cbcOpener {
+	return &cbcOpener{block: c, mac: macOf{Hash: mac}, etm: etm, chained: version == version10, iv: append([]byte{}, iv...)}
+}
+
+func (o *cbcOpener) open(dst []byte, r record, seq uint64) ([]byte, bool) {
+	size, sealed := o.block.BlockSize(), r.body
+	var tag []byte
+	if o.etm {
+		n := len(sealed) - o.mac.Size()
+		if n < 0 {
+			return nil, false
+		}
+		sealed, tag = sealed[:n], sealed[n:]
+		if !o.mac.verify(r, seq, sealed, tag) {
+			return nil, false
+		}
+	}
+	iv, text := o.iv, sealed
+	if !o.chained {
+		if len(sealed) < size {
+			return nil, false
+		}
+		iv, text = sealed[:size], sealed[size:]
+	}
+	if len(iv) != size || len(text) == 0 || len(text)%size != 0 {
+		return nil, false
+	}
+	start := len(dst)
+	dst = append(dst, text...)
+	plain := dst[start:]
+	cipher.NewCBCDecrypter(o.block, iv).CryptBlocks(plain, plain)
+	n, ok := unpad(plain)
+	if ok && !o.etm {
+		n -= o.mac.Size()
+		ok = n >= 0 && o.mac.verify(r, seq, plain[:n], plain[n:n+o.mac.Size()])
+	}
+	if !ok {
+		clear(plain)
+		return nil, false
+	}
+	if o.chained {
+		o.iv = append(o.iv[:0], text[len(text)-size:]...)
+	}
+	return dst[:start+n], true
+}
+
+// unpad is the length before the padding; every padding octet holds the padding's
+// length (RFC 5246 section 6.2.3.2).
+func unpad(b []byte) (int, bool) {
+	pad := int(b[len(b)-1])
+	n := len(b) - pad - 1
+	if n < 0 {
+		return 0, false
+	}
+	for _, c := range b[n:] {
+		if int(c) != pad {
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// lost takes the next record's IV from the octets before it. If too few of them
+// were seen, that record cannot be opened, but the one after it can.
+func (o *cbcOpener) lost(_ int, tail []byte) bool {
+	size := o.block.BlockSize()
+	if !o.chained {
+		return true
+	}
+	if o.etm { // the MAC stands between the last block and the next record
+		tail = tail[:max(0, len(tail)-o.mac.Size())]
+	}
+	if len(tail) < size {
+		o.iv = nil
+		return true
+	}
+	o.iv = append(o.iv[:0], tail[len(tail)-size:]...)
+	return true
+}
+
+func (o *cbcOpener) overhead() (int, bool) {
+	n := o.mac.Size() + 1 // the padding's length is an octet of it
+	if !o.chained {
+		n += o.block.BlockSize()
+	}
+	return n, false
+}

@@ -1,0 +1,156 @@
+package tlskeys
+
+import "kagami/packet"
+
+// Sink takes what a Session decrypts.
+type Sink interface {
+	// Plain gives application data of one direction, in order. The octets are valid
+	// until it returns.
+	Plain(side packet.Side, b []byte)
+	// Lost tells that application data are missing before those that Plain gives next,
+	// or before the end.
+	Lost(side packet.Side, l Loss)
+}
+
+const (
+	// maxEarly bounds the 0-RTT data that are held until the server has taken them.
+	maxEarly = 1 << 20
+	// maxTrial bounds the octets that are decrypted on trial behind all gaps of one
+	// connection: about a second of work.
+	maxTrial = 1 << 30
+)
+
+// Session decrypts one connection.
+type Session struct {
+	log    *Log
+	out    Sink
+	hs     *handshake // the handshake in progress or done last; nil before any
+	client packet.Side
+	halves [2]half
+	// turn counts what a direction may wait for: hellos, keys, the other side's end.
+	turn   int
+	early  early
+	trial  int // octets left of maxTrial
+	plain  []byte
+	report Report
+}
+
+// early is 0-RTT data (RFC 8446 section 2.3). Whether the server took them it says
+// in EncryptedExtensions; the client confirms it by EndOfEarlyData.
+type early struct {
+	state earlyState
+	held  []byte
+	over  int // octets that were too many to hold
+}
+
+type earlyState uint8
+
+const (
+	earlyOpen earlyState = iota // the server has not answered
+	earlyTaken
+	earlyRefused
+)
+
+// NewSession starts on a connection of which nothing was fed yet.
+func NewSession(log *Log, out Sink) *Session {
+	s := &Session{log: log, out: out, trial: maxTrial}
+	for i := range s.halves {
+		s.halves[i] = half{s: s, side: packet.Side(i), need: headerLen}
+	}
+	return s
+}
+
+// Data takes the next octets of one direction's stream. They are borrowed.
+func (s *Session) Data(side packet.Side, b []byte) {
+	s.halves[side&1].data(b)
+	s.settle()
+}
+
+// Gap says that the next n octets of a direction are missing.
+func (s *Session) Gap(side packet.Side, n int) {
+	if n <= 0 {
+		return
+	}
+	s.halves[side&1].gap(n)
+	s.settle()
+}
+
+// Close ends both directions: what is still held is told as lost.
+func (s *Session) Close() {
+	for i := range s.halves {
+		h := &s.halves[i]
+		if h.waiting {
+			h.fail(MidStream)
+		}
+	}
+	for i := range s.halves {
+		h := &s.halves[i]
+		h.close()
+	}
+	s.refuseEarly()
+}
+
+// Report is what is known so far. It is complete after Close.
+func (s *Session) Report() Report {
+	r := s.report
+	r.Client = uint8(s.client)
+	for i := range s.halves {
+		r.Sides[i] = s.halves[i].report
+	}
+	return r
+}
+
+// settle lets a direction go on that waited for something the other one brought.
+func (s *Session) settle() {
+	for again := true; again; {
+		again = false
+		for i := range s.halves {
+			if h := &s.halves[i]; h.waiting && h.waitedAt != s.turn {
+				h.resume()
+				again = true
+			}
+		}
+	}
+}
+
+func (s *Session) tls13() bool { return s.hs != nil && s.hs.negotiated && s.hs.version == version13 }
+
+// takeEarly gives the early data that were held.
+func (s *Session) takeEarly() {
+	if s.early.state != earlyOpen {
+		return
+	}
+	s.early.state = earlyTaken
+	held := s.early.held
+	s.early.held = nil
+	h := &s.halves[s.client]
+	h.give(held)
+	s.report.Early += int64(len(held))
+	if s.early.over > 0 {
+		h.lose(Loss{Octets: s.early.over, Exact: true, Reason: Limit})
+	}
+}
+
+func (s *Session) refuseEarly() {
+	if s.early.state != earlyOpen {
+		return
+	}
+	s.early.state = earlyRefused
+	s.report.EarlyDropped += int64(len(s.early.held) + s.early.over)
+	s.early.held = nil
+}
+
+// earlyData takes what opened under the early keys.
+func (s *Session) earlyData(h *half, b []byte) {
+	switch s.early.state {
+	case earlyTaken:
+		s.report.Early += int64(len(b))
+		h.give(b)
+	case earlyRefused:
+		s.report.EarlyDropped += int64(len(b))
+	case earlyOpen:
+		n := min(len(b), maxEarly-len(s.early.held))
+		s.early.held = append(s.early.held, b[:n]...)
+		s.early.over += len(b) - n
+	}
+}
