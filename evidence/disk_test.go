@@ -2,16 +2,12 @@ package evidence
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"kagami/capture"
 	"kagami/sensor"
@@ -182,67 +178,4 @@ func TestSegmentIsReadableAtEveryLength(t *testing.T) {
 	if clean != 26 { // after the section, three marks, the interface, the statistics and each packet
 		t.Errorf("%d clean ends, want 26", clean)
 	}
-}
-
-// TestKill kills a recording process without warning and reads what it left.
-func TestKill(t *testing.T) {
-	if dir := os.Getenv("KAGAMI_KILL_DIR"); dir != "" {
-		record(t, dir)
-		return
-	}
-	dir := filepath.Join(t.TempDir(), "evidence")
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
-	cmd.Env = append(os.Environ(), "KAGAMI_KILL_DIR="+dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(10 * time.Second); len(segments(t, dir)) < 3; {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing recorded in 10 s")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Wait()
-	left := slices.DeleteFunc(segments(t, dir), func(p string) bool {
-		st, err := os.Stat(p)
-		return err == nil && st.Size() == 0 // killed between creation and first block
-	})
-	got, err := readAll(left...)
-	if err != io.EOF && !capture.IsTorn(err) {
-		t.Fatal(err)
-	}
-	for n, f := range got {
-		if binary.BigEndian.Uint32(f.Data) != uint32(n) {
-			t.Fatalf("packet %d stands at place %d", binary.BigEndian.Uint32(f.Data), n)
-		}
-	}
-	c := Default()
-	c.Dir = dir
-	s, _ := openStore(t, c)
-	if st := s.Stats(); st.Segments != len(left) || len(got) < 1000 {
-		t.Errorf("%d packets, stats after the restart %+v", len(got), st)
-	}
-	for _, p := range segments(t, dir) {
-		var st syscall.Stat_t
-		if err := syscall.Stat(p, &st); err != nil || st.Blocks*512 > st.Size+(1<<20) {
-			t.Errorf("%s: %d octets take %d on disk, %v", filepath.Base(p), st.Size, st.Blocks*512, err)
-		}
-	}
-}
-
-func record(t *testing.T, dir string) {
-	c := small(t)
-	c.Dir, c.SegmentBytes = dir, 4<<20
-	s, _ := openStore(t, c)
-	w := s.Writer(0, 0)
-	for n := range 60_000 { // 60 MB, if nobody ends it
-		w.Add(frame(n, 1000), sensor.Plain, 0)
-		if n%1000 == 0 {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	time.Sleep(10 * time.Second)
 }

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/binary"
 	"errors"
 	"maps"
 	"os"
@@ -105,11 +106,28 @@ func (k *keeper) index(e entry) (*index.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i := f.Info(); i.Segment != e.num || i.Size != e.size {
+	if i := f.Info(); i.Segment != e.num || i.Size != e.size || !endsWhole(k.s.path(e.name), e.size) {
 		f.Close()
 		return nil, errStale
 	}
 	return f, nil
+}
+
+// endsWhole tells whether a file ends with a block whose two lengths agree: the last
+// mark of a segment is written after the last sync, and a power cut may have taken it.
+func endsWhole(path string, size int64) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var begin, end [4]byte
+	if _, err := f.ReadAt(end[:], size-int64(len(end))); err != nil {
+		return false
+	}
+	length := binary.LittleEndian.Uint32(end[:])
+	_, err = f.ReadAt(begin[:], size-int64(length)+4)
+	return err == nil && begin == end
 }
 
 // checkChapters deletes those that cannot be read.

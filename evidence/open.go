@@ -38,6 +38,7 @@ type open struct {
 	crc      uint32 // of the octets since the last mark
 	marked   int64  // where that ends
 	settled  int64
+	named    bool             // the file's name is on the disk
 	unsynced int64            // time of the first packet that may not be on the disk; 0 = all are
 	counted  int64            // time of the last statistics
 	counters segment.Counters // at that time
@@ -186,6 +187,10 @@ func (o *open) sync() error {
 	}
 	if err := o.f.Sync(); err != nil {
 		return err
+	}
+	if !o.named { // some file systems forget the name of a new file otherwise, others refuse to sync directories
+		o.d.s.dir.Sync()
+		o.named = true
 	}
 	o.unsynced = 0
 	o.d.s.syncs.Add(1)

@@ -97,7 +97,7 @@ func (t *flowTable) row(f *search.Flow) error {
 			words = append(words, x.word)
 		}
 	}
-	if id := f.CommunityID(); id != "" {
+	if id := f.CommunityID(); id != "" && f.Flags&index.NoIP == 0 && f.Key.Proto != index.ProtoARP {
 		words = append(words, id)
 	}
 	_, err := fmt.Fprintf(t.w, format, time.Unix(0, f.First).In(t.zone).Format("2006-01-02 15:04:05.000"),

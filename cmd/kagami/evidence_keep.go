@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
+	"strings"
 
 	"kagami/configs"
 	"kagami/evidence"
 	"kagami/evidence/cases"
+	"kagami/evidence/query"
 	"kagami/evidence/segment"
 	"kagami/exporters"
 	"kagami/packet"
@@ -76,12 +79,56 @@ func (k *keeping) alert(a *records.Alert) {
 	}
 }
 
-// alertNote is an alert as it stands beside its packets.
+// alertNote is an alert as it stands beside its packets: what it says, and the query
+// that finds what it is about.
 func alertNote(a *records.Alert) segment.Note {
-	n := segment.Note{Kind: segment.Alert, At: a.Meta().At, Name: a.Meta().ID(), Text: a.Rule + ": " + a.Title, From: a.Since, To: a.Until}
+	n := segment.Note{Kind: segment.Alert, At: a.Meta().At, Name: a.Meta().ID(), From: a.Since, To: a.Until,
+		Text: a.Rule + ": " + printable(a.Title) + "\n" + alertQuery(a)}
 	n.Key, n.Client = packet.PairKey(a.Source, a.DestAddr, a.DestPort)
 	return n
 }
+
+const (
+	alertFlows  = 8               // sample flows that a query names
+	alertMargin = 60 * int64(1e9) // flows begin before what they carry, and end behind it
+)
+
+// alertQuery is what an alert is about: its sample flows, and what its source had
+// to do with the destination, which behind a proxy is a name only.
+func alertQuery(a *records.Alert) string {
+	var terms []string
+	for _, id := range a.Communities[:min(len(a.Communities), alertFlows)] {
+		terms = append(terms, "flow "+id)
+	}
+	host, _, err := net.SplitHostPort(a.Destination)
+	if err != nil {
+		host = a.Destination
+	}
+	_, network := netip.ParsePrefix(host)
+	switch from := fmt.Sprintf("client %s and ", a.Source); {
+	case a.DestAddr.IsValid():
+		terms = append(terms, from+"server "+a.DestAddr.String())
+	case network == nil:
+		terms = append(terms, from+"net "+host)
+	case isName(host):
+		terms = append(terms, from+"host "+host)
+	}
+	if len(terms) == 0 {
+		terms = append(terms, "client "+a.Source.String())
+	}
+	q, err := query.Parse(fmt.Sprintf("from %s to %s and (%s)", unixTime(a.Since-alertMargin), unixTime(a.Until+alertMargin), strings.Join(terms, " or ")), query.Options{})
+	if err != nil {
+		return "client " + a.Source.String()
+	}
+	return q.String()
+}
+
+// isName tells a host's name from the wire that may stand in a query.
+func isName(s string) bool {
+	return strings.Contains(s, ".") && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789.-_") == ""
+}
+
+func unixTime(ns int64) string { return fmt.Sprintf("%d.%09d", ns/1e9, ns%1e9) }
 
 // follow looks at the records that are about to be written, and adds the alerts
 // that keeping itself raises.

@@ -55,6 +55,8 @@ type Case struct {
 	Lines  []string   `json:"alert_lines,omitempty"` // the alerts' records in ECS
 	More   int        `json:"more_alerts,omitempty"` // joined beyond maxAlerts
 
+	Held       bool     `json:"held,omitempty"`        // its segments were held once
+	Whole      bool     `json:"whole,omitempty"`       // then nothing of the window had rotated away
 	NoLinks    bool     `json:"no_links,omitempty"`    // no hard links here: packets are copied as they come
 	Copied     int64    `json:"copied,omitempty"`      // of the window, packets before this time are in Parts
 	Early      bool     `json:"early,omitempty"`       // the flows' packets before the window are in Parts, if there were any

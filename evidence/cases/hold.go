@@ -80,6 +80,9 @@ func (h *holder) hold() error {
 	if err != nil {
 		return err
 	}
+	if !h.c.Held {
+		h.c.Whole = reachesBack(h.env.Dir, r, h.c.From, h.c.To)
+	}
 	for _, s := range r.segments {
 		if h.decided[s.name] || h.c.To != 0 && s.start >= h.c.To {
 			continue
@@ -101,7 +104,77 @@ func (h *holder) hold() error {
 			h.decided[s.name] = true
 		}
 	}
+	h.c.Held = true
 	return nil
+}
+
+// reachesBack tells whether nothing of the window has rotated away yet: of each
+// writer that has a segment in it there is one before it, too, or its recording
+// began within. What a segment's successor lacks can only be told by its writer:
+// a quiet one's segment may be older by number than a busy one's by time.
+func reachesBack(dir string, r ring, from, to int64) bool {
+	type writer struct {
+		session int64
+		worker  uint16
+	}
+	before, within := map[writer]bool{}, map[writer]bool{}
+	for _, s := range r.segments {
+		if to != 0 && s.start >= to {
+			continue
+		}
+		info, err := headInfo(filepath.Join(dir, s.name), s.index)
+		if err != nil {
+			return false
+		}
+		w := writer{info.Session, info.Worker}
+		switch {
+		case info.Session == 0:
+			return false
+		case info.First <= from || info.Start.Stored == 0:
+			before[w] = true
+		default:
+			within[w] = true
+		}
+	}
+	for w := range within {
+		if !before[w] {
+			return false
+		}
+	}
+	return len(before) > 0
+}
+
+// headInfo is what the beginning of a segment tells: writer, first packet, and the
+// writer's counters then.
+func headInfo(path string, sealed bool) (i index.Info, err error) {
+	if sealed {
+		if f, err := index.Open(strings.TrimSuffix(path, segmentSuffix) + indexSuffix); err == nil {
+			defer f.Close()
+			return *f.Info(), nil
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return i, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return i, err
+	}
+	_, err = segment.Scan(f, st.Size(), segment.Visitor{
+		Packet: func(p *segment.Packet) bool {
+			if i.First == 0 {
+				i.First = p.Time
+			}
+			return i.Session == 0
+		},
+		Mark: func(m *segment.Mark, _ bool) bool {
+			i.Session, i.Worker, i.Start = m.Session, m.Worker, m.Counters
+			return i.First == 0
+		},
+	})
+	return i, err
 }
 
 // lastPacket is the time of a segment's last packet.

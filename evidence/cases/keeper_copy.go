@@ -93,8 +93,8 @@ func (k *Keeper) failed(w *work, now int64, err error) {
 	}
 	// Not even the manifest could be written: the segments must not stay for ever.
 	w.finished.Store(true)
-	k.count(func(s *Stats) { s.Incomplete++ })
 	k.env.Log.Error("case is given up", "case", w.c.Name, "err", errors.Join(err, saveErr, k.env.unhold(w.c.Name)))
+	k.count(func(s *Stats) { s.Incomplete++ })
 	w.leave()
 }
 

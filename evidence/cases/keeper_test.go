@@ -137,7 +137,7 @@ func TestKeeperLimits(t *testing.T) {
 	k := labKeeper(t, env, func(c *Config) { c.MaxWaiting, c.MaxPerDay = 1, 2 })
 	alert := func(rule string) {
 		a := theAlert()
-		a.Rule = rule
+		a.Rule, a.Meta().UID = rule, uint64(rule[0])
 		k.Alert(a)
 	}
 	alert("a")
@@ -253,7 +253,7 @@ func TestKeeperQuota(t *testing.T) {
 	var raised []*records.Alert
 	for i, rule := range rules {
 		a := theAlert()
-		a.Rule = rule
+		a.Rule, a.Meta().UID = rule, uint64(i)+100
 		k.Alert(a)
 		eventually(t, "a case is opened", func() bool { return k.Stats().Opened == uint64(i+1) })
 		k.Advance(minute(28 + float64(i+1)/10))

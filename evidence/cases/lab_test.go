@@ -274,13 +274,8 @@ func labEnv(t testing.TB) Env {
 	}
 	return Env{Dir: dir, Version: "test", Host: "sensor.example", Interface: "lab0",
 		Now: func() time.Time { return base.Add(40 * time.Minute) }, Records: labRecords,
-		Line: func(r records.Record) []byte {
-			a := r.(*records.Alert)
-			b, _ := json.Marshal(map[string]any{"@timestamp": time.Unix(0, a.Meta().At).UTC(), "message": a.Title,
-				"event": map[string]any{"dataset": "kagami.alert", "id": a.Meta().ID()}})
-			return b
-		},
-		Log: slog.New(slog.NewTextHandler(log, nil))}.complete()
+		Line: alertLine,
+		Log:  slog.New(slog.NewTextHandler(log, nil))}.complete()
 }
 
 type testLog struct{ t testing.TB }
@@ -354,4 +349,15 @@ func manifestText(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// alertLine stands for the ECS format.
+func alertLine(r records.Record) []byte {
+	a := r.(*records.Alert)
+	b, err := json.Marshal(map[string]any{"@timestamp": time.Unix(0, a.Meta().At).UTC(), "message": a.Title,
+		"event": map[string]any{"dataset": "kagami.alert", "id": a.Meta().ID()}})
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

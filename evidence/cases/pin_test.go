@@ -20,7 +20,9 @@ import (
 
 // alertRequest pins the alert of the laboratory with the default window.
 func alertRequest() Request {
-	return Request{Alert: FromRecord(theAlert()), Before: 10 * time.Minute, After: 5 * time.Minute}
+	a := FromRecord(theAlert())
+	a.Line = alertLine(theAlert())
+	return Request{Alert: a, Before: 10 * time.Minute, After: 5 * time.Minute}
 }
 
 func pinned(t testing.TB, env Env, r Request) (*Case, string) {
@@ -180,7 +182,7 @@ func TestPinLost(t *testing.T) {
 			gaps = append(gaps, g)
 		}
 	}
-	if len(gaps) != 1 || gaps[0].From != timeText(minute(10)) || gaps[0].Minutes < 4 || gaps[0].Minutes > 5 || c.State != Complete {
+	if len(gaps) != 1 || gaps[0].From != timeText(minute(10)) || gaps[0].Minutes < 4 || gaps[0].Minutes > 5 || gaps[0].Packets == 0 || c.State != Complete {
 		t.Errorf("state %s, gaps %+v; want one from minute 10 to 14", c.State, gaps)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,10 +92,14 @@ func (w *work) state() Case {
 func (w *work) hold() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.c.NoLinks {
-		return nil
+	if w.c.NoLinks || w.c.State != Waiting && w.c.State != Copying {
+		return nil // behind the end, nobody would let them go
 	}
+	first := !w.c.Held
 	err := w.holder.hold()
+	if err == nil && first {
+		return w.env.save(w.c)
+	}
 	if errors.Is(err, errNoLinks) {
 		w.env.Log.Warn("segments cannot be held: packets are copied at once instead", "case", w.c.Name, "err", err)
 		w.c.NoLinks = true
@@ -299,9 +304,7 @@ func (w *work) copy(ctx context.Context, store *search.Store, p *plan, text stri
 	if report.Ended != "" {
 		s.said = append(s.said, report.Ended)
 	}
-	for _, g := range report.Gaps {
-		s.lost = append(s.lost, Loss{What: string(g.Kind), From: max(g.From, from), To: clampTo(g.To, from, to), Packets: g.Packets, Bytes: g.Bytes, Text: g.Text})
-	}
+	s.lost = losses(report.Gaps, from, to, c.Whole)
 	return s, syncDir(w.dir)
 }
 
@@ -309,12 +312,34 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// clampTo keeps the end of a gap within the window.
-func clampTo(end, from, to int64) int64 {
-	if to != 0 {
-		end = min(end, to)
+// losses are the gaps within a window. whole says that nothing of it had rotated
+// away when its segments were held: what seems to have gone before the first of
+// them, went from before the window.
+func losses(gaps []search.Gap, from, to int64, whole bool) []Loss {
+	var out []Loss
+	for _, g := range gaps {
+		if whole && g.Kind == search.RotatedAway && g.From <= from {
+			continue
+		}
+		l := Loss{What: string(g.Kind), From: g.From, To: g.To, Packets: g.Packets, Bytes: g.Bytes, Text: g.Text}
+		if to != 0 {
+			l.To = min(l.To, to)
+		}
+		if l.From < from {
+			l.From = from
+			if l.Packets > 0 {
+				l.Text += "; counted since " + timeText(g.From)
+			}
+		}
+		l.To = max(l.To, l.From)
+		if i := slices.IndexFunc(out, func(o Loss) bool { return o.What == l.What && o.From == l.From && o.To == l.To }); i >= 0 {
+			o := &out[i] // the same stretch, told by two things
+			o.Packets, o.Bytes, o.Text = max(o.Packets, l.Packets), max(o.Bytes, l.Bytes), o.Text+"; "+l.Text
+			continue
+		}
+		out = append(out, l)
 	}
-	return max(end, from)
+	return out
 }
 
 // removeParts removes files of packets that an earlier try began.

@@ -10,8 +10,17 @@ import (
 	"kagami/packet"
 )
 
-// reference makes the rows of frames with plain code.
-func reference(fs []frame, pos []int64) map[packet.Key]*Row {
+// blocksOf are the packets' blocks.
+func blocksOf(pos []int64) (blocks []Extent) {
+	for i := 1; i < len(pos); i++ {
+		blocks = append(blocks, Extent{Pos: pos[i-1], Len: int32(pos[i] - pos[i-1]), Packets: 1})
+	}
+	return blocks
+}
+
+// reference makes the rows of frames with plain code; their extents are the packets'
+// blocks.
+func reference(fs []frame, blocks []Extent) map[packet.Key]*Row {
 	rows := map[packet.Key]*Row{}
 	fins := map[packet.Key]int{}
 	for i, f := range fs {
@@ -51,7 +60,7 @@ func reference(fs []frame, pos []int64) map[packet.Key]*Row {
 		if f.tcp&packet.RST != 0 || fins[f.key] == 3 {
 			r.Flags |= Closed
 		}
-		r.Extents = append(r.Extents, Extent{Pos: pos[i], Len: int32(pos[i+1] - pos[i]), Packets: 1})
+		r.Extents = append(r.Extents, blocks[i])
 	}
 	return rows
 }
@@ -98,34 +107,37 @@ func TestRowsEqualReference(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			fs := randomTraffic(seed, 20000)
 			b, pos := build(fs)
-			want := reference(fs, pos)
-			got := b.Index(Info{})
-			if len(got.Rows) != len(want) || len(got.Folds) != 0 {
-				t.Fatalf("%d rows, %d folds; want %d rows", len(got.Rows), len(got.Folds), len(want))
-			}
-			exact := 0
-			for _, r := range got.Rows {
-				w := want[r.Key]
-				if err := checkCover(&r, w.Extents); err != nil {
-					t.Errorf("%v: %v", r.Key, err)
-				}
-				if n := r.Packets[0] + r.Packets[1]; n <= exactPackets && r.Flags&Exact == 0 {
-					t.Errorf("%v: not exact with %d packets", r.Key, n)
-				}
-				if r.Flags&Exact != 0 {
-					exact++
-				}
-				r.Extents, w.Extents = nil, nil
-				w.Flags = w.Flags&^Exact | r.Flags&Exact
-				if !reflect.DeepEqual(&r, w) {
-					t.Fatalf("row\n%+v, want\n%+v", r, *w)
-				}
-			}
-			if exact == len(got.Rows) || exact == 0 {
-				t.Errorf("%d of %d rows are exact: the test needs both kinds", exact, len(got.Rows))
+			if exact := checkRows(t, b.Index(Info{}), reference(fs, blocksOf(pos))); exact == len(b.flows.all) || exact == 0 {
+				t.Errorf("%d of %d rows are exact: the test needs both kinds", exact, len(b.flows.all))
 			}
 		})
 	}
+}
+
+// checkRows compares rows with the reference and tells how many are exact.
+func checkRows(t *testing.T, got *Index, want map[packet.Key]*Row) (exact int) {
+	t.Helper()
+	if len(got.Rows) != len(want) || len(got.Folds) != 0 {
+		t.Fatalf("%d rows, %d folds; want %d rows", len(got.Rows), len(got.Folds), len(want))
+	}
+	for _, r := range got.Rows {
+		w := want[r.Key]
+		if err := checkCover(&r, w.Extents); err != nil {
+			t.Errorf("%v: %v", r.Key, err)
+		}
+		if n := r.Packets[0] + r.Packets[1]; n <= exactPackets && r.Flags&Exact == 0 {
+			t.Errorf("%v: not exact with %d packets", r.Key, n)
+		}
+		if r.Flags&Exact != 0 {
+			exact++
+		}
+		r.Extents, w.Extents = nil, nil
+		w.Flags = w.Flags&^Exact | r.Flags&Exact
+		if !reflect.DeepEqual(&r, w) {
+			t.Fatalf("row\n%+v, want\n%+v", r, *w)
+		}
+	}
+	return exact
 }
 
 func TestRowsAreInOrderOfFirstPackets(t *testing.T) {

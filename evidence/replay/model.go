@@ -13,20 +13,23 @@ type Reading struct {
 	Frames       int            // read
 	Flows        []*Flow        // in order of their first packets
 	Transactions []*Transaction // in order of their first octets
+	Objects      []*Object      // what was transferred in ranges, joined
 	Lookups      []Lookup       // DNS answers and failures
 	Holes        []Hole         // everything that is missing, in order of time
+	Others       int            // TCP flows with payload that hold neither HTTP nor TLS; they are only counted
 }
 
-// Flow is one TCP conversation, or one QUIC connection.
+// Flow is one TCP conversation, one QUIC connection, or what a tunnel carries.
 type Flow struct {
 	Number         int // from 0, in order of the first packets
 	Client, Server netip.AddrPort
 	First, Last    int64
 	Frame          int    // of the first packet
-	Protocol       string // by content: "http/1", "h2", "tls", "quic", "" = none of these
+	Protocol       string // by content: "http/1", "h2", "tls" (not decrypted), "quic", "" = none of these
 	Midstream      bool   // its beginning was not captured
 	Missing        [2]int64
-	TLS            *TLS // nil = in clear
+	TLS            *TLS         // nil = in clear
+	Via            *Transaction // the CONNECT whose tunnel it is, nil = it is a conversation of its own
 	CommunityID    string
 }
 
@@ -44,9 +47,12 @@ type Transaction struct {
 	Number   int // from 0, in order of the first octets
 	Flow     *Flow
 	Stream   uint32 // HTTP/2 stream, else 0
+	Pushed   bool   // HTTP/2: nobody asked, the server promised it
 	Request  *Request
 	Response *Response   // nil = none was seen
 	Early    []*Response // 1xx
+	Switched string      // what the connection went on with: "websocket", "h2c", "connect" ..., "" = HTTP
+	Carried  [2]int64    // octets that client and server sent behind that, holes included
 }
 
 // Request is one side of a transaction; one that was not seen, but answered, has no Method.
@@ -81,7 +87,7 @@ type Field struct{ Name, Value string }
 // Body is a message's content.
 type Body struct {
 	Wire      []byte   // as transferred, chunk framing included; holes are left out
-	Data      []byte   // decoded: transfer and content codings undone, ranges of one object not yet joined
+	Data      []byte   // decoded: transfer and content codings undone, up to the first hole; ranges of one object not yet joined
 	Holes     []Span   // in Wire: where octets are missing, and how many
 	Missing   int64    // octets that are missing in all, as far as is known
 	Declared  int64    // Content-Length, -1 = none
@@ -98,6 +104,31 @@ type Body struct {
 
 // Span is octets missing at an offset: Length octets are not there.
 type Span struct{ Offset, Length int64 }
+
+// Object is a representation that was transferred in ranges (RFC 9110 section 14),
+// joined of what one client got of it.
+type Object struct {
+	URL       *url.URL
+	Validator string // ETag or Last-Modified that the ranges share, "" = none
+	Client    netip.Addr
+	Size      int64 // of the whole, -1 = not known
+	Pieces    []Piece
+	Missing   []Span // in the whole: what was not transferred or not captured
+	Data      []byte // from offset 0 to the first that is missing
+	Complete  bool
+	MD5       string // of Data
+	SHA1      string
+	SHA256    string
+	Declares  string
+	Magic     string
+	Limits    []string
+}
+
+// Piece is where a range of an Object came from.
+type Piece struct {
+	Transaction    *Transaction
+	Offset, Length int64 // in the Object
+}
 
 // Lookup is a DNS question and what it was answered.
 type Lookup struct {

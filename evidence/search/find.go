@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"slices"
 
 	"kagami/evidence/index"
 	"kagami/evidence/query"
@@ -46,8 +47,7 @@ func (r *run) flows(j *joiner, w wants, each func(*underWay) error) error {
 	loads := r.ahead(views, w)
 	defer loads.stop()
 	for i, v := range views {
-		first, _ := v.span()
-		j.before(first)
+		j.before(v.begins)
 		if err := walk.hand(); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (r *run) flows(j *joiner, w wants, each func(*underWay) error) error {
 	return walk.hand()
 }
 
-// candidates are the views in time, in order of time; picked are those that may hold
+// candidates are the views in time, in order of it; picked are those that may hold
 // what matches.
 func (r *run) candidates() []*candidate {
 	within, ask := r.asking()
@@ -87,8 +87,13 @@ func (r *run) candidates() []*candidate {
 	}
 	var all []*candidate
 	for _, v := range r.inTime() {
-		all = append(all, &candidate{v, picked[v]})
+		c := &candidate{view: v, picked: picked[v], begins: v.start}
+		if v.known {
+			c.begins = v.info.First
+		}
+		all = append(all, c)
 	}
+	slices.SortStableFunc(all, func(a, b *candidate) int { return compare(a.begins, b.begins) })
 	return all
 }
 
@@ -96,6 +101,7 @@ func (r *run) candidates() []*candidate {
 type candidate struct {
 	*view
 	picked bool
+	begins int64 // the time of its first packet, as known before it is loaded
 }
 
 // walker takes rows from segment to segment.

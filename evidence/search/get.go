@@ -64,7 +64,7 @@ func (s *Store) Get(ctx context.Context, q *query.Query, o GetOptions, w io.Writ
 func (r *run) chosen() ([]*view, func(*view) (pick, error), error) {
 	switch {
 	case r.q.Everything():
-		return r.whole(), nil, nil
+		return bySpan(r.whole()), nil, nil
 	case r.q.ByKey():
 		var views []*view
 		for _, v := range r.candidates() {
@@ -72,7 +72,7 @@ func (r *run) chosen() ([]*view, func(*view) (pick, error), error) {
 				views = append(views, v.view)
 			}
 		}
-		return views, r.matching, nil
+		return bySpan(views), r.matching, nil
 	}
 	m, err := r.marked()
 	if err != nil {
@@ -84,7 +84,7 @@ func (r *run) chosen() ([]*view, func(*view) (pick, error), error) {
 			views = append(views, v)
 		}
 	}
-	return views, func(v *view) (pick, error) { return r.marks(v, m[v.at]) }, nil
+	return bySpan(views), func(v *view) (pick, error) { return r.marks(v, m[v.at]) }, nil
 }
 
 // whole are the views of the window.

@@ -133,7 +133,7 @@ func (r *run) within(first, last int64) bool {
 	return last >= r.q.From && (r.q.To == 0 || first < r.q.To)
 }
 
-// inTime brings the views that may have packets from since on into order of time.
+// inTime are the views that may have packets from since on.
 func (r *run) inTime() []*view {
 	var in []*view
 	for _, v := range r.views {
@@ -141,12 +141,17 @@ func (r *run) inTime() []*view {
 			in = append(in, v)
 		}
 	}
-	slices.SortStableFunc(in, func(a, b *view) int {
+	return in
+}
+
+// bySpan brings views into the order in which their packets may begin.
+func bySpan(views []*view) []*view {
+	slices.SortStableFunc(views, func(a, b *view) int {
 		x, _ := a.span()
 		y, _ := b.span()
 		return compare(x, y)
 	})
-	return in
+	return views
 }
 
 // hash is what a filter is asked for a term of a query.

@@ -86,7 +86,7 @@ func TestNotesAreShortened(t *testing.T) {
 		many[i] = netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
 	}
 	r := newRecorder(packet.LinkEthernet)
-	r.note(Note{Kind: Resolved, Name: strings.Repeat("é", 200), Text: strings.Repeat("x", 2000), Addrs: many})
+	r.note(Note{Kind: Resolved, Name: strings.Repeat("é", 200), Text: strings.Repeat("x", 3000), Addrs: many})
 	k := scanBytes(t, r.b)
 	if len(k.notes) != 1 {
 		t.Fatal(k.damage)

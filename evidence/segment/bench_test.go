@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,6 +46,23 @@ func BenchmarkScan(b *testing.B) {
 		packets += res.Packets
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(packets), "ns/packet")
+}
+
+// BenchmarkScanSmall is what a packet costs besides the memory's bandwidth.
+func BenchmarkScanSmall(b *testing.B) {
+	r := newRecorder(packet.LinkEthernet)
+	data := string(make([]byte, 60))
+	for i := range int64(10_000) {
+		r.packet(t0+i, data, 60)
+	}
+	file, octets := bytes.NewReader(r.b), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Scan(file, file.Size(), Visitor{Packet: func(p *Packet) bool { octets += len(p.Data); return true }}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/packet")
 }
 
 func BenchmarkAppendPacket(b *testing.B) {

@@ -51,7 +51,7 @@ type Note struct {
 // What AppendNote keeps of a note at most.
 const (
 	MaxNoteName  = 255
-	MaxNoteText  = 1024
+	MaxNoteText  = 2048
 	MaxNoteAddrs = 16
 )
 

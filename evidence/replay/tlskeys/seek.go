@@ -198,7 +198,7 @@ func (h *half) found(was *epoch, before uint64, missing, extra int, exact bool) 
 	switch {
 	case now == was && now.stage == stageHandshake:
 		return
-	case now == was && now.stage == stageLegacy && !now.opened:
+	case now == was && now.stage == stageLegacy && before == 0:
 		if lost <= 1 { // the Finished
 			return
 		}
