@@ -3,6 +3,8 @@ package evidence
 import (
 	"fmt"
 	"strconv"
+
+	"kagami/evidence/index"
 )
 
 // Config is the section [evidence]: packets kept on disk.
@@ -120,8 +122,10 @@ func (c Config) Validate() []error {
 	return errs
 }
 
-// MemoryBytes is the memory that one writer takes, for the memory plan.
-func (c Config) MemoryBytes() int64 { return int64(c.BufferMiB) << 20 }
+// MemoryBytes is the memory that one writer takes at most, for the memory plan: its
+// buffer, and the index of the open segment. The index takes so much only in a flood
+// of new flows.
+func (c Config) MemoryBytes() int64 { return int64(c.BufferMiB)<<20 + index.MemoryBytes }
 
 const (
 	gigabyte    = 1e9

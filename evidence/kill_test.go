@@ -59,6 +59,9 @@ func TestKill(t *testing.T) {
 	total := checkRuns(t, dir, told)
 	readByOthers(t, dir)
 	checkRoom(t, dir)
+	if st.Recovery.Segments == 0 {
+		t.Error("the last kill left nothing to put in order")
+	}
 	t.Logf("%d kills: %d packets are back, the oldest that was lost was %v old (flush_ms = %d); the last recovery closed %d segments and cut off %d octets",
 		kills, total, worst, killFlushMS, st.Recovery.Segments, st.Recovery.Torn)
 }
@@ -100,7 +103,7 @@ func killOne(t *testing.T, dir string, run int, after time.Duration) (times []in
 
 func killConfig(t *testing.T, dir string) Config {
 	c := small(t)
-	c.Dir, c.SegmentBytes, c.FlushMS, c.Wait, c.SyncS = dir, 2<<20, killFlushMS, false, 1
+	c.Dir, c.SegmentBytes, c.FlushMS, c.Wait, c.SyncS = dir, 2<<20, killFlushMS, false, 3
 	return c
 }
 

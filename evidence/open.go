@@ -176,7 +176,7 @@ func (o *open) statistics(now int64) error {
 // syncDue tells whether the oldest packet that may not be on the disk would get
 // older than the interval before the next chance.
 func (o *open) syncDue(now, interval int64) bool {
-	return o.unsynced != 0 && apart(now, o.unsynced, interval-2*tickEvery)
+	return o.unsynced != 0 && apart(now, o.unsynced, max(interval-2*tickEvery, interval/2))
 }
 
 // sync brings what is written so far to the disk, with a mark that vouches for it,

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"head":   scriptHead,
 			"lines":  scriptLines,
 			"has":    scriptHas,
+			"flip":   scriptFlip,
 		},
 	})
 }
@@ -90,6 +91,17 @@ func scriptHas(ts *testscript.TestScript, neg bool, args []string) {
 	if re.MatchString(ts.ReadFile(args[1])) == neg {
 		ts.Fatalf("has %q %s: %v", args[0], args[1], neg)
 	}
+}
+
+// scriptFlip: flip N FILE, the lowest bit of the octet at offset N is another.
+func scriptFlip(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	text := []byte(ts.ReadFile(args[1]))
+	text[n] ^= 1
+	path := ts.MkAbs(args[1])
+	ts.Check(os.Chmod(path, 0o600))
+	ts.Check(os.WriteFile(path, text, 0o600))
 }
 
 // TestRunWithoutPrivilege runs the live verb in a user namespace of its own, in

@@ -13,14 +13,15 @@ const (
 	maxExtents = 1 << 18
 	maxFolds   = 64
 	maxNotes   = 1 << 17
-	maxText    = 8 << 20  // octets of notes
+	maxText    = 4 << 20  // octets of notes
 	maxSpan    = 16 << 30 // octets of the file that an index is of
 	slack      = 4        // a quarter more than that is taken before something is lost
 )
 
-// MemoryBytes is about what a Builder takes at most, for the memory plan; with a few
-// thousand flows in a segment it is a tenth of that.
-const MemoryBytes = 32 << 20
+// MemoryBytes is about what a Builder takes at most, for the memory plan, and for a
+// moment half as much again while such an index is encoded. With a few thousand flows
+// in a segment it is a tenth of that.
+const MemoryBytes = 40 << 20
 
 type limits struct{ rows, extents, folds, notes, text int }
 

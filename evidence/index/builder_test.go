@@ -284,7 +284,7 @@ func TestFullAtEachLimit(t *testing.T) {
 			t.Errorf("%s: %d rows", tt.name, n)
 		}
 		x := b.Index(Info{})
-		covered(t, x, fs, pos)
+		covered(t, x, fs, blocksOf(pos))
 		if tt.name == "notes" && (len(x.Notes) != 12 || int(x.NotesLost) != (len(fs)+99)/100-12) {
 			t.Errorf("%d notes, %d lost", len(x.Notes), x.NotesLost)
 		}
@@ -293,7 +293,7 @@ func TestFullAtEachLimit(t *testing.T) {
 
 // covered holds that each packet is in its row's extents, or in those of a fold that
 // contains its key.
-func covered(t *testing.T, x *Index, fs []frame, pos []int64) {
+func covered(t *testing.T, x *Index, fs []frame, blocks []Extent) {
 	t.Helper()
 	rows := map[packet.Key]*Row{}
 	for i := range x.Rows {
@@ -301,7 +301,7 @@ func covered(t *testing.T, x *Index, fs []frame, pos []int64) {
 	}
 	in := func(es []Extent, i int) bool {
 		for _, e := range es {
-			if e.Pos <= pos[i] && pos[i+1] <= e.End() {
+			if e.Pos <= blocks[i].Pos && blocks[i].End() <= e.End() {
 				return true
 			}
 		}

@@ -59,7 +59,8 @@ func checkCapture(t *testing.T, file []byte) {
 	}
 	same(t, got, x)
 	if len(x.Folds) > 0 {
-		return // the rest is in fold_test.go
+		covered(t, x, fs, blocks)
+		return
 	}
 	checkRows(t, x, reference(fs, blocks))
 }

@@ -31,6 +31,7 @@ type Chapter struct {
 	filter filterShape
 	asked  map[Hash]uint64
 	err    error
+	buf    filterBlock // of the last lookup
 }
 
 // WriteChapter makes chapter n in dir of the indexes of its segments.
@@ -65,14 +66,14 @@ func encodeChapter(files []*File) ([]byte, error) {
 			body = f.h.folds[i].append(body)
 		}
 	}
-	join := filter.join(filter.keys * bitsPerKey / blockBits)
-	body = binary.AppendUvarint(body, uint64(join))
+	blocks := min(filter.keys*bitsPerKey/blockBits+1, len(filter.blocks))
+	body = binary.AppendUvarint(body, uint64(blocks))
 	var p packer
 	section := p.section(nil, [][]byte{body})
 	b := append([]byte(nil), chapterMagic...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(section)))
 	b = binary.LittleEndian.AppendUint32(b, checksum(section))
-	return filter.append(append(b, section...), join), nil
+	return filter.append(append(b, section...), blocks), nil
 }
 
 // keys puts all keys of an index into a filter.
@@ -139,7 +140,7 @@ func (c *Chapter) read() error {
 		return err
 	}
 	c.filter.pos = int64(headerFixed) + n
-	if want := c.filter.pos + c.filter.blocks()*blockLen; want != i.Size() {
+	if want := c.filter.pos + c.filter.len(); want != i.Size() {
 		return fmt.Errorf("%w: %d octets, want %d", ErrCorrupt, i.Size(), want)
 	}
 	return nil
@@ -173,11 +174,11 @@ func (c *Chapter) parse(section []byte) error {
 		}
 		c.Infos, c.folds = append(c.Infos, i), append(c.folds, folds)
 	}
-	join := r.uvarint()
-	if !r.done() || join < 1 || join > 1<<chapterScale {
+	blocks := r.uvarint()
+	if !r.done() || blocks < 1 || blocks > 1<<chapterScale {
 		return fmt.Errorf("%w: header", ErrCorrupt)
 	}
-	c.filter = filterShape{scale: chapterScale, join: int(join)}
+	c.filter = filterShape{scale: chapterScale, n: int(blocks)}
 	return nil
 }
 
@@ -196,7 +197,7 @@ func (c *Chapter) May(h Hash) uint64 {
 	if m, known := c.asked[h]; known {
 		return m
 	}
-	has, err := look(c.f, c.filter, h.value)
+	has, err := c.buf.look(c.f, c.filter, h.value)
 	if err != nil && c.err == nil {
 		c.err = fmt.Errorf("read chapter %q: %w", c.name, err)
 	}

@@ -128,9 +128,7 @@ func TestEachOctetOfAChapterIsGuarded(t *testing.T) {
 			}
 			continue
 		}
-		for block := range c.filter.blocks() {
-			c.May(Hash{kind: hashName, value: uint64(block*int64(c.filter.join)) << (64 - c.filter.scale)})
-		}
+		eachBlock(c.filter, func(value uint64) { c.May(Hash{kind: hashName, value: value}) })
 		if !errors.Is(c.Err(), ErrCorrupt) {
 			t.Errorf("octet %d of %d: not noticed", i, len(out))
 		}

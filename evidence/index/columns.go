@@ -26,7 +26,7 @@ func (p *packer) section(dst []byte, columns [][]byte) []byte {
 	if p.zip == nil {
 		// It fails for options that make no sense only; then nothing is packed.
 		p.zip, _ = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false),
-			zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithAllLitEntropyCompression(true))
+			zstd.WithWindowSize(128<<10), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithAllLitEntropyCompression(true))
 	}
 	p.buf = p.buf[:0]
 	for _, c := range columns {

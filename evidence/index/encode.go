@@ -100,20 +100,21 @@ func (b *Builder) Encode(dst []byte, i Info) []byte {
 		sections = e.section(sections, e.noteCols[:])
 	}
 	h.sections[sectionNotes] = sectionOf(sections[at:])
-	join := b.fill()
-	h.filter = filterShape{scale: segmentScale, join: join}
+	h.filter = filterShape{scale: segmentScale, n: b.fill()}
 	h.filterKeys = b.filter.keys
 	for n := range b.folds {
 		h.folds = append(h.folds, b.folds[n].Fold)
 	}
-	dst = h.append(dst)
-	dst = append(dst, sections...)
-	return b.filter.append(dst, join)
+	dst = append(h.append(dst), sections...)
+	if len(b.flows.all) > firstFold || len(b.notes.all) > firstFold {
+		*e = encoder{packer: e.packer} // seldom needed: give the memory back
+	}
+	return b.filter.append(dst, h.filter.n)
 }
 
-// fill puts all keys into the filter and says how much of it is kept. What was folded
+// fill puts all keys into the filter and says how many blocks it gets. What was folded
 // gets less room than the rest: it must stay small beside its packets.
-func (b *Builder) fill() (join int) {
+func (b *Builder) fill() int {
 	if b.filter == nil {
 		b.filter = newBloom(segmentScale)
 	}
@@ -132,7 +133,7 @@ func (b *Builder) fill() (join int) {
 	}
 	most := int(stored * filterPart / filterOf / blockLen)
 	folded := min(b.foldKeys*bitsPerKey/blockBits, most)
-	return b.filter.join(folded + (b.filter.keys-b.foldKeys)*bitsPerKey/blockBits)
+	return min(folded+(b.filter.keys-b.foldKeys)*bitsPerKey/blockBits+1, len(b.filter.blocks))
 }
 
 // units are the largest of which all times and offsets are multiples.

@@ -21,6 +21,7 @@ type File struct {
 	rows []Row
 	fold []Fold
 	err  error
+	buf  filterBlock // of the last lookup
 }
 
 // Open opens the index at path. An error that is not ErrCorrupt is of the file
@@ -92,7 +93,7 @@ func open(name string, r io.ReaderAt, off, size int64) (*File, error) {
 		pos += s.len
 	}
 	h.filter.pos = off + pos
-	f.len = pos + h.filter.blocks()*blockLen
+	f.len = pos + h.filter.len()
 	if f.len > size-off {
 		return bad("%d octets, want %d", size-off, f.len)
 	}
@@ -137,7 +138,7 @@ func (f *File) May(h Hash) bool {
 	if may(f.h.folds, h) || h.kind == hashName && f.h.info.NotesLost > 0 {
 		return true
 	}
-	has, err := look(f.r, f.h.filter, h.value)
+	has, err := f.buf.look(f.r, f.h.filter, h.value)
 	if err != nil && f.err == nil {
 		f.err = fmt.Errorf("read index %q: %w", f.name, err)
 	}
@@ -162,9 +163,8 @@ func may(folds []Fold, h Hash) bool {
 	return false
 }
 
-// look reads the block of a key in a filter.
-func look(r io.ReaderAt, s filterShape, value uint64) (bool, error) {
-	var b filterBlock
+// look reads the block of a key and looks the key up.
+func (b *filterBlock) look(r io.ReaderAt, s filterShape, value uint64) (bool, error) {
 	if err := readAt(r, b[:], s.at(value)); err != nil {
 		return true, err
 	}

@@ -200,16 +200,25 @@ func damaged(b []byte, want *Index, fs []frame) error {
 	if !reflect.DeepEqual(got, want) {
 		return errors.New("another content")
 	}
-	for block := range f.h.filter.blocks() { // a key of each block
-		value := uint64(block*int64(f.h.filter.join)) << (64 - f.h.filter.scale)
-		f.May(Hash{kind: hashFlow, value: value})
-	}
+	eachBlock(f.h.filter, func(value uint64) { f.May(Hash{kind: hashFlow, value: value}) })
 	for i := range fs[:20] {
 		if !f.May(FlowHash(&fs[i].key)) {
 			return errors.New("the filter misses a flow")
 		}
 	}
 	return f.Err()
+}
+
+// eachBlock calls look with a key of each block.
+func eachBlock(s filterShape, look func(value uint64)) {
+	last := int64(-1)
+	for i := range uint64(1) << s.scale {
+		value := i << (64 - s.scale)
+		if b := blockOf(value, s.scale, s.n); b != last {
+			last = b
+			look(value)
+		}
+	}
 }
 
 func FuzzOpen(f *testing.F) {
@@ -299,7 +308,7 @@ func TestHostileCounts(t *testing.T) {
 		func(h *header) { h.rows = mostRows },
 		func(h *header) { h.notes = mostNotes },
 		func(h *header) { h.sections[0].len = maxColumns },
-		func(h *header) { h.filter.join = 1 },
+		func(h *header) { h.filter.n = 1 << 15 },
 		func(h *header) { h.rows++ },
 	} {
 		f := openBytes(t, out)

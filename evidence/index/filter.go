@@ -11,7 +11,7 @@ import (
 // that damage never looks like absence.
 //
 // It is filled at a fixed size, before the number of keys is known, and shrunk by
-// joining neighbours.
+// making neighbours one.
 const (
 	blockLen     = 32
 	lanes        = 4
@@ -55,25 +55,26 @@ func (b *bloom) add(value uint64) {
 	}
 }
 
-// join is how many blocks must be made one so that about n of them are left.
-func (b *bloom) join(n int) int {
-	return min((len(b.blocks)+n)/(n+1), len(b.blocks))
+// blockOf is the block of a key in a filter of n blocks that was filled with 1<<scale.
+func blockOf(value uint64, scale uint, n int) int64 {
+	return int64(value >> (64 - scale) * uint64(n) >> scale)
 }
 
-// append writes the filter with join blocks made one.
-func (b *bloom) append(dst []byte, join int) []byte {
-	for i := 0; i < len(b.blocks); i += join {
+// append writes the filter, shrunk to n blocks.
+func (b *bloom) append(dst []byte, n int) []byte {
+	at := 0
+	for i := range int64(n) {
 		var sum [lanes]uint64
-		for _, block := range b.blocks[i:min(i+join, len(b.blocks))] {
+		for ; at < len(b.blocks) && blockOf(uint64(at)<<(64-b.scale), b.scale, n) == i; at++ {
 			for l := range sum {
-				sum[l] |= block[l]
+				sum[l] |= b.blocks[at][l]
 			}
 		}
-		at := len(dst)
+		from := len(dst)
 		for _, lane := range sum {
 			dst = append(dst, byte(lane), byte(lane>>8), byte(lane>>16), byte(lane>>24), byte(lane>>32), byte(lane>>40), byte(lane>>48))
 		}
-		dst = binary.LittleEndian.AppendUint32(dst, checksum(dst[at:]))
+		dst = binary.LittleEndian.AppendUint32(dst, checksum(dst[from:]))
 	}
 	return dst
 }
@@ -81,17 +82,16 @@ func (b *bloom) append(dst []byte, join int) []byte {
 // filterShape is what a lookup must know of a filter in a file.
 type filterShape struct {
 	scale uint
-	join  int // blocks that were joined into one
+	n     int // blocks
 	pos   int64
 }
 
-func (s filterShape) blocks() int64 {
-	return (int64(1)<<s.scale + int64(s.join) - 1) / int64(s.join)
-}
+// len is the filter's length in octets.
+func (s filterShape) len() int64 { return int64(s.n) * blockLen }
 
 // at is where the block of a key is in the file.
 func (s filterShape) at(value uint64) int64 {
-	return s.pos + int64(value>>(64-s.scale))/int64(s.join)*blockLen
+	return s.pos + blockOf(value, s.scale, s.n)*blockLen
 }
 
 // has looks a key up in its block; whole is false when the block is damaged.

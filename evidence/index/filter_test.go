@@ -77,7 +77,7 @@ func TestFilterIsSeldomWrong(t *testing.T) {
 		f := openBytes(t, out)
 		share := wrong(f, hashFlow)
 		t.Logf("%s: %.4f of the answers are wrong, filter %d octets, index %.2f %% of the packets", tt.name, share,
-			f.h.filter.blocks()*blockLen, 100*float64(len(out))/float64(b.stored))
+			f.h.filter.len(), 100*float64(len(out))/float64(b.stored))
 		if share > tt.most {
 			t.Errorf("%s: %.4f of the answers are wrong", tt.name, share)
 		}

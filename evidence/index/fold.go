@@ -1,8 +1,6 @@
 package index
 
 import (
-	"bytes"
-	"encoding/binary"
 	"math"
 	"slices"
 	"sort"
@@ -18,8 +16,9 @@ const (
 	foldOther   = 2       // packets of another flow that is folded
 	// rowCost is about what a small flow takes in the index, octets; it is folded if
 	// all such flows would take more than one part in foldShare of what is stored.
-	rowCost   = 16
-	foldShare = 250
+	rowCost    = 16
+	foldShare  = 250
+	manyLoners = 1 << 12 // connections without payload of no scan
 	// dense says that one address in so many between the lowest and the highest is in
 	// the fold: its range says as much as a filter would.
 	dense = 16
@@ -32,32 +31,6 @@ const (
 type fold struct {
 	Fold
 	hint int // the run that the last packet went to
-}
-
-// scratch is memory for makeRoom.
-type scratch struct {
-	seen   []uint32
-	counts []groupCount
-	groups []group
-	choice []int32 // of each flow: the group that it is folded into, or -1
-	moved  []int32 // new number of each flow
-}
-
-// groupCount counts the different targets of one address, or its sources.
-type groupCount struct {
-	tag   uint32
-	n     uint32
-	group int32 // number in groups plus 1
-}
-
-// group is one that is large enough to be folded.
-type group struct {
-	one       [16]byte
-	proto     uint8
-	client    bool
-	low, high [16]byte
-	flows     int
-	fold      int // number in Builder.folds plus 1
 }
 
 // foldable tells whether a flow is small and dull enough to do without a row.
@@ -94,14 +67,20 @@ func (b *Builder) hardRows() int { return b.limits.rows + b.limits.rows/slack }
 // finish folds at the end of a segment.
 func (b *Builder) finish() { b.foldFlows(false) }
 
-// foldFlows folds scans if they take much of the index, or by force.
+// foldFlows folds scans if they take much of the index, or by force. Attempts that
+// belong to no scan are folded only when there are very many of them: their fold is one
+// of anything.
 func (b *Builder) foldFlows(force bool) {
 	all := b.flows.all
-	if uint64(len(all))*rowCost <= b.stored/foldShare && !force {
+	much := func(flows int) bool { return force || uint64(flows)*rowCost > b.stored/foldShare }
+	if !much(len(all)) {
 		return
 	}
-	n := b.group()
-	if n == 0 || uint64(n)*rowCost <= b.stored/foldShare && !force {
+	grouped, loners := b.group()
+	if loners < manyLoners || !much(loners) {
+		loners = 0
+	}
+	if grouped+loners == 0 || !much(grouped+loners) {
 		return
 	}
 	if b.filter == nil {
@@ -111,13 +90,19 @@ func (b *Builder) foldFlows(force bool) {
 	s.moved = slices.Grow(s.moved[:0], len(all))[:len(all)]
 	kept := 0
 	for i := range all {
-		if g := s.choice[i]; g >= 0 && b.take(&s.groups[g], &all[i]) {
-			s.moved[i] = -1
-			continue
+		gone := false
+		switch g := s.choice[i]; {
+		case g >= 0:
+			gone = b.take(&s.groups[g], &all[i])
+		case g == loner && loners > 0:
+			b.takeLoner(&all[i])
+			gone = true
 		}
-		s.moved[i] = int32(kept)
-		all[kept] = all[i]
-		kept++
+		if s.moved[i] = -1; !gone {
+			s.moved[i] = int32(kept)
+			all[kept] = all[i]
+			kept++
+		}
 	}
 	b.flows.all = all[:kept]
 	b.flows.rehash()
@@ -127,141 +112,6 @@ func (b *Builder) foldFlows(force bool) {
 		}
 	}
 	b.cur = -1
-}
-
-// group finds the addresses with many small flows, and for each flow the larger of
-// the two groups that it could be folded into. It returns the number of such flows.
-func (b *Builder) group() int {
-	s, all := &b.scratch, b.flows.all
-	size := minSlots
-	for size < 4*len(all) {
-		size *= 2
-	}
-	s.seen = slices.Grow(s.seen[:0], size)[:size]
-	s.counts = slices.Grow(s.counts[:0], size)[:size]
-	clear(s.seen)
-	clear(s.counts)
-	s.groups = s.groups[:0]
-	s.choice = slices.Grow(s.choice[:0], len(all))[:len(all)]
-	for i := range all {
-		if f := &all[i]; f.foldable() {
-			c, v := f.ends()
-			s.count(c.group(f, true), v.target(true))
-			s.count(v.group(f, false), c.target(false))
-		}
-	}
-	n := 0
-	for i := range all {
-		if s.choice[i] = s.choose(&all[i]); s.choice[i] >= 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// endpoint is one side of a flow.
-type endpoint struct {
-	addr [16]byte
-	port uint16
-}
-
-func (f *flow) ends() (client, server endpoint) {
-	c, v := f.client, f.client.Other()
-	return endpoint{f.key.Addr(c), f.key.Port(c)}, endpoint{f.key.Addr(v), f.key.Port(v)}
-}
-
-// group is the hash of the flows of which e is the client, or the server.
-func (e *endpoint) group(f *flow, client bool) uint64 {
-	h := addrValue(&e.addr) ^ uint64(f.key.Proto)<<8
-	if client {
-		h ^= 1
-	}
-	return mix(h)
-}
-
-// target is the hash of what tells e from others: a server's port counts.
-func (e *endpoint) target(server bool) uint64 {
-	h := addrValue(&e.addr)
-	if server {
-		h ^= uint64(e.port) + 1
-	}
-	return mix(h)
-}
-
-// count counts a target once. Hashes stand for what they are of: if two collide, a
-// group seems a little larger or smaller than it is.
-func (s *scratch) count(group, target uint64) {
-	h := mix(group ^ target*0x9e3779b97f4a7c15)
-	mask := uint64(len(s.seen) - 1)
-	tag := max(uint32(h>>32), 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		if s.seen[i] == tag {
-			return
-		}
-		if s.seen[i] == 0 {
-			s.seen[i] = tag
-			break
-		}
-	}
-	s.counter(group).n++
-}
-
-func (s *scratch) counter(group uint64) *groupCount {
-	mask := uint64(len(s.counts) - 1)
-	tag := max(uint32(group>>32), 1)
-	for i := group & mask; ; i = (i + 1) & mask {
-		c := &s.counts[i]
-		if c.tag == 0 {
-			c.tag = tag
-		}
-		if c.tag == tag {
-			return c
-		}
-	}
-}
-
-// choose picks the group that a flow is folded into, -1 for none.
-func (s *scratch) choose(f *flow) int32 {
-	if !f.foldable() {
-		return -1
-	}
-	c, v := f.ends()
-	best, one, other := s.counter(c.group(f, true)), c.addr, v.addr
-	client := true
-	if o := s.counter(v.group(f, false)); o.n > best.n {
-		best, one, other, client = o, v.addr, c.addr, false
-	}
-	if best.n <= foldTargets {
-		return -1
-	}
-	if best.group == 0 {
-		s.groups = append(s.groups, group{one: one, proto: f.key.Proto, client: client, low: other, high: other})
-		best.group = int32(len(s.groups))
-	}
-	g := &s.groups[best.group-1]
-	if g.one != one || g.client != client || g.proto != f.key.Proto { // hashes that collide
-		return -1
-	}
-	g.flows++
-	widen(&g.low, &g.high, &other)
-	return best.group - 1
-}
-
-func widen(low, high, a *[16]byte) {
-	if bytes.Compare(a[:], low[:]) < 0 {
-		*low = *a
-	}
-	if bytes.Compare(a[:], high[:]) > 0 {
-		*high = *a
-	}
-}
-
-// dense tells whether the addresses of the others lie close together.
-func (g *group) dense() bool {
-	if string(g.low[:8]) != string(g.high[:8]) {
-		return false
-	}
-	return binary.BigEndian.Uint64(g.high[8:])-binary.BigEndian.Uint64(g.low[8:]) < dense*uint64(g.flows)
 }
 
 // take moves a flow into the fold of its group; false when there is no room for one.
@@ -275,20 +125,34 @@ func (b *Builder) take(g *group, f *flow) bool {
 		one, other = other, one
 	}
 	d.widen(other.addr, one.port, other.port, f.first, f.last)
+	if !d.Dense {
+		b.filter.add(addrValue(&other.addr))
+	}
+	b.move(d, f)
+	return true
+}
+
+// takeLoner moves a flow into the fold of anything.
+func (b *Builder) takeLoner(f *flow) {
+	d := b.anything()
+	d.widenAny(&f.key, f.first, f.last)
+	b.filter.add(addrValue(&f.key.A))
+	b.filter.add(addrValue(&f.key.B))
+	b.move(d, f)
+}
+
+// move adds up a flow and its extents in a fold.
+func (b *Builder) move(d *fold, f *flow) {
 	d.Flows++
 	d.Packets += uint64(f.packets[0]) + uint64(f.packets[1])
 	d.Stored += f.stored[0] + f.stored[1]
 	d.Bytes += f.bytes[0] + f.bytes[1]
 	b.filter.flow(&f.key)
-	if !d.Dense {
-		b.filter.add(addrValue(&other.addr))
-	}
 	b.cover(d, f.tail)
 	for n := f.chain; n != 0; n = b.extents.nodes[n-1].prev {
 		b.cover(d, b.extents.nodes[n-1].Extent)
 	}
 	b.extents.drop(f)
-	return true
 }
 
 // foldFor finds the fold of a group or makes it; false when there are too many.
@@ -332,21 +196,31 @@ func (f *fold) widen(other [16]byte, onePort, otherPort uint16, first, last int6
 	f.First, f.Last = min(f.First, first), max(f.Last, last)
 }
 
-// overflow puts a packet for whose flow there is no room into the Fold of anything.
-func (b *Builder) overflow(k *packet.Key, p *segment.Packet) {
-	i := len(b.folds) - 1
-	for i >= 0 && !b.folds[i].Any {
-		i--
-	}
-	if i < 0 {
-		if b.filter == nil {
-			b.filter = newBloom(segmentScale)
+// widenAny is widen for the fold of anything, which has no one address.
+func (f *fold) widenAny(k *packet.Key, first, last int64) {
+	f.widen(k.A, k.APort, k.BPort, first, last)
+	widen(&f.Low, &f.High, &k.B)
+	f.Ports = [2]uint16{min(f.Ports[0], f.Others[0]), max(f.Ports[1], f.Others[1])}
+	f.Others = f.Ports
+}
+
+// anything is the fold of anything.
+func (b *Builder) anything() *fold {
+	for i := range b.folds {
+		if b.folds[i].Any {
+			return &b.folds[i]
 		}
-		i = b.newFold(Fold{Any: true})
 	}
-	f := &b.folds[i]
-	f.widen(k.A, k.APort, k.BPort, p.Time, p.Time)
-	f.widen(k.B, k.BPort, k.APort, p.Time, p.Time)
+	if b.filter == nil {
+		b.filter = newBloom(segmentScale)
+	}
+	return &b.folds[b.newFold(Fold{Any: true})]
+}
+
+// overflow puts a packet for whose flow there is no room into the fold of anything.
+func (b *Builder) overflow(k *packet.Key, p *segment.Packet) {
+	f := b.anything()
+	f.widenAny(k, p.Time, p.Time)
 	f.Flows++
 	f.Packets++
 	f.Stored += uint64(len(p.Data))

@@ -91,7 +91,7 @@ func TestFolds(t *testing.T) {
 			if !equalFold(got, tt.want) {
 				t.Errorf("fold %+v, want %+v", got, tt.want)
 			}
-			covered(t, x, tt.frames, pos)
+			covered(t, x, tt.frames, blocksOf(pos))
 			if f.First != tt.frames[0].time || f.Last != tt.frames[len(tt.frames)-1].time || x.Flows != f.Flows {
 				t.Errorf("times %d, %d; %d flows", f.First, f.Last, x.Flows)
 			}
@@ -118,12 +118,39 @@ func TestFoldsLeaveTheRest(t *testing.T) {
 	feed(b, fs, pos)
 	b.Note(&segment.Note{Kind: segment.Named, Key: named.key, Name: "a.example"})
 	x := b.Index(Info{})
-	covered(t, x, fs, pos)
+	covered(t, x, fs, blocksOf(pos))
 	if len(x.Folds) != 1 || len(x.Rows) != 701 {
 		t.Fatalf("%d folds, %d rows", len(x.Folds), len(x.Rows))
 	}
 	if len(x.Notes) != 1 || x.Notes[0].Key != named.key {
 		t.Errorf("notes %+v", x.Notes)
+	}
+}
+
+// Attempts from everywhere to everywhere are no scan of anybody; many are folded all
+// the same.
+func TestStrangers(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	var fs []frame
+	for range 40000 {
+		fs = append(fs, tcpFrame(v4(r.Uint32(), uint16(r.Uint32())), v4(r.Uint32(), uint16(r.Uint32())), packet.SYN, 0))
+	}
+	fs = stamp(fs, 1000)
+	b, pos := build(fs)
+	x := b.Index(Info{})
+	if len(x.Folds) != 1 || !x.Folds[0].Any || len(x.Rows) >= manyLoners || b.Full() {
+		t.Fatalf("%d rows, folds %+v", len(x.Rows), x.Folds)
+	}
+	covered(t, x, fs, blocksOf(pos))
+	out := encoded(t, b)
+	if share := float64(len(out)) / float64(b.stored); share > 0.025 {
+		t.Errorf("index is %.4f of the packets", share)
+	}
+	f := openBytes(t, out)
+	for _, fr := range fs {
+		if !f.May(FlowHash(&fr.key)) || !f.May(AddrHash(fr.key.A)) || !f.May(PortHash(fr.key.BPort)) {
+			t.Fatalf("the filter misses %v", fr.key)
+		}
 	}
 }
 
@@ -147,7 +174,7 @@ func TestFlowThatComesBack(t *testing.T) {
 	fs = append(fs, again)
 	b, pos := build(fs)
 	x := b.Index(Info{})
-	covered(t, x, fs, pos)
+	covered(t, x, fs, blocksOf(pos))
 	var r *Row
 	for i := range x.Rows {
 		if x.Rows[i].Key == again.key {
@@ -181,7 +208,7 @@ func TestOverflow(t *testing.T) {
 	if len(x.Rows) != 1250 || len(x.Folds) != 1 || !x.Folds[0].Any || x.Folds[0].Packets != 1750 || !b.Full() {
 		t.Fatalf("%d rows, folds %+v", len(x.Rows), x.Folds)
 	}
-	covered(t, x, fs, pos)
+	covered(t, x, fs, blocksOf(pos))
 	f := openBytes(t, encoded(t, b))
 	for _, fr := range fs {
 		if !f.May(FlowHash(&fr.key)) || !f.May(AddrHash(fr.key.A)) || !f.May(PortHash(fr.key.BPort)) {
@@ -208,7 +235,7 @@ func TestFoldLimits(t *testing.T) {
 	if len(x.Folds) != 3 || len(x.Rows) != 600 {
 		t.Errorf("%d folds, %d rows", len(x.Folds), len(x.Rows))
 	}
-	covered(t, x, fs, pos)
+	covered(t, x, fs, blocksOf(pos))
 
 	var far []frame
 	for i, f := range sweep(2000) {
@@ -227,7 +254,7 @@ func TestFoldLimits(t *testing.T) {
 	if len(x.Folds) != 1 || len(x.Folds[0].Extents) > 200 || !b.Full() {
 		t.Errorf("%d folds, %d extents, full %v", len(x.Folds), len(x.Folds[0].Extents), b.Full())
 	}
-	covered(t, x, far, pos)
+	covered(t, x, far, blocksOf(pos))
 }
 
 func TestFoldContains(t *testing.T) {

@@ -58,7 +58,7 @@ func (h *header) append(dst []byte) []byte {
 		dst = binary.LittleEndian.AppendUint32(dst, s.crc)
 	}
 	dst = append(dst, byte(h.filter.scale))
-	dst = binary.AppendUvarint(dst, uint64(h.filter.join))
+	dst = binary.AppendUvarint(dst, uint64(h.filter.n))
 	dst = binary.AppendUvarint(dst, uint64(h.filterKeys))
 	dst = binary.AppendUvarint(dst, uint64(len(h.folds)))
 	for i := range h.folds {
@@ -89,12 +89,12 @@ func parseHeader(b []byte) (*header, error) {
 		}
 	}
 	h.filter.scale = uint(r.octet())
-	join, keys, folds := r.uvarint(), r.uvarint(), r.uvarint()
+	blocks, keys, folds := r.uvarint(), r.uvarint(), r.uvarint()
 	if r.bad || rows > mostRows || notes > mostNotes || h.timeUnit < 1 || h.timeUnit > 1e9 || h.posUnit < 1 || h.posUnit > 4 ||
-		h.filter.scale < 1 || h.filter.scale > chapterScale || join < 1 || join > 1<<h.filter.scale || folds > uint64(len(r.b)) {
+		h.filter.scale < 1 || h.filter.scale > chapterScale || blocks < 1 || blocks > 1<<h.filter.scale || folds > uint64(len(r.b)) {
 		return nil, fmt.Errorf("%w: header", ErrCorrupt)
 	}
-	h.rows, h.notes, h.filter.join, h.filterKeys = int(rows), int(notes), int(join), int(keys)
+	h.rows, h.notes, h.filter.n, h.filterKeys = int(rows), int(notes), int(blocks), int(keys)
 	for range folds {
 		h.folds = append(h.folds, parseFold(&r))
 		if r.bad {

@@ -79,6 +79,8 @@ type Message struct {
 	Trailer     []Field
 	Head        []byte // start line and header as on the wire, empty line included; HTTP/2: written the way HTTP/1.1 would
 	Body        Body
+
+	turn int // counts the changes of who speaks
 }
 
 // Field is a header field as on the wire, in order.

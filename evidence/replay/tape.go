@@ -91,17 +91,14 @@ func (t *tape) first(n int) []byte {
 	if n <= len(t.blocks[0]) {
 		return t.blocks[0][:n]
 	}
-	return t.octets()[:n]
+	return t.octets(n)
 }
 
-// octets are all of them, in new memory.
-func (t *tape) octets() []byte {
-	all := make([]byte, 0, t.had)
-	for i, b := range t.blocks {
-		if i == len(t.blocks)-1 {
-			b = b[:t.used]
-		}
-		all = append(all, b...)
+// octets are the first n, in new memory.
+func (t *tape) octets(n int) []byte {
+	all := make([]byte, 0, n)
+	for _, b := range t.blocks {
+		all = append(all, b[:min(len(b), n-len(all))]...)
 	}
 	return all
 }
@@ -115,15 +112,38 @@ func (t *tape) clear(m *memory) {
 	*t = tape{size: t.size, dropped: t.size, ended: t.ended}
 }
 
-// reel makes the tape one piece of memory, for parsing. The tape is empty then; what
-// the octets take is counted still.
-func (t *tape) reel(m *memory) *reel {
-	r := &reel{octets: t.octets(), pieces: t.pieces, gaps: t.gaps, start: t.dropped, size: t.size, ended: t.ended}
+// peek is what reel gives, the tape stays as it is.
+func (t *tape) peek() *reel {
+	r := &reel{octets: t.octets(t.had), pieces: t.pieces, gaps: t.gaps, start: t.dropped, size: t.size, ended: t.ended}
 	for i := range r.pieces {
 		if i == 0 || r.pieces[i].turn != r.pieces[i-1].turn {
 			r.turns = append(r.turns, r.pieces[i].off)
 		}
 	}
+	return r
+}
+
+// keep forgets all but the last n octets, or those behind the last gap.
+func (t *tape) keep(n int, m *memory) {
+	r := t.peek()
+	if last := len(t.gaps) - 1; last >= 0 {
+		n = min(n, t.had-t.gaps[last].had)
+	}
+	n = min(n, t.had)
+	t.clear(m)
+	t.size -= int64(n)
+	t.dropped = t.size
+	for _, p := range r.pieces {
+		if end := p.off + int64(p.n); end > t.size {
+			t.add(r.span(t.size, end), p.stamp, p.turn, m)
+		}
+	}
+}
+
+// reel makes the tape one piece of memory, for parsing. The tape is empty then; what
+// the octets take is counted still.
+func (t *tape) reel(m *memory) *reel {
+	r := t.peek()
 	n := int64(t.had)
 	t.clear(m)
 	m.used += n
@@ -243,4 +263,10 @@ func (r *reel) turnsIn(from, to int64) []int64 {
 		j++
 	}
 	return r.turns[i:j]
+}
+
+// piecesFrom are the pieces that begin at off or behind it.
+func (r *reel) piecesFrom(off int64) []piece {
+	i := sort.Search(len(r.pieces), func(i int) bool { return r.pieces[i].off >= off })
+	return r.pieces[i:]
 }

@@ -19,9 +19,9 @@ const (
 	lookupLife = 24 * 60 * 60 * 1e9
 	// hostLife is how long before and behind a note a host bears its own name.
 	hostLife = 12 * 60 * 60 * 1e9
-	// namedLife is how long before the window a flow may have been named that reaches
-	// into it.
-	namedLife = 2 * 60 * 60 * 1e9
+	// reachLife is how long before the window a flow may have been named, or an alert
+	// been told of it, that reaches into it.
+	reachLife = 2 * 60 * 60 * 1e9
 )
 
 // maxBindings bounds what one name or alert stands for.
@@ -197,6 +197,7 @@ func (b *binder) take(n *segment.Note, ids, names []string) {
 				continue
 			}
 			b.add(b.alert, id, alertBinding(n))
+			b.run.reachBack(n.From, n.To)
 			if b.told != nil {
 				b.told(n)
 			}
@@ -225,14 +226,17 @@ func (b *binder) take(n *segment.Note, ids, names []string) {
 
 // named binds a flow that bore a name. One named before the window may reach into it.
 func (b *binder) named(domain string, n *segment.Note) {
-	r := b.run
-	if r.q.From != 0 && n.At < r.q.From-joinGap {
-		if n.At < r.q.From-namedLife {
-			return
-		}
-		r.since = min(r.since, n.At-joinGap)
+	x := query.Binding{Key: n.Key, Exact: true, From: n.At - joinGap, To: n.At + joinGap}
+	b.run.reachBack(x.From, x.To)
+	b.add(b.names, domain, x)
+}
+
+// reachBack has rows read from the time on in which a flow was meant that may reach
+// into the window.
+func (r *run) reachBack(from, to int64) {
+	if r.q.From != 0 && to < r.q.From && to >= r.q.From-reachLife {
+		r.since = min(r.since, from)
 	}
-	b.add(b.names, domain, query.Binding{Key: n.Key, Exact: true, From: n.At - joinGap, To: n.At + joinGap})
 }
 
 // alertBinding is the flows that an alert is about.

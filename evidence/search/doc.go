@@ -29,8 +29,9 @@
 //
 // A flow bears a name that a note gives it (SNI, Host, DNS question), and a name
 // that its client had looked up: from the answer on, for 24 hours. What is a host's
-// own name (DHCP, NetBIOS) is its for 12 hours before and behind the note. Of a flow
-// that began before the window, the name is looked for in the 24 hours before it.
+// own name (DHCP, NetBIOS) is its for 12 hours before and behind the note. A flow that
+// was named, or that an alert was about, up to 2 hours before the window is followed
+// into it.
 //
 // Of this module it imports packet, sensor (for the frames and records of capture
 // files), evidence/segment, evidence/index and evidence/query.

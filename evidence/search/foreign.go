@@ -136,7 +136,7 @@ func (s *Store) add(path, kidx string, all []*stretch) {
 
 // index reads a capture file from end to end.
 func (s *Store) index(path string, st os.FileInfo, o FileOptions) ([][]byte, error) {
-	c := scanner{size: st.Size(), modTime: st.ModTime().UnixNano()}
+	c := scanner{size: st.Size(), modTime: st.ModTime().UnixNano(), builder: index.NewBuilder()}
 	if o.Run != nil {
 		c.names = s.namesOf(path, o)
 	}

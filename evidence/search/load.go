@@ -114,7 +114,10 @@ func (r *run) scan(v *view) error {
 		}
 		v.size = st.Size()
 	}
-	s := scanner{num: v.num, size: v.size, stretch: v.stretch, live: len(v.index) == 0 && v.stretch == nil}
+	b := r.builders.Get().(*index.Builder)
+	defer r.builders.Put(b)
+	b.Reset()
+	s := scanner{num: v.num, size: v.size, stretch: v.stretch, live: len(v.index) == 0 && v.stretch == nil, builder: b}
 	err = s.scan(&reader{run: r, file: f})
 	if stop := r.stopped(); stop != nil {
 		return stop

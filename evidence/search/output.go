@@ -33,14 +33,14 @@ type output struct {
 	cutOf   map[packet.Key]bool
 }
 
+// newOutput must come before the segments are read: that may tell more of them.
 func newOutput(r *run, o GetOptions, w io.Writer) *output {
-	return &output{run: r, options: o, w: w, ids: map[segment.Interface]uint32{}, cutOf: map[packet.Key]bool{}}
+	return &output{run: r, options: o, w: w, ids: map[segment.Interface]uint32{}, gaps: r.known(), cutOf: map[packet.Key]bool{}}
 }
 
 // begin writes the section's header.
 func (o *output) begin() {
 	o.begun = true
-	o.gaps = o.run.known()
 	slices.SortStableFunc(o.gaps, func(a, b Gap) int { return compare(a.From, b.From) })
 	lines := []string{"kagami evidence: " + o.run.q.String()}
 	if o.options.Comment != "" {

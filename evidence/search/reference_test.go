@@ -31,6 +31,7 @@ type refFlow struct {
 	bytes       uint64
 	cut, noIP   bool
 	closed      bool
+	fin         [2]bool
 	packets     []*stored
 }
 
@@ -100,12 +101,8 @@ func (f *refFlow) take(p *stored) {
 		}
 	}
 	f.packets = append(f.packets, p)
-	var fin [2]bool
-	for _, q := range f.packets {
-		fin[q.side] = fin[q.side] || q.flags&packet.FIN != 0
-		f.closed = f.closed || q.flags&packet.RST != 0
-	}
-	f.closed = f.closed || fin[0] && fin[1]
+	f.fin[p.side] = f.fin[p.side] || p.flags&packet.FIN != 0
+	f.closed = f.closed || p.flags&packet.RST != 0 || f.fin[0] && f.fin[1]
 }
 
 func (f *refFlow) join(p *refFlow) {
@@ -311,7 +308,7 @@ func TestAgainstReference(t *testing.T) {
 			r.chapters()
 		}
 		q := questions{Rand: rand.New(rand.NewPCG(seed, 9)), g: g, flows: r.refFlows(0, 0)}
-		for range 60 {
+		for range 40 {
 			x := q.expr(2)
 			from, to, text := q.window(1300)
 			text += "(" + x.text + ")"

@@ -33,13 +33,15 @@ type run struct {
 	// a flow was named before that reaches into the window.
 	since int64
 
-	mu     sync.Mutex // loads go on in several goroutines
-	rep    Report
-	images int64 // octets of indexes made by this search that are kept
+	builders sync.Pool  // of *index.Builder
+	mu       sync.Mutex // loads go on in several goroutines
+	rep      Report
+	images   int64 // octets of indexes made by this search that are kept
 }
 
 func (s *Store) newRun(ctx context.Context, q *query.Query, o Options) (*run, error) {
 	r := &run{store: s, ctx: ctx, q: q, since: q.From, books: map[uint64]*chapter{}, began: time.Now()}
+	r.builders.New = func() any { return index.NewBuilder() }
 	r.rep.Segments = len(s.entries)
 	for _, t := range s.said {
 		r.rep.say("%s", t)

@@ -19,7 +19,7 @@ type scanner struct {
 	modTime int64
 	names   *nameSource // of a capture file; nil: there are notes between the packets, or none
 
-	builder *index.Builder
+	builder *index.Builder // an empty one
 	images  [][]byte
 	info    index.Info // of all images together
 	tail    int64      // octets at the end that are no whole packets
@@ -35,7 +35,6 @@ const maxDamage = 1024
 // scan reads the packets. An error means that not all could be read; the images are
 // of what could.
 func (s *scanner) scan(r io.ReaderAt) error {
-	s.builder = index.NewBuilder()
 	visitor := segment.Visitor{Packet: s.packet, Note: s.note, Mark: s.mark, Damage: s.damage}
 	var res segment.Result
 	var err error

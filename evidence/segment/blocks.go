@@ -86,6 +86,9 @@ func carries(typ uint32) bool {
 // packet reads a packet block at s.pos.
 func (s *scanner) packet(typ uint32, block []byte) {
 	p := &s.p
+	if len(s.cur.ifaces) == 0 {
+		s.dropEmpty()
+	}
 	if what := s.cur.packet(typ, block, p); what != "" {
 		s.damage(s.pos, int64(len(block)), what)
 		return
@@ -169,6 +172,16 @@ func (s *scanner) dropRepeated() {
 	l := &s.res.Layout
 	if n := len(l.sections); !s.known && n > 1 && l.sections[n-1].same(&l.sections[n-2]) {
 		s.described -= len(l.sections[n-1].ifaces)
+		l.sections = l.sections[:n-1]
+		s.cur = &l.sections[n-2]
+	}
+}
+
+// dropEmpty forgets a section that describes no interface though packets follow: a
+// header that damage has brought here must not make them unreadable.
+func (s *scanner) dropEmpty() {
+	l := &s.res.Layout
+	if n := len(l.sections); !s.known && n > 1 && l.sections[n-2].big == s.cur.big {
 		l.sections = l.sections[:n-1]
 		s.cur = &l.sections[n-2]
 	}

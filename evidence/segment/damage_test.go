@@ -144,6 +144,17 @@ func TestNothingIsInvented(t *testing.T) {
 	}
 }
 
+// TestStaleSection: a section header that a stale sector brings changes nothing.
+func TestStaleSection(t *testing.T) {
+	r := recording(40, 80)
+	whole := scanBytes(t, r.b)
+	from := whole.packets[7].Pos
+	to := from + int64(copy(r.b[from:], AppendSection(nil, "")))
+	k := scanBytes(t, r.b)
+	checkPackets(t, "stale section", whole, k, from, to)
+	accessible(t, r.b, k)
+}
+
 func TestTornAtEveryOctet(t *testing.T) {
 	r := recording(30, 60)
 	whole := scanBytes(t, r.b)
@@ -255,4 +266,33 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%d stamps, last time %d", len(k.Layout.stamps), got)
 	}
 	accessible(t, f.b, k)
+}
+
+// TestDamagedMark: a mark that is damaged itself takes its own octets into doubt, but
+// not those of the next one.
+func TestDamagedMark(t *testing.T) {
+	r := recording(40, 80)
+	whole := scanBytes(t, r.b)
+	bad := whole.marks[1]
+	for _, c := range []struct {
+		name string
+		with []byte
+		at   int64
+	}{
+		{"counters", []byte{0xff}, bad.Pos + MarkLen - 20},
+		{"position", []byte{0xff}, bad.Pos + localHead + 16},
+		{"a mark from another place", r.b[whole.marks[0].Pos : whole.marks[0].Pos+MarkLen], bad.Pos},
+	} {
+		file := bytes.Clone(r.b)
+		copy(file[c.at:], c.with)
+		k := scanBytes(t, file)
+		want := fmt.Sprintf("%d+%d: the mark that vouched for these octets is damaged", bad.From, bad.Pos+MarkLen-bad.From)
+		if k.GoodMarks != whole.GoodMarks-1 || k.BadMarks != 1 || len(k.damage) != 2 || k.damage[1] != want || k.marks[1].From != bad.Pos+MarkLen {
+			t.Errorf("%s: %d good marks, %d bad, %q", c.name, k.GoodMarks, k.BadMarks, k.damage)
+		}
+		file[bad.Pos+MarkLen+50] ^= 1
+		if k := scanBytes(t, file); k.GoodMarks != whole.GoodMarks-2 || k.BadMarks != 2 || k.good[1] || k.marks[1].From != bad.From {
+			t.Errorf("%s, and an octet: %d good marks, %d bad, %+v", c.name, k.GoodMarks, k.BadMarks, k.marks[1])
+		}
+	}
 }

@@ -279,40 +279,5 @@ func shortest(typ uint32) uint32 {
 	return 1<<32 - 1
 }
 
+// known tells the types that a block may have behind damage.
 func known(typ uint32) bool { return shortest(typ) < 1<<32-1 }
-
-// mark reads a mark at s.pos.
-func (s *scanner) mark(block []byte) (what string) {
-	m, behind := &s.m, s.pos+int64(len(block))
-	if !parseMark(m, block) {
-		s.res.BadMarks++
-		s.sum.start(behind)
-		return "mark does not vouch for itself: the octets before it are not proven"
-	}
-	m.From = s.sum.since
-	if s.blind {
-		s.blind = false
-		s.sum.start(behind)
-		return ""
-	}
-	good := m.Pos == s.pos
-	if !s.trusting {
-		crc, err := s.sumTo(s.pos)
-		good = good && err == nil && crc == m.CRC
-	}
-	s.sum.start(behind)
-	if good {
-		s.res.GoodMarks++
-		s.res.Vouched = behind
-	} else {
-		s.res.BadMarks++
-	}
-	if s.res.LastMark == nil {
-		s.res.LastMark = new(Mark)
-	}
-	*s.res.LastMark = *m
-	if s.v.Mark != nil && !s.v.Mark(m, good) {
-		s.stopped = true
-	}
-	return ""
-}

@@ -29,8 +29,8 @@ type Packet struct {
 type Visitor struct {
 	Packet func(*Packet) bool
 	Note   func(*Note) bool
-	// Mark gets each mark that vouches for itself. It is good when the octets
-	// [m.From, m.Pos) are those that the mark was written for.
+	// Mark gets each mark that is whole and stands where it was written. It is good
+	// when the octets [m.From, m.Pos) are those that it was written for.
 	Mark func(m *Mark, good bool) bool
 	// Damage gets each run of octets that had to be passed over, and why.
 	Damage func(pos, length int64, what string) bool
@@ -44,9 +44,9 @@ type Result struct {
 	Packets     uint64
 	First, Last int64 // smallest and largest time of a packet, ns; 0 when there is none
 	Notes       uint64
-	LastMark    *Mark // the last that vouches for itself, nil if there is none
+	LastMark    *Mark // the last that is whole and stands where it was written, nil if there is none
 	GoodMarks   int
-	BadMarks    int   // also those that do not vouch for themselves
+	BadMarks    int   // also those that are damaged themselves
 	Vouched     int64 // end of the last good mark
 	Damages     int   // runs of octets that had to be passed over
 	Damaged     int64 // octets of these
@@ -74,6 +74,7 @@ type scanner struct {
 	trusting  bool  // marks are believed
 	stopped   bool
 	described int    // interfaces of all sections
+	unsure    int64  // end of the last mark that was not to be read
 	noMark    int64  // no mark begins between s.pos and this offset (see nextMark)
 	ahead     []byte // what looking ahead has read
 	aheadAt   int64  // offset of ahead[0]

@@ -143,6 +143,9 @@ func accessible(t *testing.T, file []byte, k *told) {
 			t.Fatalf("packet %d: interface %+v", i, p.Interface)
 		}
 	}
+	if strings.Contains(strings.Join(k.damage, ""), "not described") {
+		return // yet, maybe: a part is read with all that the file describes
+	}
 	for from := 0; from < len(k.packets); from += 1 + len(k.packets)/7 {
 		to := min(from+1+len(k.packets)/5, len(k.packets)-1)
 		part := &told{}

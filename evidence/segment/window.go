@@ -86,26 +86,5 @@ func (s *sum) add(w *window, pos int64) {
 	s.upto = pos
 }
 
-// sumTo is the CRC of the octets since the last mark up to pos, which is in the window.
-func (s *scanner) sumTo(pos int64) (uint32, error) {
-	if s.sum.on {
-		s.sum.add(&s.window, pos)
-		return s.sum.crc, nil
-	}
-	crc := uint32(0)
-	for from := s.sum.since; from < pos; {
-		b, err := s.look(from, int(min(aheadLen, pos-from)))
-		if err != nil {
-			return 0, err
-		}
-		if len(b) == 0 {
-			return 0, fmt.Errorf("read at octet %d: %w", from, io.ErrUnexpectedEOF)
-		}
-		crc = Sum(crc, b)
-		from += int64(len(b))
-	}
-	return crc, nil
-}
-
 // start begins anew behind a mark.
 func (s *sum) start(pos int64) { *s = sum{on: true, since: pos, upto: pos} }

@@ -66,11 +66,23 @@ func (d *document) reference(element, name string, kind Kind, a *attr) {
 func (d *document) add(element, attribute string, r found) {
 	r.where = element + " " + attribute
 	base := d.t.base
-	if d.codebase != nil && (r.kind == KindApplet || r.kind == KindObject) && attribute != "codebase" {
+	if d.codebase != nil && usesCodebase(element, attribute) {
 		d.t.base = d.codebase
 	}
 	d.f.add(d.t, r)
 	d.t.base = base
+}
+
+// usesCodebase leaves out what a plug-in other than Java takes: Flash resolves its
+// movie against the page.
+func usesCodebase(element, attribute string) bool {
+	switch element {
+	case "applet", "object", "jnlp", "jar", "nativelib", "extension":
+		return attribute != "codebase"
+	case "param":
+		return strings.HasSuffix(attribute, "archive") || strings.HasSuffix(attribute, "code") || attribute == "object"
+	}
+	return false
 }
 
 // base sets what the rest of the document is relative to. The text is this

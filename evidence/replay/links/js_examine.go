@@ -87,6 +87,10 @@ func (m *machine) guess(v value) {
 		m.f.readShellcode(m.t, code, v.at, v.depth)
 	}
 	percent := bytes.IndexByte(v.b, '%') >= 0
+	if shift, ok := knownShift(v.b); ok {
+		m.try(m.decode(v, len(v.b), func() []byte { return shifted(v.b, shift) }))
+		return
+	}
 	switch {
 	case percent && bytes.Count(v.b, []byte("%u"))*12 > len(v.b), percent && bytes.Count(v.b, []byte("%"))*6 > len(v.b):
 		m.try(m.decode(v, len(v.b), func() []byte { return unescapeScript(v.b) }))
@@ -156,6 +160,31 @@ func holdsReversed(b []byte) bool {
 		bytes.Contains(b, []byte("emarfi<")) || bytes.Contains(b, []byte("tpircs<")) || bytes.Contains(b, []byte("tnemucod"))
 }
 
+// knownShift finds the constant that was added to every character of a text with
+// "http://" or "iframe" in it: differences of neighbours stay the same.
+func knownShift(b []byte) (shift byte, ok bool) {
+	for _, word := range [...]string{"http://", "https://", "<iframe", "<script"} {
+		for i := 0; i+len(word) <= len(b); i++ {
+			n := 1
+			for n < len(word) && b[i+n]-b[i] == word[n]-word[0] {
+				n++
+			}
+			if n == len(word) {
+				return b[i] - word[0], b[i] != word[0]
+			}
+		}
+	}
+	return 0, false
+}
+
+func shifted(b []byte, shift byte) []byte {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		out[i] = c - shift
+	}
+	return out
+}
+
 // isCodeList knows "60,105,102" and "60 105 102".
 func isCodeList(b []byte) bool {
 	codes := 0
@@ -221,22 +250,19 @@ func isBase64(b []byte) bool {
 // decodeBase64 takes both alphabets and blanks, and stops at what is neither; nil
 // if nothing comes out.
 func decodeBase64(b []byte) []byte {
+	if i := bytes.IndexByte(b, '='); i >= 0 {
+		b = b[:i]
+	}
 	clean := make([]byte, 0, len(b))
 	for _, c := range b {
 		switch {
 		case c == '-':
-			c = '+'
+			clean = append(clean, '+')
 		case c == '_':
-			c = '/'
-		case isSpace(c):
-			continue
-		case c == '=':
-			b = nil
+			clean = append(clean, '/')
+		case !isSpace(c):
+			clean = append(clean, c)
 		}
-		if b == nil {
-			break
-		}
-		clean = append(clean, c)
 	}
 	if len(clean)%4 == 1 {
 		clean = clean[:len(clean)-1]

@@ -31,7 +31,11 @@ const (
 	opBitAnd
 	opEqual
 	opUnequal
-	opCompare // < > <= >= in instanceof
+	opLess
+	opGreater
+	opLessEqual
+	opGreaterEqual
+	opCompare // in, instanceof
 	opShiftLeft
 	opShiftRight
 	opAdd
@@ -63,7 +67,7 @@ func (op operator) precedence() int {
 		return 7
 	case opEqual, opUnequal:
 		return 8
-	case opCompare:
+	case opLess, opGreater, opLessEqual, opGreaterEqual, opCompare:
 		return 9
 	case opShiftLeft, opShiftRight:
 		return 10
@@ -134,8 +138,10 @@ func singleOperator(c byte) operator {
 		return opBitXor
 	case '&':
 		return opBitAnd
-	case '<', '>':
-		return opCompare
+	case '<':
+		return opLess
+	case '>':
+		return opGreater
 	case '+':
 		return opAdd
 	case '-':
@@ -187,8 +193,10 @@ func longOperator(b []byte, single operator) (operator, int) {
 			return opShiftLeft, n
 		}
 		return opShiftRight, n
-	case (c == '<' || c == '>') && at(1) == '=':
-		return opCompare, 2
+	case c == '<' && at(1) == '=':
+		return opLessEqual, 2
+	case c == '>' && at(1) == '=':
+		return opGreaterEqual, 2
 	case at(1) == '=' && (c == '-' || c == '*' || c == '/' || c == '%' || c == '&' || c == '|' || c == '^'):
 		return opOtherAssign, 2
 	}

@@ -12,6 +12,9 @@ func (m *machine) unpack(callee value, args []value) (value, bool) {
 	if radix < 2 || radix > 62 {
 		return value{}, false
 	}
+	if !m.room(len(payload.b), callee.at) {
+		return value{}, false
+	}
 	n := unpackedLen(payload.b, radix, words)
 	payload.at = callee.at
 	return m.decode(payload, n, func() []byte {

@@ -79,11 +79,10 @@ func (m *machine) binary(op operator, a, b value) value {
 			same := bytes.Equal(a.b, b.b) == (op == opEqual)
 			return value{kind: valueNumber, at: a.at, number: float64(count(same))}
 		}
-	default:
-		if a.kind == valueNumber && b.kind == valueNumber {
-			if n, ok := arithmetic(op, a.number, b.number); ok {
-				return value{kind: valueNumber, at: a.at, number: n}
-			}
+	}
+	if a.kind == valueNumber && b.kind == valueNumber {
+		if n, ok := arithmetic(op, a.number, b.number); ok {
+			return value{kind: valueNumber, at: a.at, number: n}
 		}
 	}
 	m.examine(a)

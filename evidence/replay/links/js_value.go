@@ -207,6 +207,18 @@ func arithmetic(op operator, a, b float64) (float64, bool) {
 		return float64(x << (uint32(y) & 31)), true
 	case opShiftRight:
 		return float64(x >> (uint32(y) & 31)), true
+	case opLess:
+		return float64(count(a < b)), true
+	case opGreater:
+		return float64(count(a > b)), true
+	case opLessEqual:
+		return float64(count(a <= b)), true
+	case opGreaterEqual:
+		return float64(count(a >= b)), true
+	case opEqual:
+		return float64(count(a == b)), true
+	case opUnequal:
+		return float64(count(a != b)), true
 	}
 	return 0, false
 }

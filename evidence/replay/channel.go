@@ -1,0 +1,162 @@
+package replay
+
+import (
+	"kagami/packet"
+)
+
+const (
+	// sniffed is how many octets of a direction are looked at to tell what it holds.
+	sniffed = 16 << 10
+	// silence is how much one side may send that is not understood before the other
+	// has spoken.
+	silence = 64 << 10
+	// window is how many octets of a stream without a beginning are gathered before a
+	// message head is looked for in them, and windowKept how many stay for a head that
+	// began at their end.
+	window, windowKept = 32 << 10, 4 << 10
+	// maxDepth bounds tunnels within tunnels.
+	maxDepth = 3
+)
+
+// channel is a connection's two streams of octets: those of a TCP flow, what TLS
+// protects, or what a tunnel carries.
+type channel struct {
+	r      *reader
+	flow   *Flow
+	client packet.Side
+	depth  int
+	secure bool // what it holds was decrypted
+
+	content content
+	broken  bool // the beginning of a direction is not known
+	sides   [2]struct {
+		content content
+		seen    int // octets that were searched
+	}
+	tapes [2]tape
+	turn  int
+	last  packet.Side
+
+	tls    *sealedRun
+	tunnel *channel // behind a CONNECT that was seen while it came
+	cut    [2]int64 // where the tunnel begins in the tapes
+	over   bool     // nothing more is wanted
+}
+
+func (c *channel) data(side packet.Side, b []byte, st stamp) {
+	switch {
+	case c.over || len(b) == 0:
+		return
+	case c.tls != nil:
+		c.tls.data(side, b, st)
+		c.over = c.tls.dark()
+		return
+	case c.tunnel != nil:
+		c.tunnel.data(side, b, st)
+		return
+	}
+	c.speaks(side)
+	c.tapes[side].add(b, st, c.turn, &c.r.memory)
+	switch c.content {
+	case unknown:
+		c.decide(side)
+	case http1:
+		c.watchTunnel()
+	}
+}
+
+// speaks notes whose turn it is.
+func (c *channel) speaks(side packet.Side) {
+	if c.turn == 0 || side != c.last {
+		c.turn++
+		c.last = side
+	}
+}
+
+func (c *channel) gap(side packet.Side, g gap) {
+	switch {
+	case c.over:
+	case c.tls != nil:
+		c.tls.gap(side, g)
+	case c.tunnel != nil:
+		c.tunnel.gap(side, g)
+	default:
+		c.broken = true
+		c.speaks(side)
+		c.tapes[side].skip(g)
+	}
+}
+
+// decide looks at what has come so far.
+func (c *channel) decide(side packet.Side) {
+	s, t := &c.sides[side], &c.tapes[side]
+	if s.content == unknown {
+		var client bool
+		first := t.first(sniffed)
+		s.content, client = sniff(first)
+		if s.content > other {
+			c.found(s.content, side, client)
+			return
+		}
+		if len(first) >= sniffed || len(first) < t.had { // there is more, but it does not help
+			s.content = other
+		}
+	}
+	if s.content != other {
+		return
+	}
+	c.broken = c.broken || len(t.gaps)+len(c.tapes[side.Other()].gaps) > 0
+	switch {
+	case c.broken:
+		c.search(side)
+	case c.sides[side.Other()].content == other, t.had > silence:
+		c.drop()
+	}
+}
+
+// found says what the channel holds.
+func (c *channel) found(what content, side packet.Side, client bool) {
+	c.content, c.client = what, side
+	if !client {
+		c.client = side.Other()
+	}
+	switch what {
+	case sealed:
+		c.unseal()
+	case http1:
+		c.watchTunnel()
+	}
+}
+
+// search looks for the head of a message in a stream whose beginning is not known,
+// once much has come, and forgets what is before.
+func (c *channel) search(side packet.Side) {
+	s, t := &c.sides[side], &c.tapes[side]
+	if t.had-s.seen < window {
+		return
+	}
+	if c.hasHead(side) {
+		return
+	}
+	t.keep(windowKept, &c.r.memory)
+	s.seen = t.had
+}
+
+// hasHead tells whether side has sent the head of a message, and says so.
+func (c *channel) hasHead(side packet.Side) bool {
+	r := c.tapes[side].peek()
+	at := r.findHead(r.start, isHead)
+	if at < 0 {
+		return false
+	}
+	c.found(http1, side, sniffResponse(r.run(at)) != http1)
+	return true
+}
+
+// drop gives up a channel that holds nothing for us.
+func (c *channel) drop() {
+	c.content, c.over = other, true
+	for i := range c.tapes {
+		c.tapes[i].clear(&c.r.memory)
+	}
+}

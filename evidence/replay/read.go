@@ -1,0 +1,230 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"kagami/packet"
+	"kagami/records"
+	"kagami/sensor"
+)
+
+// reader gathers what a Reading is made of.
+type reader struct {
+	Options
+	memory
+	limits Limits
+	src    *numbered
+	out    Reading
+	err    error
+}
+
+// Read reads a source to its end. When the source ends with an error, it is returned
+// with a Reading of all that came before.
+func Read(ctx context.Context, src sensor.Source, o Options) (*Reading, error) {
+	r := &reader{Options: o, limits: o.Limits.withDefaults(), src: newNumbered(src)}
+	r.memory = memory{budget: budget{limit: r.limits.Kept}, limits: &r.limits}
+	networks, errs := sensor.NewNetworks(nil, "")
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("read web traffic: %w", errs[0])
+	}
+	e := sensor.New(sensor.Options{Config: engineConfig(), Networks: networks, Protocols: r.protocols(), Output: func([]records.Record) {}})
+	if err := e.Read(ctx, r.src); err != nil {
+		r.err = fmt.Errorf("read web traffic: %w", err)
+	}
+	r.finish(src)
+	return &r.out, r.err
+}
+
+// engineConfig gives streams more room than a live sensor does: nothing is lost by
+// waiting.
+func engineConfig() sensor.Config {
+	c := sensor.DefaultConfig()
+	c.Workers, c.MaxFlows = 1, 1<<16
+	c.MaxHeld, c.MaxHeldFlow = 32<<20, 8<<20
+	c.Timeouts.Established, c.Timeouts.HalfClosed = 24*time.Hour, time.Hour
+	return c
+}
+
+// protocols are what the engine looks for: every TCP stream, and DNS.
+func (r *reader) protocols() []sensor.Protocol {
+	return append(r.dns(), sensor.Protocol{
+		Name:      "web",
+		Transport: packet.ProtoTCP,
+		Match: func(f *sensor.Flow, side packet.Side, _ []byte) sensor.Match {
+			if side == f.Orig {
+				return sensor.FromClient
+			}
+			return sensor.FromServer
+		},
+		New: func() sensor.Decoder { return &recorder{r: r} },
+	})
+}
+
+// recorder is the engine's decoder: it hands a flow's octets to its channel.
+type recorder struct {
+	r  *reader
+	ch *channel
+}
+
+// begin makes the flow with its first octets; false when it is not wanted.
+func (d *recorder) begin(f *sensor.Flow, st stamp) bool {
+	first := d.r.src.open(&f.Key, st)
+	if d.r.To != 0 && st.time > d.r.To {
+		return false
+	}
+	a, b := addrPort(&f.Key, f.Orig), addrPort(&f.Key, f.Orig.Other())
+	if d.r.Client.IsValid() && d.r.Client != a.Addr() && d.r.Client != b.Addr() {
+		return false
+	}
+	flow := &Flow{Client: a, Server: b, First: first.time, Frame: first.frame, CommunityID: f.Key.CommunityID(f.Orig)}
+	flow.Midstream = f.Meta().Visibility.Midstream
+	d.ch = &channel{r: d.r, flow: flow, client: f.Orig, top: &f.Key}
+	d.ch.broken = flow.Midstream
+	return true
+}
+
+func addrPort(k *packet.Key, s packet.Side) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(k.Addr(s)).Unmap(), k.Port(s))
+}
+
+// Data implements sensor.Decoder.
+func (d *recorder) Data(f *sensor.Flow, side packet.Side, b []byte, _ sensor.Emit) sensor.Verdict {
+	st := d.r.src.stamp(f.Now)
+	if d.ch == nil && !d.begin(f, st) {
+		return sensor.Done
+	}
+	d.ch.data(side, b, st)
+	return d.verdict()
+}
+
+// Gap implements sensor.Decoder.
+func (d *recorder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdict {
+	st := d.r.src.stamp(f.Now)
+	if d.ch == nil && !d.begin(f, st) {
+		return sensor.Done
+	}
+	d.ch.missing[side] += int64(n)
+	d.ch.gap(side, gap{n: int64(n), why: HoleGap})
+	return d.verdict()
+}
+
+func (d *recorder) verdict() sensor.Verdict {
+	if d.ch.over {
+		return sensor.Enough
+	}
+	return sensor.More
+}
+
+// Close implements sensor.Decoder.
+func (d *recorder) Close(f *sensor.Flow, _ sensor.Emit) {
+	if d.ch == nil {
+		return
+	}
+	for side := range d.ch.tapes {
+		d.ch.end(packet.Side(side), f.Finished(packet.Side(side)))
+	}
+	d.ch.flow.Last = d.r.src.stamp(max(f.LastFrom(packet.FromA), f.LastFrom(packet.FromB))).time
+	d.ch.close()
+}
+
+func (r *reader) hole(h Hole) { r.out.Holes = append(r.out.Holes, h) }
+
+// within tells whether a time is wanted.
+func (r *reader) within(at int64) bool {
+	return at >= r.From && (r.To == 0 || at <= r.To)
+}
+
+// finish puts everything in order and numbers it.
+func (r *reader) finish(src sensor.Source) {
+	o := &r.out
+	o.First, o.Last, o.Frames = r.src.first, r.src.last, r.src.frames
+	if n := src.Stats().Dropped; n > 0 {
+		r.hole(Hole{Kind: HoleLost, Time: o.First, Length: 0, Text: fmt.Sprintf("%d packets were dropped at the sensor", n)})
+	}
+	if d, ok := src.(interface{ Damage() (uint64, string) }); ok {
+		if n, first := d.Damage(); n > 0 {
+			r.hole(Hole{Kind: HoleLost, Time: o.First, Text: fmt.Sprintf("the capture is damaged in %d places: %s", n, first)})
+		}
+	}
+	if r.err != nil {
+		r.hole(Hole{Kind: HoleLost, Time: o.Last, Text: r.err.Error()})
+	}
+	if r.memory.full {
+		r.hole(Hole{Kind: HoleLimit, Time: o.First, Text: fmt.Sprintf("more than %d octets were to be kept: some were not", r.limits.Kept)})
+	}
+	slices.SortStableFunc(o.Transactions, func(a, b *Transaction) int {
+		return compare(a.begin(), a.beginFrame(), b.begin(), b.beginFrame())
+	})
+	slices.SortStableFunc(o.Flows, func(a, b *Flow) int { return compare(a.First, a.Frame, b.First, b.Frame) })
+	for i, t := range o.Transactions {
+		t.Number = i
+	}
+	for i, f := range o.Flows {
+		f.Number = i
+	}
+	r.join()
+	slices.SortStableFunc(o.Holes, func(a, b Hole) int { return compare(a.Time, 0, b.Time, 0) })
+}
+
+func compare(at int64, frame int, at2 int64, frame2 int) int {
+	switch {
+	case at < at2 || at == at2 && frame < frame2:
+		return -1
+	case at > at2 || frame > frame2:
+		return 1
+	}
+	return 0
+}
+
+// begin is when the first octet of either side came.
+func (t *Transaction) begin() int64 {
+	if t.Request.Time != 0 || t.Response == nil {
+		return t.Request.Time
+	}
+	return t.Response.Time
+}
+
+func (t *Transaction) beginFrame() int {
+	if t.Request.Frame != 0 || t.Response == nil {
+		return t.Request.Frame
+	}
+	return t.Response.Frame
+}
+
+// url is the absolute URL of a request: by its target, its Host, or the address that
+// it was sent to.
+func (r *reader) url(f *Flow, q *Request) *url.URL {
+	if q.Method == "CONNECT" || q.Target == "" {
+		return nil
+	}
+	if t := q.Target; strings.Contains(t[:min(len(t), 10)], "://") {
+		u, err := url.Parse(t)
+		if err == nil && u.Host != "" {
+			return u
+		}
+		return nil
+	}
+	u := &url.URL{Scheme: "http", Host: q.Get("Host")}
+	if f.TLS != nil {
+		u.Scheme = "https"
+	}
+	if u.Host == "" {
+		u.Host = f.Server.String()
+	}
+	if q.Target == "*" {
+		return u
+	}
+	if p, err := url.ParseRequestURI(q.Target); err == nil && p.Host == "" {
+		u.Path, u.RawPath, u.RawQuery, u.ForceQuery = p.Path, p.RawPath, p.RawQuery, p.ForceQuery
+		return u
+	}
+	path, query, ok := strings.Cut(q.Target, "?")
+	u.Path, u.RawQuery, u.ForceQuery = path, query, ok && query == ""
+	return u
+}
