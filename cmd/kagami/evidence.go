@@ -69,11 +69,7 @@ func (p *packets) zone(c configs.Config) *time.Location {
 
 // parse reads the query that the arguments make up.
 func (p *packets) parse(c configs.Config, args []string) (*query.Query, error) {
-	q, err := query.Parse(strings.Join(args, " "), query.Options{Now: time.Now(), Location: p.zone(c)})
-	if err != nil {
-		return nil, fmt.Errorf("query: %w", err)
-	}
-	return q, nil
+	return query.Parse(strings.Join(args, " "), query.Options{Now: time.Now(), Location: p.zone(c)})
 }
 
 // custody is what cases and the journal need of this program.

@@ -25,7 +25,8 @@ const MemoryBytes = 40 << 20
 
 type limits struct{ rows, extents, folds, notes, text int }
 
-// Builder makes the index of one segment. It is not for concurrent use.
+// Builder makes the index of one segment: Packet and Note in the order of the file,
+// then Index or Encode, which end it, then Reset. It is not for concurrent use.
 type Builder struct {
 	limits  limits
 	keyer   Keyer

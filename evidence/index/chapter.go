@@ -2,7 +2,6 @@ package index
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,11 +43,12 @@ func WriteChapter(dir string, n uint64, files []*File) error {
 		return fmt.Errorf("write chapter %d: %w", n, err)
 	}
 	path := filepath.Join(dir, ChapterName(n))
-	if err := os.WriteFile(path+".tmp", b, 0o600); err != nil {
-		return fmt.Errorf("write chapter %d: %w", n, errors.Join(err, os.Remove(path+".tmp")))
+	if err = os.WriteFile(path+".tmp", b, 0o600); err == nil {
+		err = os.Rename(path+".tmp", path)
 	}
-	if err := os.Rename(path+".tmp", path); err != nil {
-		return fmt.Errorf("write chapter %d: %w", n, errors.Join(err, os.Remove(path+".tmp")))
+	if err != nil {
+		os.Remove(path + ".tmp")
+		return fmt.Errorf("write chapter %d: %w", n, err)
 	}
 	return nil
 }

@@ -6,10 +6,10 @@
 // the writer or by a scan, and makes the same index of the same segment always. The
 // index is derived data: when it is lost or damaged (ErrCorrupt), it is made anew.
 //
-// Scans make more flows than an index can have rows: up to eight packets without
-// payload a flow, to hundreds of targets or from hundreds of sources. Where they
-// would make the index large they are folded: a Fold says who scanned whom, when,
-// and which stretches of the segment are to be read to see the flows.
+// Scans and floods make more flows than an index can have rows: a few packets without
+// payload each, to hundreds of targets or from hundreds of sources. Where they would
+// make the index large they are folded: a Fold says who scanned whom, when, and which
+// stretches of the segment are to be read to see the flows.
 //
 // The package imports packet and evidence/segment; it reads files, and never writes
 // but chapters.

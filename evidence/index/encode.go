@@ -101,7 +101,6 @@ func (b *Builder) Encode(dst []byte, i Info) []byte {
 	}
 	h.sections[sectionNotes] = sectionOf(sections[at:])
 	h.filter = filterShape{scale: segmentScale, n: b.fill()}
-	h.filterKeys = b.filter.keys
 	for n := range b.folds {
 		h.folds = append(h.folds, b.folds[n].Fold)
 	}

@@ -31,7 +31,6 @@ type header struct {
 	posUnit     int64 // octets
 	sections    [numSections]section
 	filter      filterShape
-	filterKeys  int
 	folds       []Fold // without their extents
 }
 
@@ -59,7 +58,6 @@ func (h *header) append(dst []byte) []byte {
 	}
 	dst = append(dst, byte(h.filter.scale))
 	dst = binary.AppendUvarint(dst, uint64(h.filter.n))
-	dst = binary.AppendUvarint(dst, uint64(h.filterKeys))
 	dst = binary.AppendUvarint(dst, uint64(len(h.folds)))
 	for i := range h.folds {
 		dst = h.folds[i].append(dst)
@@ -89,12 +87,12 @@ func parseHeader(b []byte) (*header, error) {
 		}
 	}
 	h.filter.scale = uint(r.octet())
-	blocks, keys, folds := r.uvarint(), r.uvarint(), r.uvarint()
+	blocks, folds := r.uvarint(), r.uvarint()
 	if r.bad || rows > mostRows || notes > mostNotes || h.timeUnit < 1 || h.timeUnit > 1e9 || h.posUnit < 1 || h.posUnit > 4 ||
 		h.filter.scale < 1 || h.filter.scale > chapterScale || blocks < 1 || blocks > 1<<h.filter.scale || folds > uint64(len(r.b)) {
 		return nil, fmt.Errorf("%w: header", ErrCorrupt)
 	}
-	h.rows, h.notes, h.filter.n, h.filterKeys = int(rows), int(notes), int(blocks), int(keys)
+	h.rows, h.notes, h.filter.n = int(rows), int(notes), int(blocks)
 	for range folds {
 		h.folds = append(h.folds, parseFold(&r))
 		if r.bad {

@@ -60,9 +60,9 @@ func (e *Extent) End() int64 { return e.Pos + int64(e.Len) }
 // Fold stands for many small flows that have no rows: of one source to many targets
 // or of many sources to one target. Its members are found by reading its extents: a
 // packet is a member's if Contains its key and the key has no row, or has one that is
-// flagged Folded.
+// flagged Folded. There is at most one fold of Any.
 type Fold struct {
-	Any       bool // of any address and protocol: there was no room for rows
+	Any       bool // of any address and protocol: connections without payload of no scan, or what there was no room for
 	Addr      [16]byte
 	Proto     uint8
 	Client    bool      // Addr is the client of these flows, as far as known

@@ -23,9 +23,9 @@ const (
 type channel struct {
 	r      *reader
 	flow   *Flow
-	client packet.Side
-	depth  int
-	secure bool // what it holds was decrypted
+	client packet.Side // by content
+	orig   packet.Side // the flow's Client
+	depth  int         // of tunnels
 
 	content content
 	broken  bool // the beginning of a direction is not known
@@ -37,13 +37,19 @@ type channel struct {
 	turn  int
 	last  packet.Side
 
-	tls    *sealedRun
-	tunnel *channel // behind a CONNECT that was seen while it came
-	cut    [2]int64 // where the tunnel begins in the tapes
-	over   bool     // nothing more is wanted
+	tls     *sealedRun
+	tunnel  *channel // behind a CONNECT that was seen while it came
+	plain   bool     // there will be none
+	through [2]int64 // octets that came, gaps included
+	missing [2]int64 // octets that were not captured
+	over    bool     // nothing more is wanted
 }
 
 func (c *channel) data(side packet.Side, b []byte, st stamp) {
+	if c.through[0]+c.through[1] == 0 && c.flow.First == 0 {
+		c.flow.First, c.flow.Frame = st.time, st.frame
+	}
+	c.through[side] += int64(len(b))
 	switch {
 	case c.over || len(b) == 0:
 		return
@@ -74,6 +80,7 @@ func (c *channel) speaks(side packet.Side) {
 }
 
 func (c *channel) gap(side packet.Side, g gap) {
+	c.through[side] += g.n
 	switch {
 	case c.over:
 	case c.tls != nil:
@@ -158,5 +165,93 @@ func (c *channel) drop() {
 	c.content, c.over = other, true
 	for i := range c.tapes {
 		c.tapes[i].clear(&c.r.memory)
+	}
+}
+
+// end says that a side sends nothing more, in order if it closed its stream itself.
+func (c *channel) end(side packet.Side, finished bool) { c.tapes[side].ended = finished }
+
+// close reads what has been gathered.
+func (c *channel) close() {
+	if c.content == unknown {
+		for side := range c.tapes {
+			if c.content == unknown && c.broken && c.hasHead(packet.Side(side)) {
+				break
+			}
+		}
+	}
+	if c.client != c.orig {
+		c.flow.Client, c.flow.Server = c.flow.Server, c.flow.Client
+	}
+	c.flow.Missing = [2]int64{c.missing[c.client], c.missing[c.client.Other()]}
+	switch c.content {
+	case http1:
+		c.flow.Protocol = "http/1"
+		c.closeHTTP1()
+	case http2:
+		c.flow.Protocol = "h2"
+		c.closeHTTP2()
+	case sealed:
+		c.closeTLS()
+	default:
+		c.closeOther()
+	}
+}
+
+// closeOther counts what holds nothing for us, but for TLS of which the beginning is
+// not there.
+func (c *channel) closeOther() {
+	defer c.drop()
+	for i := range c.tapes {
+		if c.broken && isRecords(c.tapes[i].peek()) {
+			c.flow.Protocol, c.flow.TLS = "tls", &TLS{Dark: "handshake not captured"}
+			c.r.dark(c.flow)
+			c.r.addFlow(c.flow)
+			return
+		}
+	}
+	if c.depth == 0 && c.flow.TLS == nil {
+		c.r.out.Others++
+		return
+	}
+	c.r.addFlow(c.flow)
+}
+
+// play gives another channel what this one's streams hold from two offsets on, in the
+// order in which it came.
+func play(to interface {
+	data(packet.Side, []byte, stamp)
+	gap(packet.Side, gap)
+}, reels [2]*reel, from [2]int64) {
+	pieces := [2][]piece{}
+	for i, r := range reels {
+		pieces[i] = r.pieces
+		for len(pieces[i]) > 0 && pieces[i][0].off+int64(pieces[i][0].n) <= from[i] {
+			pieces[i] = pieces[i][1:]
+		}
+	}
+	for len(pieces[0])+len(pieces[1]) > 0 {
+		i := 0
+		if len(pieces[0]) == 0 || len(pieces[1]) > 0 && pieces[1][0].turn < pieces[0][0].turn {
+			i = 1
+		}
+		p, side := pieces[i][0], packet.Side(i)
+		pieces[i] = pieces[i][1:]
+		playGaps(to, side, reels[i], from[i], p.off)
+		from[i] = max(from[i], p.off)
+		to.data(side, reels[i].span(from[i], p.off+int64(p.n)), p.stamp)
+		from[i] = p.off + int64(p.n)
+	}
+	for i, r := range reels {
+		playGaps(to, packet.Side(i), r, from[i], r.size)
+	}
+}
+
+func playGaps(to interface{ gap(packet.Side, gap) }, side packet.Side, r *reel, from, until int64) {
+	for _, g := range r.gapsIn(from, until) {
+		end := min(g.off+g.n, until)
+		g.off = max(g.off, from)
+		g.n = end - g.off
+		to.gap(side, g)
 	}
 }

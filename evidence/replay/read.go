@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kagami/evidence/replay/tlskeys"
 	"kagami/packet"
 	"kagami/records"
 	"kagami/sensor"
@@ -20,14 +21,17 @@ type reader struct {
 	memory
 	limits Limits
 	src    *numbered
-	out    Reading
-	err    error
+	noKeys *tlskeys.Log
+
+	manyLookups bool
+	out         Reading
+	err         error
 }
 
 // Read reads a source to its end. When the source ends with an error, it is returned
 // with a Reading of all that came before.
 func Read(ctx context.Context, src sensor.Source, o Options) (*Reading, error) {
-	r := &reader{Options: o, limits: o.Limits.withDefaults(), src: newNumbered(src)}
+	r := &reader{Options: o, limits: o.Limits.withDefaults(), src: newNumbered(src), noKeys: tlskeys.NewLog()}
 	r.memory = memory{budget: budget{limit: r.limits.Kept}, limits: &r.limits}
 	networks, errs := sensor.NewNetworks(nil, "")
 	if len(errs) > 0 {
@@ -84,7 +88,7 @@ func (d *recorder) begin(f *sensor.Flow, st stamp) bool {
 	}
 	flow := &Flow{Client: a, Server: b, First: first.time, Frame: first.frame, CommunityID: f.Key.CommunityID(f.Orig)}
 	flow.Midstream = f.Meta().Visibility.Midstream
-	d.ch = &channel{r: d.r, flow: flow, client: f.Orig, top: &f.Key}
+	d.ch = &channel{r: d.r, flow: flow, client: f.Orig, orig: f.Orig}
 	d.ch.broken = flow.Midstream
 	return true
 }
@@ -133,12 +137,28 @@ func (d *recorder) Close(f *sensor.Flow, _ sensor.Emit) {
 	d.ch.close()
 }
 
-func (r *reader) hole(h Hole) { r.out.Holes = append(r.out.Holes, h) }
-
-// within tells whether a time is wanted.
-func (r *reader) within(at int64) bool {
-	return at >= r.From && (r.To == 0 || at <= r.To)
+// addFlow and add take what a channel held, if it is in the time that is asked for.
+func (r *reader) addFlow(f *Flow) {
+	if f.Last >= r.From && (r.To == 0 || f.First <= r.To) && (!r.Client.IsValid() || f.Client.Addr() == r.Client) {
+		r.out.Flows = append(r.out.Flows, f)
+	}
 }
+
+func (r *reader) add(ts []*Transaction) {
+	for _, t := range ts {
+		if r.wanted(t) {
+			r.out.Transactions = append(r.out.Transactions, t)
+		}
+	}
+}
+
+// wanted tells whether a transaction is in what is asked for.
+func (r *reader) wanted(t *Transaction) bool {
+	at := t.begin()
+	return at >= r.From && (r.To == 0 || at <= r.To) && (!r.Client.IsValid() || t.Flow.Client.Addr() == r.Client)
+}
+
+func (r *reader) hole(h Hole) { r.out.Holes = append(r.out.Holes, h) }
 
 // finish puts everything in order and numbers it.
 func (r *reader) finish(src sensor.Source) {

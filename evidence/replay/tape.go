@@ -140,6 +140,19 @@ func (t *tape) keep(n int, m *memory) {
 	}
 }
 
+// cut forgets what is at off and behind it, and takes no more.
+func (t *tape) cut(off int64, m *memory) {
+	r := t.peek()
+	ended := t.ended
+	t.clear(m)
+	t.size, t.dropped, t.ended = r.start, r.start, ended
+	for _, p := range r.pieces {
+		if p.off < off {
+			t.add(r.span(p.off, min(p.off+int64(p.n), off)), p.stamp, p.turn, m)
+		}
+	}
+}
+
 // reel makes the tape one piece of memory, for parsing. The tape is empty then; what
 // the octets take is counted still.
 func (t *tape) reel(m *memory) *reel {

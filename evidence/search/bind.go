@@ -32,21 +32,22 @@ type binder struct {
 	run   *run
 	names map[string][]query.Binding
 	alert map[string][]query.Binding
+	asks  map[string]string // by alert: the query that finds its packets, as its note says
 	crowd bool
 	told  func(*segment.Note) // gets the notes of alerts that were found, unless nil
 }
 
 // bind finds out what the names and alerts of the query stand for.
 func (r *run) bind() error {
-	b := binder{run: r, names: map[string][]query.Binding{}, alert: map[string][]query.Binding{}}
+	b := binder{run: r, names: map[string][]query.Binding{}, alert: map[string][]query.Binding{}, asks: map[string]string{}}
 	if err := b.findAlerts(r.q.Alerts()); err != nil {
 		return err
 	}
+	for _, id := range r.q.Alerts() {
+		b.bindAlert(id)
+	}
 	if err := b.findNames(r.q.Names()); err != nil {
 		return err
-	}
-	for _, id := range r.q.Alerts() {
-		r.q.Bind(query.Alert, id, b.alert[id])
 	}
 	for _, n := range r.q.Names() {
 		r.q.Bind(query.Name, n, b.names[n])
@@ -56,6 +57,23 @@ func (r *run) bind() error {
 		r.say("a name or alert stands for more than %d flows and addresses: the rest was not looked for", maxBindings)
 	}
 	return nil
+}
+
+// bindAlert binds an alert to the query of its note, or to its pair of addresses.
+func (b *binder) bindAlert(id string) {
+	q := b.run.q
+	if text := b.asks[id]; text != "" {
+		sub, err := query.Parse(text, query.Options{})
+		if err == nil && len(sub.Alerts()) == 0 && len(sub.Cases()) == 0 && q.BindQuery(query.Alert, id, sub) == nil {
+			if q.String() == "alert "+id { // its names are looked for in its window
+				q.From, q.To = sub.From, sub.To
+				b.run.since = q.From
+			}
+			return
+		}
+		b.run.say("the note of alert %s has a query that makes no sense: its two addresses are looked for", id)
+	}
+	q.Bind(query.Alert, id, b.alert[id])
 }
 
 // sayAddresses tells what addresses a name was looked up for: only flows of those who
@@ -197,6 +215,9 @@ func (b *binder) take(n *segment.Note, ids, names []string) {
 				continue
 			}
 			b.add(b.alert, id, alertBinding(n))
+			if _, ask, ok := strings.Cut(n.Text, "\n"); ok && b.asks != nil {
+				b.asks[id] = ask
+			}
 			b.run.reachBack(n.From, n.To)
 			if b.told != nil {
 				b.told(n)

@@ -318,4 +318,3 @@ type discard struct{}
 
 func (discard) Plain(packet.Side, []byte) {}
 func (discard) Lost(packet.Side, Loss)    {}
-

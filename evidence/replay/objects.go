@@ -1,0 +1,4 @@
+package replay
+
+// join makes objects of the ranges that were transferred.
+func (r *reader) join() {}
