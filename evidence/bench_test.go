@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -65,7 +66,7 @@ func BenchmarkWriter(b *testing.B) {
 			for i := range b.N {
 				f := &frames[i&(len(frames)-1)]
 				f.Time = t0 + int64(i)*5000
-				w.Add(f, sensor.Plain, 54)
+				w.Add(f, sensor.Plain, headLen)
 			}
 			w.Close()
 			b.ReportMetric(float64(cpu()-began)/float64(b.N), "cpu-ns/op")
@@ -106,4 +107,45 @@ func BenchmarkWriter(b *testing.B) {
 	}
 	copying("copy-memory", false)
 	copying("copy-disk", true)
+}
+
+// BenchmarkSequential compares the speed of recording with that of writing the same
+// octets into files of the same size, in large pieces and nothing else. Both end with
+// everything on the disk. An operation is a packet of 700 octets on average.
+func BenchmarkSequential(b *testing.B) {
+	frames := traffic(2000, 1<<14)
+	b.Run("recording", func(b *testing.B) {
+		c := small(b)
+		c.MaxBytes = 1 << 40
+		s, _ := openStore(b, c)
+		w := s.Writer(0, 0)
+		b.SetBytes(700)
+		for i := range b.N {
+			f := &frames[i&(len(frames)-1)]
+			f.Time = t0 + int64(i)*5000
+			w.Add(f, sensor.Plain, headLen)
+		}
+		w.Close()
+	})
+	b.Run("plain", func(b *testing.B) {
+		dir := b.TempDir()
+		piece := make([]byte, 1<<20)
+		for i := range piece {
+			piece[i] = byte(i * i)
+		}
+		b.SetBytes(700)
+		left := int64(b.N) * 735 // with the blocks' heads
+		for n := 0; left > 0; n++ {
+			f, err := os.Create(filepath.Join(dir, fmt.Sprint(n)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			for at := int64(0); at < 64<<20 && left > 0; at += int64(len(piece)) {
+				f.WriteAt(piece[:min(left, int64(len(piece)))], at)
+				left -= int64(len(piece))
+			}
+			f.Sync()
+			f.Close()
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -52,6 +53,10 @@ func (p *packets) open() (configs.Config, *search.Store, error) {
 		s, err := search.OpenFiles(p.Read, search.FileOptions{Run: namesOf(c), Notes: evidence.AppendNotes})
 		return c, s, err
 	}
+	if files, _ := filepath.Glob(filepath.Join(c.Evidence.Dir, "packets-*.pcapng")); len(files) > 0 { // a case: nothing may be added to it
+		s, err := search.OpenFiles(files, search.FileOptions{Memory: true, Run: namesOf(c), Notes: evidence.AppendNotes})
+		return c, s, err
+	}
 	s, err := search.Open(c.Evidence.Dir)
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("no evidence in %q: give --dir or -r FILE, or record some: evidence.enabled = true", c.Evidence.Dir)
@@ -81,11 +86,12 @@ func custody(c configs.Config, log *slog.Logger) cases.Env {
 		Interface: c.Capture.Interface, Records: recordsOf(c, log), Line: lineOf(log)}
 }
 
-// journalled writes down that evidence was read. What cannot be written down is
-// said, and given all the same: a copy of a disk is read where nothing may be written.
+// journalled writes down that a sensor's evidence was read. What cannot be written
+// down is said, and given all the same: a copy of a disk is read where nothing may
+// be written. Where no sensor keeps a key there is no journal: a case, own files.
 func (p *packets) journalled(c configs.Config, q *query.Query, r *search.Report, output string) {
-	if len(p.Read) > 0 {
-		return // somebody's own files
+	if len(p.Read) > 0 || !exists(filepath.Join(c.Evidence.Dir, "signing.key")) {
+		return
 	}
 	j := cases.OpenJournal(p.custody(c))
 	if err := j.Read(q.String(), cases.CurrentWho(), r.Packets, int64(r.Bytes), output); err != nil {

@@ -80,12 +80,7 @@ func exists(path string) bool {
 
 func verifyOne(path string, key ed25519.PublicKey) (bool, error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		j, err := cases.VerifyJournal(path, key)
-		if err != nil {
-			return false, err
-		}
-		fmt.Printf("%s: %d lines\n", printable(path), j.Lines)
-		return told(j.Problems), nil
+		return verifyJournal(path, key)
 	}
 	v, err := cases.Verify(path, key)
 	if err != nil {
@@ -96,6 +91,23 @@ func verifyOne(path string, key ed25519.PublicKey) (bool, error) {
 		fmt.Println("  not checked:", printable(u))
 	}
 	return told(v.Problems), nil
+}
+
+// verifyJournal takes the key beside the journal when none is given: that proves the
+// journal whole, not whose it is.
+func verifyJournal(path string, key ed25519.PublicKey) (bool, error) {
+	if key == nil {
+		var err error
+		if key, err = cases.ReadPublicKey(filepath.Join(filepath.Dir(path), "signing.pub")); err != nil {
+			return false, err
+		}
+	}
+	j, err := cases.VerifyJournal(path, key)
+	if err != nil {
+		return false, err
+	}
+	fmt.Printf("%s: %d lines, key %s\n", printable(path), j.Lines, cases.Fingerprint(key))
+	return told(j.Problems), nil
 }
 
 // told prints problems; true when there are none.

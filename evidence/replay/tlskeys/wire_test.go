@@ -162,11 +162,30 @@ func text(seed uint64, n int) []byte {
 	return b
 }
 
+// connect is a TCP connection: net.Pipe has no buffer, and both sides may write a
+// change_cipher_spec at once.
+func connect(t testing.TB) (a, b net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
 // run talks, and gives the key log.
 func (k *talk) run(t testing.TB) *Log {
 	t.Helper()
 	k.client.KeyLogWriter = &k.keys
-	a, b := net.Pipe()
+	a, b := connect(t)
 	ca, cb := tls.Client(tap{a, &k.wire, client}, k.client), tls.Server(tap{b, &k.wire, server}, k.server)
 	done := make(chan error, 1)
 	go func() { done <- k.serve(cb) }()
