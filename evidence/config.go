@@ -47,8 +47,8 @@ type Config struct {
 	// milliseconds of packet time. Default 500. Range 1..60000.
 	FlushMS int `toml:"flush_ms"`
 	// SyncS bounds what a power cut takes, in seconds of packet time: what is older
-	// is on the medium itself. 0: a segment is brought there when it ends. Default
-	// 5. Range 0..3600.
+	// is on the medium itself. 0: a segment is brought there when it ends, as always
+	// when capture files are read. Default 5. Range 0..3600.
 	SyncS int `toml:"sync_s"`
 
 	// CutoffKiB is how much payload of each direction of an encrypted flow is kept,

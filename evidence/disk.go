@@ -20,8 +20,8 @@ const (
 	maxRoomTries = 8
 	// jumpBack is how far packet time must step back for a new segment to be begun.
 	jumpBack = 60 * second
-	// maxAlerts waiting for a segment.
-	maxAlerts = 64
+	// slowEvery is the packet time between two complaints about a slow disk.
+	slowEvery = 60 * second
 )
 
 // disk does the work of one writer's goroutine: it owns the open segment, and the
@@ -39,6 +39,9 @@ type disk struct {
 	index   *index.Builder
 	encoded []byte
 	alerts  []segment.Note // that no segment was open for
+
+	slowLost uint64 // packets lost to a slow disk that were told of
+	slowAt   int64  // when
 
 	blocked   bool // nothing can be written
 	why       cause
@@ -264,6 +267,18 @@ func (d *disk) tick() {
 	if d.s.ladder.tight() {
 		d.s.ladder.room(d.now, d.s.roomy())
 	}
+	d.slow()
+}
+
+// slow says that the disk does not keep up, once a minute at most.
+func (d *disk) slow() {
+	lost := d.books.read().LostSlow
+	if lost == d.slowLost || d.slowLost > 0 && !apart(d.now, d.slowAt, slowEvery) {
+		return
+	}
+	d.log.Warn("evidence: packets are lost, the disk is too slow for them", "packets", lost-d.slowLost,
+		"do", "record less (evidence.cutoff_kib, capture.filter), use a faster disk, or raise evidence.buffer_mib if it is slow for moments only")
+	d.slowLost, d.slowAt = lost, d.now
 }
 
 // upkeep writes the checkpoints and statistics that are due. When that fails, the
@@ -346,40 +361,9 @@ func (d *disk) unblock() {
 	d.blocked, d.lost = false, 0
 }
 
-// alert writes an alert's note, or keeps it for the next segment.
-func (d *disk) alert(n segment.Note) {
-	if len(d.alerts) == maxAlerts {
-		d.s.lostNotes.Add(1)
-		return
-	}
-	d.alerts = append(d.alerts, n)
-	if d.open != nil {
-		d.putAlerts()
-	}
-}
-
-// putAlerts writes the alerts that wait. A failure shows at the next chunk.
-func (d *disk) putAlerts() {
-	for i := range d.alerts {
-		if d.open.alert(&d.alerts[i]) != nil {
-			d.alerts = append(d.alerts[:0], d.alerts[i:]...)
-			return
-		}
-	}
-	d.alerts = d.alerts[:0]
-}
-
 // end writes what is left, and closes the segment.
 func (d *disk) end() {
-	for {
-		select {
-		case n := <-d.s.alerts:
-			d.alert(n)
-			continue
-		default:
-		}
-		break
-	}
+	d.takeAlerts()
 	d.blockedAt = d.now - retryAfter // one last attempt
 	d.write()
 	for len(d.waiting) > 0 {

@@ -65,8 +65,8 @@ func TestWriteErrors(t *testing.T) {
 	}
 	// Segments were cut at their last whole block: no reader stumbles.
 	got, err := readAll(segments(t, c.Dir)...)
-	if err != io.EOF || uint64(len(got)) != s.Stats().Packets {
-		t.Errorf("%d frames of %d, %v", len(got), s.Stats().Packets, err)
+	if err != io.EOF || uint64(len(got)) != s.Stats().Stored {
+		t.Errorf("%d frames of %d, %v", len(got), s.Stats().Stored, err)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestFullDiskDeletesOnlyWhatItMust(t *testing.T) {
 	refusals = 2
 	w.Add(frame(20_000, 1000), sensor.Plain, 0)
 	w.Flush()
-	if st := s.Stats(); st.Deleted != 2 || st.Segments != before.Segments-1 || st.Packets != 10_001 || log.Len() != 0 {
+	if st := s.Stats(); st.Deleted != 2 || st.Segments != before.Segments-1 || st.Stored != 10_001 || log.Len() != 0 {
 		t.Errorf("stats %+v, before %+v: want two deleted for the new one: %s", st, before, log)
 	}
 	w.Tick(t0+7200*second, 0)
@@ -119,7 +119,7 @@ func TestFullDiskDeletesOnlyWhatItMust(t *testing.T) {
 func TestSlowDiskCostsPacketsNotTime(t *testing.T) {
 	c := small(t)
 	c.Wait, c.BufferMiB = false, 1
-	s, _ := openStore(t, c)
+	s, log := openStore(t, c)
 	gate := make(chan struct{})
 	s.create = func(path string) (file, error) {
 		<-gate
@@ -134,10 +134,21 @@ func TestSlowDiskCostsPacketsNotTime(t *testing.T) {
 	if lost < 3500 || lost > 4500 {
 		t.Errorf("%d packets lost, want about 4,000", lost)
 	}
+	for n := range 1000 { // nor does time that goes on
+		w.Add(frame(5000+n*1000, 10), sensor.Plain, 0)
+		w.Tick(frame(5000+n*1000, 9).Time, 0)
+	}
+	balanced(t, s, 6000)
 	close(gate)
+	w.Flush()
+	w.Tick(frame(2_000_000, 9).Time, 0)
 	w.Close()
-	if st := s.Stats(); st.Packets+st.LostSlow != 5000 {
-		t.Errorf("stats %+v, want 5,000 stored or lost", st)
+	balanced(t, s, 6000)
+	if strings.Count(log.String(), "the disk is too slow") != 1 {
+		t.Errorf("log: %s", log)
+	}
+	if st := s.Stats(); st.Stored+st.LostSlow != 6000 {
+		t.Errorf("stats %+v, want 6,000 stored or lost", st)
 	}
 }
 

@@ -42,6 +42,7 @@ func fillDisk(t *testing.T, mount string) {
 	c := small(t)
 	c.Dir, c.SegmentBytes, c.BufferMiB = filepath.Join(mount, "evidence"), 1<<20, 1
 	s, log := openStore(t, c)
+	s.create = create
 	w := s.Writer(0, 0)
 	n := 0
 	pass := func(count int) {
@@ -91,6 +92,7 @@ func fillInodes(t *testing.T, mount string) {
 	c := small(t)
 	c.Dir, c.SegmentBytes = filepath.Join(mount, "evidence"), 1<<20
 	s, log := openStore(t, c)
+	s.create = create
 	w := s.Writer(0, 0)
 	fill(s, w, t0, 30) // two files each
 	w.Close()
@@ -113,6 +115,7 @@ func readOnly(t *testing.T, mount string) {
 	c := small(t)
 	c.Dir, c.SegmentBytes, c.BufferMiB = filepath.Join(mount, "evidence"), 1<<20, 2
 	s, log := openStore(t, c)
+	s.create = create
 	w := s.Writer(0, 0)
 	seen := 0
 	pass := func(from int64, count int) {

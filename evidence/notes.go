@@ -80,8 +80,23 @@ func (n *notes) dns(r *records.DNS) {
 	if r.Response {
 		n.of(segment.Resolved, r.Time, r.Name, r.Resolved)
 	}
+	if r.Response && r.Name == "" { // mDNS: nobody asked, machines tell their names
+		n.answers(r)
+	}
 	if nb := r.NetBIOS; nb != nil && !nb.Group && (nb.Suffix == 0x00 || nb.Suffix == 0x20) {
 		n.of(segment.Host, r.Time, r.Name, nb.Addresses)
+	}
+}
+
+func (n *notes) answers(r *records.DNS) {
+	for i := range r.Answers[:min(len(r.Answers), maxQuestions)] {
+		a := &r.Answers[i]
+		if a.Type != "A" && a.Type != "AAAA" {
+			continue
+		}
+		if addr, err := netip.ParseAddr(a.Data); err == nil {
+			n.of(segment.Host, r.Time, a.Name, []netip.Addr{addr})
+		}
 	}
 }
 

@@ -51,6 +51,8 @@ func TestNotesOfRecords(t *testing.T) {
 	nbns.NetBIOS = &records.NetBIOS{Suffix: 0x20, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.9")}}
 	group := dnsRecord(2, false, "WORKGROUP")
 	group.NetBIOS = &records.NetBIOS{Group: true, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.9")}}
+	mdns := dnsRecord(5353, true, "", "10.0.0.12")
+	mdns.Answers = []records.Answer{{Name: "_http._tcp.local", Type: "PTR", Data: "x"}, {Name: "Printer.local", Type: "A", Data: "10.0.0.12"}}
 	http := records.NewHTTP(m)
 	http.Start, http.Host, http.TunnelName = t0+2, "Evil.Example:8080", "inner.example"
 	literal := records.NewHTTP(m)
@@ -81,6 +83,7 @@ func TestNotesOfRecords(t *testing.T) {
 			"named o4.example [] +1; named o5.example [] +1; named o6.example [] +1; named o7.example [] +1"},
 		{"NetBIOS", nbns, "named files01 [] +1; host files01 [10.0.0.9] +1"},
 		{"NetBIOS group", group, "named workgroup [] +1"},
+		{"mDNS announcement", mdns, "host printer.local [10.0.0.12] +1"},
 		{"HTTP", http, "named evil.example [] +2; named inner.example [] +2"},
 		{"HTTP to an address", literal, ""},
 		{"TLS", tls, "named sni.example [] +3"},

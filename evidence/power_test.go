@@ -164,31 +164,12 @@ func TestPowerCut(t *testing.T) {
 	for seed := range cuts {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 2))
 		c := small(t)
-		c.Dir = filepath.Join(t.TempDir(), "recording")
 		c.SegmentBytes, c.SyncS, c.Wait = 1<<20, 1+rnd.IntN(4), false
 		packets := 1 + rnd.IntN(6000)
 		if seed%4 == 0 {
 			c.SyncS, c.SegmentBytes, packets = 0, 8<<20, 10_000
 		}
-		m := newMedium(uint64(seed))
-		s, _ := openStore(t, c)
-		s.boot, s.create, s.save = "the run before", m.create, m.save
-		w := s.Writer(0, 0)
-		n := 0
-		for range packets {
-			f := numbered(n, sizeOf(n))
-			w.Add(f, sensor.Plain, headLen)
-			if n++; n%100 == 0 {
-				w.Tick(f.Time, 0)
-				w.Flush()
-			}
-		}
-		now := numbered(n, 60).Time
-		left := filepath.Join(t.TempDir(), "left")
-		m.cut(t, left)
-		w.Close()
-		s.Close()
-		c.Dir = left
+		n, now := recordAndCut(t, &c, uint64(seed), packets)
 		st := recoverStore(t, c)
 		must := -1
 		if c.SyncS > 0 {
@@ -215,12 +196,36 @@ func TestPowerCut(t *testing.T) {
 		if seed%20 == 0 {
 			readByOthers(t, c.Dir)
 		}
-		os.RemoveAll(left)
+		os.RemoveAll(c.Dir)
 	}
 	t.Logf("%d power cuts: %d of %d packets are back, %d octets cut off, %d inside covered", cuts, found, written, torn, filled)
 	if torn == 0 || filled == 0 || found == 0 {
 		t.Error("the cuts were too harmless to show anything")
 	}
+}
+
+// recordAndCut records so many packets, cuts the power, and points c to what is left.
+// It returns how many there were, and when.
+func recordAndCut(t *testing.T, c *Config, seed uint64, packets int) (n int, now int64) {
+	t.Helper()
+	m := newMedium(seed)
+	s, _ := openStore(t, *c)
+	s.boot, s.create, s.save = "the run before", m.create, m.save
+	w := s.Writer(0, 0)
+	for range packets {
+		f := numbered(n, sizeOf(n))
+		w.Add(f, sensor.Plain, headLen)
+		if n++; n%100 == 0 {
+			w.Tick(f.Time, 0)
+			w.Flush()
+		}
+	}
+	left := filepath.Join(t.TempDir(), "left")
+	m.cut(t, left)
+	w.Close()
+	s.Close()
+	c.Dir = left
+	return n, numbered(n, 60).Time
 }
 
 // contents is a checksum of all segments.

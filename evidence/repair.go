@@ -47,6 +47,9 @@ func (k *keeper) repair(e entry) error {
 			return err
 		}
 	}
+	if r.mended && r.left == 0 {
+		return r.remove()
+	}
 	if k.builder == nil {
 		k.builder = index.NewBuilder()
 	}
@@ -68,6 +71,7 @@ type repair struct {
 	gaps    []index.Span // behind sealed: not vouched for, before octets that are
 	last    segment.Mark
 	mended  bool
+	left    uint64 // packets and notes in it after that
 	torn    int64
 }
 
@@ -80,14 +84,19 @@ func (r *repair) survey() error {
 	if err != nil && !errors.Is(err, segment.ErrFormat) {
 		return err
 	}
-	r.own = ours || !whole && r.sealed == 0
-	switch lost := !whole || len(r.gaps) > 0 && r.gaps[0].Pos == 0; {
-	case lost && r.sealed == 0: // without its beginning, nobody can read it
-		r.cut, r.gaps = 0, nil
-	case boot:
-		r.cut, r.gaps = max(res.End, r.sealed), nil
+	empty := allZero(head[:n]) // the beginning was never written
+	proven := len(r.gaps) == 0 || r.gaps[0].Pos > 0
+	switch {
+	case r.sealed > 0:
+		r.own = ours
+	case empty:
+		r.own, r.gaps = true, nil // cut at 0: nobody can read it
+		return nil
 	default:
-		r.cut = r.vouched
+		r.own = ours && whole && proven
+	}
+	if r.cut = r.vouched; boot {
+		r.cut, r.gaps = max(res.End, r.sealed), nil
 	}
 	return nil
 }
@@ -128,7 +137,7 @@ func (r *repair) mend() error {
 	}
 	r.s.recovered.Add(1)
 	r.s.tornBytes.Add(uint64(r.torn))
-	return nil
+	return r.vouch()
 }
 
 // fill covers octets that are lost.
@@ -179,11 +188,7 @@ func (r *repair) reindex(b *index.Builder) error {
 			info.Damage = append(info.Damage, index.Span{Pos: pos, Len: length})
 		}
 	}
-	size := min(r.size, r.cut)
-	if !r.mended {
-		size = r.size
-	}
-	res, err := segment.Scan(r.f, size, segment.Visitor{
+	res, err := segment.Scan(r.f, r.size, segment.Visitor{
 		Packet: func(p *segment.Packet) bool { b.Packet(p); return true },
 		Note:   func(n *segment.Note) bool { b.Note(n); return true },
 		Mark: func(m *segment.Mark, good bool) bool {
@@ -197,20 +202,12 @@ func (r *repair) reindex(b *index.Builder) error {
 		},
 		Damage: func(pos, length int64, _ string) bool { damaged(pos, length); return true },
 	})
-	if err != nil && !(errors.Is(err, segment.ErrFormat) && r.mended) {
+	if err != nil {
 		return err
 	}
-	if res.Packets+res.Notes == 0 && r.mended {
-		return r.remove()
-	}
-	if r.mended {
-		if size, err = r.vouch(&res); err != nil {
-			return fmt.Errorf("write the last mark: %w", err)
-		}
-	}
 	info.Session, info.Worker, info.End = r.last.Session, r.last.Worker, r.last.Counters
-	info.First, info.Last, info.Packets, info.Layout, info.Size = res.First, res.Last, res.Packets, res.Layout, size
-	return r.publish(b.Encode(nil, info), size)
+	info.First, info.Last, info.Packets, info.Layout, info.Size = res.First, res.Last, res.Packets, res.Layout, r.size
+	return r.publish(b.Encode(nil, info), r.size)
 }
 
 // before are the counters from before a segment's first mark: less what it held.
@@ -222,27 +219,34 @@ func before(m *segment.Mark) segment.Counters {
 }
 
 // vouch ends the file with a mark, so that nobody repairs it again.
-func (r *repair) vouch(res *segment.Result) (int64, error) {
+func (r *repair) vouch() error {
+	res, err := segment.Scan(r.f, r.cut, segment.Visitor{})
+	if err != nil {
+		return err
+	}
+	if r.left = res.Packets + res.Notes; r.left == 0 {
+		return nil
+	}
 	m := r.last
 	m.Segment, m.Pos, m.Packets, m.Last, m.Synced, m.CRC = r.e.num, r.cut, res.Packets, res.Last, true, 0
-	if r.last.Session == 0 {
+	if m.Session == 0 {
 		m.Session = r.s.session
 	}
-	from := min(r.marks, r.cut)
 	b := make([]byte, 64<<10)
-	for at := from; at < r.cut; {
+	for at := min(r.marks, r.cut); at < r.cut; {
 		n, err := r.f.ReadAt(b[:min(int64(len(b)), r.cut-at)], at)
 		if n == 0 {
-			return 0, err
+			return fmt.Errorf("read what the last mark vouches for: %w", err)
 		}
 		m.CRC = segment.Sum(m.CRC, b[:n])
 		at += int64(n)
 	}
 	last := segment.AppendMark(nil, &m)
 	if _, err := r.f.WriteAt(last, r.cut); err != nil {
-		return 0, err
+		return fmt.Errorf("write the last mark: %w", err)
 	}
-	return r.cut + int64(len(last)), nil
+	r.size = r.cut + int64(len(last))
+	return nil
 }
 
 // remove deletes a segment in which nothing is left.

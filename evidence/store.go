@@ -78,9 +78,6 @@ type Stats struct {
 	LostNotes    uint64            // notes of names and alerts that found no room
 	Unwatched    uint64            // hosts that found no place in the table of those kept whole
 	Recovery     Recovery
-
-	Packets  uint64 // Counters.Stored
-	LostDisk uint64 // Counters.LostFull and LostError
 }
 
 // Recovery tells what was done about segments that an earlier process left.
@@ -91,9 +88,6 @@ type Recovery struct {
 	Filled    uint64 // octets inside them that a power cut had damaged
 	Reindexed uint64 // segments whose index was missing or damaged
 }
-
-// alertsAhead is how many alerts may wait for a disk goroutine.
-const alertsAhead = 256
 
 // Open opens the store, makes its directory if need be, and counts the segments
 // that are there already. What an earlier process left unfinished is put in order
@@ -116,6 +110,9 @@ func Open(c Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		dir.Close()
 		return nil, fmt.Errorf("evidence: read %q: %w%s", c.Dir, err, hint(err))
+	}
+	if line := c.Endurance(); line != "" {
+		log.Info("evidence: " + line)
 	}
 	s.keeper = newKeeper(s, todo)
 	go s.keeper.run(todo)
@@ -207,16 +204,6 @@ func (s *Store) find(num uint64) (int, bool) {
 	return slices.BinarySearchFunc(s.sealed, entry{num: num}, byNumber)
 }
 
-// Alert puts an alert's note into a segment. It may be called from any goroutine,
-// and does not wait: an alert too many is counted in Stats.LostNotes.
-func (s *Store) Alert(n segment.Note) {
-	select {
-	case s.alerts <- n:
-	default:
-		s.lostNotes.Add(1)
-	}
-}
-
 // Watch keeps everything between a host and others whole until a moment of packet
 // time (ns). It may be called from any goroutine.
 func (s *Store) Watch(addr netip.Addr, until int64) { s.watched.add(addr, until) }
@@ -248,7 +235,6 @@ func (s *Store) Stats() Stats {
 	for _, b := range s.books {
 		addCounters(&st.Counters, b.read())
 	}
-	st.Packets, st.LostDisk = st.Stored, st.LostFull+st.LostError
 	if len(s.sealed) > 0 {
 		st.Oldest = s.sealed[0].start
 	}

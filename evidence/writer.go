@@ -225,12 +225,10 @@ func (w *Writer) Tick(now int64, dropped uint64) {
 	if w.cur != nil && apart(now, w.cur.first, w.flush) {
 		w.hand()
 	}
-	if apart(now, w.ticked, tickEvery) {
+	// With chunks on their way their time does the same, and work keeps room for chunks.
+	if apart(now, w.ticked, tickEvery) && len(w.work) == 0 {
 		w.ticked = now
-		select {
-		case w.work <- job{now: now}:
-		default: // busy, so there are packets, and their time does the same
-		}
+		w.work <- job{now: now}
 	}
 }
 

@@ -52,7 +52,7 @@ func TestReadBack(t *testing.T) {
 			t.Errorf("frame %d: got %+v\nwant %+v", i, g, w)
 		}
 	}
-	if st := s.Stats(); st.Packets != 7 || st.Segments != 1 || st.LostDisk+st.LostSlow+st.Errors != 0 || st.Oldest != t0 {
+	if st := s.Stats(); st.Stored != 7 || st.Segments != 1 || st.LostFull+st.LostError+st.LostSlow+st.Errors != 0 || st.Oldest != t0 {
 		t.Errorf("stats %+v", st)
 	}
 	if log.Len() != 0 {
@@ -118,7 +118,7 @@ func TestPacketsDoNotStayInMemory(t *testing.T) {
 	defer w.Close()
 	written := func(want uint64) bool {
 		for range 200 {
-			if s.Stats().Packets == want {
+			if s.Stats().Stored == want {
 				return true
 			}
 			time.Sleep(5 * time.Millisecond)
@@ -127,7 +127,7 @@ func TestPacketsDoNotStayInMemory(t *testing.T) {
 	}
 	w.Add(frame(0, 60), sensor.Plain, 0)
 	w.Tick(t0+second/2, 0)
-	if s.Stats().Packets != 0 {
+	if s.Stats().Stored != 0 {
 		t.Error("written before the flush time")
 	}
 	if w.Tick(t0+second, 0); !written(1) {
@@ -152,7 +152,7 @@ func TestInterfacesAreBounded(t *testing.T) {
 		w.Add(f, sensor.Plain, 0)
 	}
 	w.Close()
-	if st := s.Stats(); st.Packets != maxInterfaces || st.Ignored != 100-maxInterfaces {
+	if st := s.Stats(); st.Stored != maxInterfaces || st.Ignored != 100-maxInterfaces {
 		t.Errorf("stats %+v, want %d stored and the rest ignored", st, maxInterfaces)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"kagami/evidence/query"
 	"kagami/evidence/segment"
 	"kagami/packet"
 	"kagami/records"
@@ -31,6 +32,7 @@ type Alert struct {
 	Benign      string     `json:"benign,omitempty"`
 	Technique   []string   `json:"technique,omitempty"`
 	Communities []string   `json:"community_ids,omitempty"` // of its flows
+	Query       string     `json:"query,omitempty"`         // of its packets, without times; "" = not known
 
 	Line json.RawMessage `json:"-"` // the record in ECS; kept in the state only
 }
@@ -58,19 +60,20 @@ func FromRecord(r *records.Alert) *Alert {
 	return a
 }
 
-// FromNote is what is known of an alert from its note in a segment.
+// FromNote is what is known of an alert from its note in a segment, whose text is
+// "rule: title" and, on a second line, the query that finds its packets.
 func FromNote(n *segment.Note) *Alert {
-	a := &Alert{ID: n.Name, Title: n.Text, At: n.At, Since: n.From, Until: n.To}
-	if rule, title, ok := strings.Cut(n.Text, ": "); ok {
+	text, find, _ := strings.Cut(n.Text, "\n")
+	a := &Alert{ID: n.Name, Title: text, At: n.At, Since: n.From, Until: n.To, Query: find}
+	if rule, title, ok := strings.Cut(text, ": "); ok {
 		a.Rule, a.Title = rule, title
 	}
-	a.Source = netip.AddrFrom16(n.Key.Addr(n.Client)).Unmap()
-	if n.Key.Addr(n.Client) == ([16]byte{}) {
-		a.Source = netip.Addr{}
+	client, server := n.Key.Addr(n.Client), n.Key.Addr(n.Client.Other())
+	if client != ([16]byte{}) {
+		a.Source = netip.AddrFrom16(client).Unmap()
 	}
-	if server := n.Key.Addr(n.Client.Other()); server != ([16]byte{}) {
-		a.DestAddr = netip.AddrFrom16(server).Unmap()
-		a.DestPort = n.Key.Port(n.Client.Other())
+	if server != ([16]byte{}) {
+		a.DestAddr, a.DestPort = netip.AddrFrom16(server).Unmap(), n.Key.Port(n.Client.Other())
 	}
 	if n.Key.APort != 0 && n.Key.BPort != 0 {
 		a.Communities = []string{n.Key.CommunityID(n.Client)}
@@ -88,6 +91,12 @@ func (a *Alert) bound() {
 		a.Evidence[i] = cut(a.Evidence[i], maxText)
 	}
 	a.Technique = a.Technique[:min(len(a.Technique), 16)]
+	if q, err := query.Parse(a.Query, query.Options{}); err == nil && a.Query != "" && len(q.Cases())+len(q.Alerts()) == 0 {
+		q.From, q.To = 0, 0
+		a.Query = q.String()
+	} else {
+		a.Query = ""
+	}
 	a.Communities = slices.DeleteFunc(a.Communities, func(c string) bool { return !isCommunityID(c) })
 	a.Communities = a.Communities[:min(len(a.Communities), maxCommunities)]
 }

@@ -121,6 +121,9 @@ func (l line) signed(use string, key ed25519.PublicKey) error {
 	if err != nil {
 		return err
 	}
+	if len(key) != ed25519.PublicKeySize {
+		return fmt.Errorf("the key to check it with has %d octets, want %d", len(key), ed25519.PublicKeySize)
+	}
 	if !ed25519.Verify(key, signedText(use, hash), signature) {
 		return fmt.Errorf("its signature is not that of the key %s", Fingerprint(key))
 	}

@@ -249,6 +249,12 @@ func TestJournalFlip(t *testing.T) {
 	}
 	_, foreign, _ := ed25519.GenerateKey(nil)
 	os.WriteFile(path, text, 0o600)
+	if s, err := VerifyJournal(path, nil); err != nil || len(s.Problems) != 0 || !s.OwnKey || s.Key != Fingerprint(public) {
+		t.Errorf("without a key: %+v, %v", s, err)
+	}
+	if s, err := VerifyJournal(path, ed25519.PublicKey("short")); err != nil || len(s.Problems) != s.Lines {
+		t.Errorf("a short key: %+v, %v", s, err)
+	}
 	if s, _ := VerifyJournal(path, foreign.Public().(ed25519.PublicKey)); len(s.Problems) != s.Lines {
 		t.Errorf("another key: %d of %d lines are refused", len(s.Problems), s.Lines)
 	}

@@ -13,9 +13,9 @@
 //	<case>.partial/             a case that is being made
 //	<case>/                     a sealed one: nothing in it changes any more
 //
-// A sealed case holds packets-0001.pcapng and on, records.jsonl, alerts.json,
-// objects.tsv, index.html, README.txt, signing.pub and manifest.jsonl, which
-// names all the others with size and SHA-256.
+// A sealed case holds packets-0001.pcapng and on, records.jsonl, objects.tsv,
+// index.html, README.txt, signing.pub and manifest.jsonl, which names all the
+// others with size and SHA-256.
 //
 // Manifest and journal are chains of JSON lines: each begins with the SHA-256 of
 // the line before it. The manifest's last line signs the chain; in the journal,

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"kagami/evidence/index"
+	"kagami/evidence/query"
+	"kagami/evidence/search"
 	"kagami/evidence/segment"
 )
 
@@ -93,7 +95,21 @@ func (w *work) records(ctx context.Context) (*nameTable, error) {
 	if err := errors.Join(out.Flush(), giveAway(f), f.Sync()); err != nil {
 		return nil, fmt.Errorf("write records: %w", err)
 	}
-	return readNames(w.env.Dir, c.From, c.To), w.env.step("records")
+	if err := w.env.step("records"); err != nil {
+		return nil, err
+	}
+	if c.Taken == "" {
+		return newNameTable(), nil
+	}
+	store, err := search.Open(w.env.Dir)
+	if err != nil {
+		return nil, err
+	}
+	q, err := query.Parse(c.Taken, query.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("find names: %w", err)
+	}
+	return w.env.namesOf(ctx, store, q.String(), c.From, c.To)
 }
 
 func appendWhy(why, more string) string {

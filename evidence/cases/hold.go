@@ -1,12 +1,15 @@
 package cases
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +24,10 @@ const (
 	segmentSuffix = ".pcapng"
 	indexSuffix   = ".idx"
 )
+
+// maxSegment is how long a segment may last: a day (evidence.segment_age_s), and an
+// hour for clocks that are set.
+const maxSegment = int64(25 * time.Hour)
 
 // errNoLinks says that the file system has no hard links.
 var errNoLinks = errors.New("the file system has no hard links")
@@ -57,6 +64,7 @@ func readRing(dir string) (ring, error) {
 		}
 		r.segments = append(r.segments, ringSegment{name: e.Name(), start: start, num: num, index: indexes[indexName(e.Name())]})
 	}
+	slices.SortFunc(r.segments, func(a, b ringSegment) int { return cmp.Compare(a.num, b.num) })
 	return r, nil
 }
 
@@ -80,11 +88,8 @@ func (h *holder) hold() error {
 	if err != nil {
 		return err
 	}
-	if !h.c.Held {
-		h.c.Whole = reachesBack(h.env.Dir, r, h.c.From, h.c.To)
-	}
-	for _, s := range r.segments {
-		if h.decided[s.name] || h.c.To != 0 && s.start >= h.c.To {
+	for _, s := range slices.Backward(r.segments) { // the newest ones are surely wanted
+		if h.decided[s.name] || h.c.To != 0 && s.start >= h.c.To || s.start < h.c.From-maxSegment {
 			continue
 		}
 		if s.index {
@@ -104,7 +109,9 @@ func (h *holder) hold() error {
 			h.decided[s.name] = true
 		}
 	}
-	h.c.Held = true
+	if !h.c.Held {
+		h.c.Held, h.c.Whole = true, reachesBack(h.env.Dir, r, h.c.From, h.c.To)
+	}
 	return nil
 }
 
@@ -117,10 +124,13 @@ func reachesBack(dir string, r ring, from, to int64) bool {
 		session int64
 		worker  uint16
 	}
-	before, within := map[writer]bool{}, map[writer]bool{}
-	for _, s := range r.segments {
+	before, open := map[writer]bool{}, map[writer]bool{} // open: one before it is still to be found
+	for _, s := range slices.Backward(r.segments) {
 		if to != 0 && s.start >= to {
 			continue
+		}
+		if s.start < from && len(open) == 0 && len(before) > 0 {
+			break
 		}
 		info, err := headInfo(filepath.Join(dir, s.name), s.index)
 		if err != nil {
@@ -132,16 +142,12 @@ func reachesBack(dir string, r ring, from, to int64) bool {
 			return false
 		case info.First <= from || info.Start.Stored == 0:
 			before[w] = true
-		default:
-			within[w] = true
+			delete(open, w)
+		case !before[w]:
+			open[w] = true
 		}
 	}
-	for w := range within {
-		if !before[w] {
-			return false
-		}
-	}
-	return len(before) > 0
+	return len(open) == 0 && len(before) > 0
 }
 
 // headInfo is what the beginning of a segment tells: writer, first packet, and the

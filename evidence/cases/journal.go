@@ -127,7 +127,7 @@ func (j *Journal) locked(do func(*os.File, ed25519.PrivateKey) error) (err error
 
 // write appends an entry behind what the file holds: one write, then fsync.
 func (j *Journal) write(f *os.File, key ed25519.PrivateKey, e Entry) (Mark, error) {
-	t, err := readTail(f)
+	t, err := readTail(f, key.Public().(ed25519.PublicKey))
 	if err != nil {
 		return Mark{}, err
 	}
@@ -190,8 +190,8 @@ type tail struct {
 	torn  []byte // what stands behind it
 }
 
-// readTail reads the last line, which bears its number.
-func readTail(f *os.File) (tail, error) {
+// readTail reads the last line, which bears its number if it is ours.
+func readTail(f *os.File, key ed25519.PublicKey) (tail, error) {
 	t := tail{head: origin}
 	info, err := f.Stat()
 	if err != nil {
@@ -216,11 +216,11 @@ func readTail(f *os.File) (tail, error) {
 	}
 	t.head = sum(b[start:end])
 	var last Entry
-	if l, err := parseLine(b[start:end]); err == nil && l.decode(&last) == nil && last.Line > 0 {
+	if l, err := parseLine(b[start:end]); err == nil && l.signed(useJournal, key) == nil && l.decode(&last) == nil {
 		t.lines = last.Line
 		return t, nil
 	}
-	t.lines, err = countLines(f) // the line is damaged: the chain goes on behind it all the same
+	t.lines, err = countLines(f) // it was changed: the chain goes on behind it all the same
 	return t, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // JournalState is what VerifyJournal found.
@@ -15,10 +16,13 @@ type JournalState struct {
 	Problems []Problem
 	Sealed   map[string][]string // by case: the SHA-256 of its manifest at each sealing
 	Released map[string]bool
+	Key      string   // fingerprint of the key that was checked against
+	OwnKey   bool     // it is the one beside the journal
 	hashes   []string // of every line
 }
 
-// VerifyJournal checks every link and signature of a journal. A journal that was
+// VerifyJournal checks every link and signature of a journal; a nil key takes the
+// signing.pub beside it, which whoever wrote the journal could have replaced. A journal that was
 // cut at its end is whole in itself: cases sealed later show it.
 func VerifyJournal(path string, key ed25519.PublicKey) (*JournalState, error) {
 	f, err := os.Open(path)
@@ -26,7 +30,13 @@ func VerifyJournal(path string, key ed25519.PublicKey) (*JournalState, error) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	defer f.Close()
-	s := &JournalState{Path: path, Sealed: map[string][]string{}, Released: map[string]bool{}}
+	own := key == nil
+	if own {
+		if key, err = ReadPublicKey(filepath.Join(filepath.Dir(path), pubName)); err != nil {
+			return nil, fmt.Errorf("verify journal: %w", err)
+		}
+	}
+	s := &JournalState{Path: path, Sealed: map[string][]string{}, Released: map[string]bool{}, Key: Fingerprint(key), OwnKey: own}
 	w := links{name: journalName}
 	err = w.walk(f, func(n int, l line) {
 		s.hashes = append(s.hashes, "")

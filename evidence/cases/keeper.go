@@ -21,15 +21,16 @@ type Keeper struct {
 	c     Config
 	least records.Severity
 
-	alerts chan *Alert
-	wake   chan struct{}
-	quit   chan struct{}
-	ready  chan *work // cases to be copied
-	now    atomic.Int64
-	ctx    context.Context
-	stop   context.CancelCauseFunc
-	closed atomic.Bool
-	done   sync.WaitGroup
+	alerts  chan *Alert
+	wake    chan struct{}
+	quit    chan struct{}
+	ready   chan *work // cases to be copied
+	now     atomic.Int64
+	stepped atomic.Int64 // the time from which the clock was set back, 0 = it was not
+	ctx     context.Context
+	stop    context.CancelCauseFunc
+	closed  atomic.Bool
+	done    sync.WaitGroup
 
 	mu    sync.Mutex
 	stats Stats
@@ -66,6 +67,7 @@ const (
 	scanEvery   = int64(60 * time.Second)  // of packet time
 	quotaEvery  = int64(time.Hour)         // of packet time, between alerts about it
 	copyEvery   = int64(60 * time.Second)  // of packet time, where nothing can be held
+	clockStep   = int64(60 * time.Second)  // backwards
 	retryEvery  = int64(120 * time.Second) // of packet time
 	closeWithin = 8 * time.Second
 	maxTries    = 8
@@ -126,7 +128,10 @@ func (k *Keeper) Alert(r *records.Alert) {
 
 // Advance tells the logical time, by which windows end.
 func (k *Keeper) Advance(now int64) {
-	if now-k.now.Load() < int64(time.Second) {
+	before := k.now.Load()
+	if now < before-clockStep {
+		k.stepped.Store(before)
+	} else if now-before < int64(time.Second) {
 		return
 	}
 	k.now.Store(now)
@@ -250,6 +255,9 @@ func (k *Keeper) open(a *Alert) {
 
 // advance renews holds and passes on what is over.
 func (k *Keeper) advance(now int64) {
+	if before := k.stepped.Swap(0); before != 0 {
+		k.clockSetBack(before)
+	}
 	if now-k.rescans >= scanEvery {
 		k.rescans = now
 		k.adopt()
@@ -276,6 +284,23 @@ func (k *Keeper) advance(now int64) {
 	}
 	k.works = rest
 	k.count(func(s *Stats) { s.Waiting = len(k.works) })
+}
+
+// clockSetBack ends the windows of the old time: it does not come again.
+func (k *Keeper) clockSetBack(before int64) {
+	k.held, k.rescans = 0, 0
+	for _, w := range k.works {
+		w.retry.Store(0)
+		w.ending.Store(true)
+		if err := w.change(func(c *Case) {
+			if c.State == Waiting && before < c.To {
+				c.To = max(before+int64(time.Second), c.From+1)
+				c.Said = appendOnce(c.Said, "the sensor's clock was set back while the window was open: it ends there")
+			}
+		}); err != nil {
+			k.env.Log.Warn("state of a case is not on disk", "case", w.c.Name, "err", err)
+		}
+	}
 }
 
 // adopt takes over the cases that other processes left under way.

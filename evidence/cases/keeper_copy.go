@@ -35,7 +35,7 @@ func (w *work) due(c *Case, now int64) bool {
 	if now < w.retry.Load() {
 		return false
 	}
-	return c.over(now) || !c.Early || c.NoLinks && now-c.Copied >= copyEvery
+	return c.over(now) || w.ending.Load() || !c.Early || c.NoLinks && now-max(c.Copied, c.From) >= copyEvery
 }
 
 // copy is the goroutine that may be slow.
@@ -51,7 +51,13 @@ func (k *Keeper) copy() {
 
 // step copies what is due of one case.
 func (k *Keeper) step(w *work) {
-	defer w.busy.Store(false)
+	defer func() {
+		w.busy.Store(false)
+		select {
+		case k.wake <- struct{}{}: // something may have become due meanwhile
+		default:
+		}
+	}()
 	if w.finished.Load() || k.ctx.Err() != nil {
 		return
 	}

@@ -325,9 +325,13 @@ func TestKeeperFails(t *testing.T) {
 	k := labKeeper(t, env, nil)
 	k.Alert(theAlert())
 	eventually(t, "a case is opened", func() bool { return k.Stats().Opened == 1 })
+	now := minute(30)
 	for i := range maxTries + 1 {
-		k.Advance(minute(30 + 3*float64(i)))
-		eventually(t, "a try fails", func() bool { return k.Stats().Failed == uint64(i+1) })
+		eventually(t, "a try fails", func() bool {
+			now += int64(2 * time.Second)
+			k.Advance(now)
+			return k.Stats().Failed == uint64(i+1)
+		})
 	}
 	eventually(t, "the case is given up", func() bool { return k.Stats().Incomplete == 1 })
 	c := onlyCase(t, env)
@@ -336,5 +340,22 @@ func TestKeeperFails(t *testing.T) {
 	}
 	if left, _ := holds(env.Dir, c.Name); len(left) != 0 {
 		t.Errorf("holds are left: %v", left)
+	}
+}
+
+// TestKeeperClockBack: windows of a time that does not come again end at once.
+func TestKeeperClockBack(t *testing.T) {
+	env := labEnv(t)
+	record(t, env.Dir, scenario(), 0, 22, new(segment.Counters))
+	k := labKeeper(t, env, nil)
+	k.Advance(minute(20))
+	k.Alert(theAlert())
+	eventually(t, "a case is opened", func() bool { return k.Stats().Opened == 1 })
+	k.Advance(minute(22))
+	k.Advance(minute(-60))
+	eventually(t, "the case is sealed", func() bool { return k.Stats().Complete == 1 })
+	c := onlyCase(t, env)
+	if !strings.Contains(manifestText(t, env.Path(c.Name)), "clock was set back") || c.To > minute(22)+int64(time.Second) {
+		t.Errorf("to %s", timeText(c.To))
 	}
 }

@@ -123,6 +123,10 @@ func scenario() []event {
 			say(at+.31, lookup, false, packet.ProtoUDP, 0, "\x00\x01 answer 203.0.113.5")
 			note(at+.31, segment.Note{Kind: segment.Resolved, Name: evil, Addrs: []netip.Addr{origin5}}, lookup, packet.ProtoUDP)
 		}
+		if m == 19 { // none of the case's business
+			say(at+.35, ends(bystander, 5354, resolver, 53), true, packet.ProtoUDP, 0, "\x00\x02 query secret.example")
+			note(at+.35, segment.Note{Kind: segment.Resolved, Name: "secret.example", Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.77")}}, ends(bystander, 5354, resolver, 53), packet.ProtoUDP)
+		}
 		if m >= 18 && m <= 21 {
 			say(at+.4, otherLeg, true, packet.ProtoTCP, 0x18, "GET / HTTP/1.1\r\nHost: "+evil+"\r\n\r\n")
 			note(at+.4, segment.Note{Kind: segment.Named, Name: evil}, otherLeg, packet.ProtoTCP)

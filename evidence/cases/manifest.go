@@ -93,7 +93,7 @@ type (
 )
 
 // Accounts are what became of the packets of the time in question. Seen = Stored +
-// the three kinds of loss + LeftOut + Ignored (+ Waiting, in memory at that moment).
+// the three kinds of loss + LeftOut + Ignored.
 type Accounts struct {
 	Seen          uint64 `json:"seen"`
 	Stored        uint64 `json:"stored"`
@@ -115,7 +115,6 @@ func (a *Accounts) add(start, end *segment.Counters) {
 			*to += until - from
 		}
 	}
-	diff(&a.Seen, start.Seen, end.Seen)
 	diff(&a.Stored, start.Stored, end.Stored)
 	diff(&a.StoredBytes, start.StoredBytes, end.StoredBytes)
 	diff(&a.Cut, start.Cut, end.Cut)
@@ -126,6 +125,9 @@ func (a *Accounts) add(start, end *segment.Counters) {
 	diff(&a.LostError, start.LostError, end.LostError)
 	diff(&a.Ignored, start.Ignored, end.Ignored)
 	diff(&a.KernelDropped, start.KernelDropped, end.KernelDropped)
+	// Not the difference of what was seen, which counts packets that waited in
+	// memory at one of the two moments: of those here the sum is exact.
+	a.Seen = a.Stored + a.LostSlow + a.LostFull + a.LostError + a.LeftOut + a.Ignored
 }
 
 // about explains the manifest to someone who finds it alone.

@@ -2,7 +2,9 @@ package cases
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,6 +12,8 @@ import (
 	"strings"
 
 	"kagami/evidence/index"
+	"kagami/evidence/query"
+	"kagami/evidence/search"
 	"kagami/evidence/segment"
 )
 
@@ -23,10 +27,12 @@ type Name struct {
 const (
 	maxNames     = 4096 // of a case
 	maxAddrNames = 16   // of one address
+	maxAddrs     = 1 << 16
 )
 
 // nameTable collects names.
 type nameTable struct {
+	want  map[netip.Addr]bool // nil = all addresses
 	seen  map[Name]bool
 	count map[netip.Addr]int
 	more  int // names that did not fit
@@ -38,7 +44,7 @@ func newNameTable() *nameTable {
 
 func (t *nameTable) add(a netip.Addr, name string) {
 	n := Name{Addr: a.Unmap(), Name: name}
-	if !a.IsValid() || name == "" || t.seen[n] {
+	if !a.IsValid() || name == "" || t.seen[n] || t.want != nil && !t.want[n.Addr] {
 		return
 	}
 	if len(t.seen) >= maxNames || t.count[n.Addr] >= maxAddrNames {
@@ -71,10 +77,41 @@ func (t *nameTable) note(n *segment.Note, from, to int64) {
 	}
 }
 
+// addresses are those of the flows that a query finds: what other machines looked
+// up is not a part of a case.
+func addresses(ctx context.Context, store *search.Store, q *query.Query) (map[netip.Addr]bool, error) {
+	want := map[netip.Addr]bool{}
+	_, err := store.Find(ctx, q, search.Options{}, func(f *search.Flow) bool {
+		if len(want) < maxAddrs {
+			want[netip.AddrFrom16(f.Key.A).Unmap()] = true
+			want[netip.AddrFrom16(f.Key.B).Unmap()] = true
+		}
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find addresses: %w", err)
+	}
+	return want, nil
+}
+
+// namesOf collects the names of the addresses that a query finds.
+func (e Env) namesOf(ctx context.Context, store *search.Store, text string, from, to int64) (*nameTable, error) {
+	q, err := windowed(text, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("find addresses: %w", err)
+	}
+	want, err := addresses(ctx, store, q)
+	if err != nil {
+		return nil, err
+	}
+	return readNames(e.Dir, from, to, want), nil
+}
+
 // readNames collects the names that the segments of a store have for the window.
 // Segments that cannot be read have none: the copy says what is wrong with them.
-func readNames(dir string, from, to int64) *nameTable {
+func readNames(dir string, from, to int64, want map[netip.Addr]bool) *nameTable {
 	t := newNameTable()
+	t.want = want
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return t
@@ -97,6 +134,7 @@ func readNames(dir string, from, to int64) *nameTable {
 		}
 		t.fromSegment(filepath.Join(dir, e.Name()), from, to)
 	}
+	t.want = nil // the case's own records may add what they know
 	return t
 }
 

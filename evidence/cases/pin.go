@@ -219,7 +219,7 @@ func (w *work) wait(ctx context.Context) error {
 		if err := w.hold(); err != nil {
 			return err
 		}
-		if now = w.env.Now().UnixNano(); c.NoLinks && now-c.Copied >= copyEvery {
+		if now = w.env.Now().UnixNano(); c.NoLinks && now-max(c.Copied, c.From) >= copyEvery {
 			if err := w.window(ctx, now-int64(2*time.Second)); err != nil {
 				return err
 			}

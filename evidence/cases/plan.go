@@ -54,6 +54,11 @@ func (e Env) newPlan(ctx context.Context, store *search.Store, c *Case) (*plan, 
 	}
 	for i := range c.Alerts {
 		l.name(hostPart(c.Alerts[i].Destination))
+		if q, err := query.Parse(c.Alerts[i].Query, query.Options{}); err == nil {
+			for _, n := range q.Names() {
+				l.name(n)
+			}
+		}
 	}
 	if c.Query == "" {
 		p.wide = p.wideQuery(c, &l)
@@ -72,10 +77,8 @@ func (p *plan) flowsQuery(c *Case) string {
 				ids = append(ids, t)
 			}
 		}
-		if len(a.Communities) == 0 && a.Source.IsValid() && a.DestAddr.IsValid() {
-			if t := fmt.Sprintf("(host %s and host %s)", a.Source, a.DestAddr); !slices.Contains(pairs, t) {
-				pairs = append(pairs, t)
-			}
+		if t := a.pair(); len(a.Communities) == 0 && t != "" && !slices.Contains(pairs, t) {
+			pairs = append(pairs, t)
 		}
 	}
 	text, left := joinOr(append(ids, pairs...), maxQuery)
@@ -83,6 +86,23 @@ func (p *plan) flowsQuery(c *Case) string {
 		p.notes = append(p.notes, fmt.Sprintf("%d more alerted flows than a query can name are taken only as far as they are traffic of the host", left))
 	}
 	return text
+}
+
+// pair is a query for an alert of which no flow is known: what its note says, else
+// what its two ends said to each other.
+func (a *Alert) pair() string {
+	name := hostPart(a.Destination)
+	switch {
+	case a.Query != "":
+		return "(" + a.Query + ")"
+	case !a.Source.IsValid():
+		return ""
+	case a.DestAddr.IsValid():
+		return fmt.Sprintf("(host %s and host %s)", a.Source, a.DestAddr)
+	case isHostName(name):
+		return fmt.Sprintf("(host %s and host %q)", a.Source, name)
+	}
+	return ""
 }
 
 // findFlows looks the alerted flows up, from a day before the window on.

@@ -64,6 +64,9 @@ func (c Check) Verify(dir string) (*Verdict, error) {
 	if err := v.manifest(); err != nil {
 		return nil, err
 	}
+	if v.head == "" {
+		return &v.Verdict, nil // no case, or all that could tell is gone
+	}
 	v.content()
 	if err := v.listing(); err != nil {
 		return nil, err

@@ -265,7 +265,10 @@ func (w *work) copy(ctx context.Context, store *search.Store, p *plan, text stri
 	if err != nil {
 		return slice{}, fmt.Errorf("copy packets: %w", err)
 	}
-	names := readNames(w.env.Dir, from, to)
+	names, err := w.env.namesOf(ctx, store, text, from, to)
+	if err != nil {
+		return slice{}, err
+	}
 	out := newSplitter(w.dir, nextPart(c.Parts), appendNames(nil, names.list()))
 	if w.env.partSize > 0 {
 		out.limit = w.env.partSize

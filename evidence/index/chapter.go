@@ -162,7 +162,7 @@ func (c *Chapter) parse(section []byte) error {
 			return err
 		}
 		count := r.uvarint()
-		if count > uint64(len(r.b)) {
+		if count > uint64(r.left()) {
 			return fmt.Errorf("%w: folds", ErrCorrupt)
 		}
 		var folds []Fold

@@ -77,8 +77,8 @@ func unpack(b []byte, n int) ([]octets, error) {
 		}
 		columns[i].b = b
 	}
-	if len(r.b) != 0 {
-		return nil, fmt.Errorf("%w: %d octets too many in a section", ErrCorrupt, len(r.b))
+	if !r.done() {
+		return nil, fmt.Errorf("%w: %d octets too many in a section", ErrCorrupt, r.left())
 	}
 	return columns, nil
 }
@@ -97,25 +97,34 @@ func newUnzip() (*zstd.Decoder, error) {
 // returns is zero.
 type octets struct {
 	b   []byte
+	at  int // a step writes no pointer: columns are read side by side, value by value
 	bad bool
 }
 
+// left is the number of octets that are still to be read.
+func (r *octets) left() int { return len(r.b) - r.at }
+
+// fail ends the reading.
+func (r *octets) fail() {
+	r.at, r.bad = len(r.b), true
+}
+
 func (r *octets) uvarint() uint64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 {
-		v := r.b[0]
-		r.b = r.b[1:]
+	if r.at < len(r.b) && r.b[r.at] < 0x80 {
+		v := r.b[r.at]
+		r.at++
 		return uint64(v)
 	}
 	return r.long()
 }
 
 func (r *octets) long() uint64 {
-	v, n := binary.Uvarint(r.b)
+	v, n := binary.Uvarint(r.b[r.at:])
 	if n <= 0 {
-		r.b, r.bad = nil, true
+		r.fail()
 		return 0
 	}
-	r.b = r.b[n:]
+	r.at += n
 	return v
 }
 
@@ -130,23 +139,21 @@ func signed(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
 func appendSigned(b []byte, v int64) []byte { return binary.AppendUvarint(b, signed(v)) }
 
 func (r *octets) take(n int) []byte {
-	if n < 0 || n > len(r.b) {
-		r.b, r.bad = nil, true
+	if n < 0 || n > r.left() {
+		r.fail()
 		return nil
 	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
+	r.at += n
+	return r.b[r.at-n : r.at]
 }
 
 func (r *octets) octet() byte {
-	if len(r.b) == 0 {
-		r.bad = true
+	if r.left() == 0 {
+		r.fail()
 		return 0
 	}
-	v := r.b[0]
-	r.b = r.b[1:]
-	return v
+	r.at++
+	return r.b[r.at-1]
 }
 
 func (r *octets) u16() uint16 {
@@ -162,4 +169,4 @@ func (r *octets) addr() (a [16]byte) {
 }
 
 // done tells that all was read, and nothing beyond.
-func (r *octets) done() bool { return !r.bad && len(r.b) == 0 }
+func (r *octets) done() bool { return !r.bad && r.left() == 0 }

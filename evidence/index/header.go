@@ -89,7 +89,7 @@ func parseHeader(b []byte) (*header, error) {
 	h.filter.scale = uint(r.octet())
 	blocks, folds := r.uvarint(), r.uvarint()
 	if r.bad || rows > mostRows || notes > mostNotes || h.timeUnit < 1 || h.timeUnit > 1e9 || h.posUnit < 1 || h.posUnit > 4 ||
-		h.filter.scale < 1 || h.filter.scale > chapterScale || blocks < 1 || blocks > 1<<h.filter.scale || folds > uint64(len(r.b)) {
+		h.filter.scale < 1 || h.filter.scale > chapterScale || blocks < 1 || blocks > 1<<h.filter.scale || folds > uint64(r.left()) {
 		return nil, fmt.Errorf("%w: header", ErrCorrupt)
 	}
 	h.rows, h.notes, h.filter.n = int(rows), int(notes), int(blocks)
@@ -177,7 +177,7 @@ func (i *Info) parse(r *octets) error {
 	for range n {
 		i.Damage = append(i.Damage, Span{Pos: r.varint(), Len: r.varint()})
 	}
-	layout := r.take(int(min(r.uvarint(), uint64(len(r.b)+1))))
+	layout := r.take(int(min(r.uvarint(), uint64(r.left()+1))))
 	if r.bad {
 		return fmt.Errorf("%w: header", ErrCorrupt)
 	}

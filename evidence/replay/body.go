@@ -92,6 +92,9 @@ func (r *reader) decode(t *Transaction, m *Message, b []byte, whole bool, transf
 		r.used += int64(len(b))
 	}
 	body.Complete = whole
+	if a := t.Response; a != nil && m == &a.Message && a.Status == 206 {
+		codings = transfer // a range of what is coded does not decode
+	}
 	if len(codings) > 0 && len(b) > 0 {
 		b = r.uncode(t, m, b, whole, codings)
 	}
@@ -120,14 +123,14 @@ func (r *reader) uncode(t *Transaction, m *Message, b []byte, whole bool, coding
 	if left := r.memory.limit - r.used; left < most {
 		most, which = max(left, 0), "no more octets are kept in all"
 	}
-	for _, coding := range slices.Backward(codings) {
+	for i, coding := range slices.Backward(codings) {
 		out, why := decoded(coding, b, most)
 		switch why {
 		case "":
 		case tooLong:
 			fail(HoleLimit, which)
 			r.memory.full = r.memory.full || strings.HasPrefix(which, "no more")
-		case notCoded, notKnown:
+		case notCoded, notKnown, tooMuch:
 			fail(HoleEncoding, fmt.Sprintf(why, coding))
 			return b
 		default:
@@ -136,6 +139,9 @@ func (r *reader) uncode(t *Transaction, m *Message, b []byte, whole bool, coding
 			}
 		}
 		r.used += int64(len(out))
+		if i < len(codings)-1 {
+			r.used -= int64(len(b))
+		}
 		b = out
 		if why != "" {
 			whole = false

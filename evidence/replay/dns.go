@@ -34,8 +34,7 @@ func (r *reader) dns() []sensor.Protocol {
 
 // matchDNS goes by the port, and by a header that has no impossible counts.
 func matchDNS(f *sensor.Flow, side packet.Side, b []byte, framed bool) sensor.Match {
-	port := func(s packet.Side) bool { n := f.Key.Port(s); return n == portDNS || n == portMDNS && !framed }
-	if !port(side) && !port(side.Other()) {
+	if !isDNS(f) {
 		return sensor.No
 	}
 	if framed && len(b) >= 2 {
@@ -51,6 +50,12 @@ func matchDNS(f *sensor.Flow, side packet.Side, b []byte, framed bool) sensor.Ma
 		return sensor.FromClient
 	}
 	return sensor.FromServer
+}
+
+// isDNS tells whether one side's port is that of DNS.
+func isDNS(f *sensor.Flow) bool {
+	a, b := f.Key.APort, f.Key.BPort
+	return a == portDNS || b == portDNS || f.Key.Proto == packet.ProtoUDP && (a == portMDNS || b == portMDNS)
 }
 
 // resolver reads DNS messages.

@@ -116,13 +116,17 @@ func list(fs []Field, name string) []string {
 // maxMembers bounds a list: nobody sends that many codings.
 const maxMembers = 64
 
-// requestLine are the parts of a request line.
+// requestLine are the parts of a request line. An attacker's method need not be a
+// token, if the line ends like one.
 func requestLine(line []byte) (method, target, version string, ok bool) {
-	n := tokenLen(line)
-	if n == 0 || n > maxMethod || n == len(line) {
+	n := bytes.IndexByte(line, ' ')
+	if n <= 0 || n > maxMethod {
 		return "", "", "", false
 	}
 	t, v, ok := cutVersion(line[n:])
+	if v == "" && tokenLen(line[:n]) < n {
+		return "", "", "", false
+	}
 	if v == "" {
 		v = simpleVersion
 	}

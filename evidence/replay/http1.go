@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -49,14 +50,18 @@ func newConn1(r *reader, flow *Flow, up, down *reel) *conn1 {
 // parse reads both directions in the order in which they were spoken.
 func (c *conn1) parse() {
 	for c.connect == nil {
-		up, down := c.more(&c.up), c.more(&c.down)
+		up, down := c.up.off < c.up.size, c.down.off < c.down.size
 		switch {
 		case up && c.expects != nil && !down:
 			c.expects = nil
-		case up && c.expects == nil && (!down || c.up.at(c.up.off).turn < c.down.at(c.down.off).turn):
-			c.request()
+		case up && c.expects == nil && (!down || c.up.turn() < c.down.turn()):
+			if c.ready(&c.up) {
+				c.request()
+			}
 		case down:
-			c.response()
+			if c.ready(&c.down) {
+				c.response()
+			}
 		default:
 			c.unanswered(c.waiting, "the capture holds no answer")
 			return
@@ -64,25 +69,30 @@ func (c *conn1) parse() {
 	}
 }
 
-// more goes to the next message and tells whether there is one.
-func (c *conn1) more(s *half1) bool {
-	for s.off < s.size {
-		if g := s.gapAt(s.off); g != nil {
-			c.gap(s, *g)
-			s.off, s.lost = g.off+g.n, true
-			continue
-		}
-		if b := s.run(s.off); b[0] == '\r' || b[0] == '\n' {
-			s.off += int64(len(b) - len(skipEmptyLines(b)))
-			continue
-		}
-		if s.lost || !c.begins(s) {
-			c.seek(s)
-			continue
-		}
-		return true
+// turn is when what comes next was said.
+func (s *half1) turn() int {
+	if g := s.gapAt(s.off); g != nil {
+		return s.at(min(g.off+g.n, s.size)).turn
 	}
-	return false
+	return s.at(s.off).turn
+}
+
+// ready tells whether a message comes next. If not it passes over what does.
+func (c *conn1) ready(s *half1) bool {
+	if g := s.gapAt(s.off); g != nil {
+		c.gap(s, *g)
+		s.off, s.lost = g.off+g.n, true
+		return false
+	}
+	if b := s.run(s.off); b[0] == '\r' || b[0] == '\n' {
+		s.off += int64(len(b) - len(skipEmptyLines(b)))
+		return false
+	}
+	if s.lost || !c.begins(s) {
+		c.seek(s)
+		return false
+	}
+	return true
 }
 
 // begins tells whether what comes next is meant to be a message.
@@ -91,7 +101,9 @@ func (c *conn1) begins(s *half1) bool {
 	b = b[:min(len(b), sniffed)]
 	switch {
 	case s == &c.up:
-		return sniffRequest(b) == http1 || isHead(b)
+		line, _, _ := bytes.Cut(b, []byte("\n"))
+		_, _, v, ok := requestLine(line)
+		return ok && v != simpleVersion || sniffRequest(b) == http1
 	case sniffResponse(b) == http1:
 		return true
 	}
@@ -124,11 +136,15 @@ func (c *conn1) seek(s *half1) {
 	if to < 0 {
 		to = s.size
 	}
+	if s == &c.down && c.orphan(from, to) {
+		return
+	}
 	s.off, s.lost = to, false
-	if n := len(s.span(from, to)); n > 0 {
+	if n := s.index(to) - s.index(from); n > 0 {
 		kind, text := HoleSyntax, "octets of the %s that belong to no message"
 		if from == s.start && (c.flow.Midstream || s.start > 0) {
 			kind, text = HoleMidstream, "octets of the %s from before the first whole message"
+			n += int(s.start)
 		}
 		c.r.hole(Hole{Kind: kind, Flow: c.flow, Time: s.at(from).time, Offset: from, Length: int64(n),
 			Text: fmt.Sprintf("%d "+text, n, c.who(s))})
@@ -136,6 +152,31 @@ func (c *conn1) seek(s *half1) {
 	if s == &c.down {
 		c.missed = true
 	}
+}
+
+// orphan makes the octets behind a gap an answer whose head was not captured, if a
+// request waits for one.
+func (c *conn1) orphan(from, to int64) bool {
+	s := &c.down
+	g := s.gapAt(from - 1)
+	if g == nil || c.piped || len(s.span(from, to)) == 0 {
+		return false
+	}
+	c.missed = true
+	t := c.asked(s.at(from).turn)
+	if t == nil {
+		return false
+	}
+	s.off, s.lost = to, false
+	a := &Response{Message: s.message(&head{})}
+	p := s.at(from)
+	a.Time, a.Frame = p.time, p.frame
+	t.Response = a
+	c.r.fill(t, &a.Message, s.reel, &extent{from: g.off, to: to, chunks: [][2]int64{{g.off, to}}, kind: g.why,
+		why: "the head of the answer is missing"}, nil)
+	s.finish(&a.Message, to)
+	c.missed = true
+	return true
 }
 
 func (c *conn1) unanswered(ts []*Transaction, why string) {
@@ -217,7 +258,7 @@ func (c *conn1) brokenHead(s *half1, t *Transaction, m *Message, h *head) {
 	case len(h.raw) >= c.r.limits.Header:
 		kind = HoleLimit
 	}
-	c.r.hole(Hole{Kind: kind, Flow: c.flow, Transaction: t, Time: m.Time, Text: h.why})
+	c.r.hole(Hole{Kind: kind, Flow: c.flow, Transaction: t, Time: m.End, Text: h.why})
 	s.lost = true
 }
 

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -41,8 +42,23 @@ func Read(ctx context.Context, src sensor.Source, o Options) (*Reading, error) {
 	if err := e.Read(ctx, r.src); err != nil {
 		r.err = fmt.Errorf("read web traffic: %w", err)
 	}
+	stats := e.Stats()
+	r.unread(&stats.Outcomes)
 	r.finish(src)
 	return &r.out, r.err
+}
+
+// unread says which frames could not be read.
+func (r *reader) unread(outcomes *[packet.NumOutcomes]uint64) {
+	for o, text := range map[packet.Outcome]string{
+		packet.Truncated: "%d frames were captured without all of their headers",
+		packet.BadHeader: "%d frames have headers that contradict themselves",
+		packet.BadLink:   "%d frames are of a link type that is not read",
+	} {
+		if n := outcomes[o]; n > 0 {
+			r.hole(Hole{Kind: HoleLost, Time: r.src.first, Length: 0, Text: fmt.Sprintf(text, n)})
+		}
+	}
 }
 
 // engineConfig gives streams more room than a live sensor does: nothing is lost by
@@ -60,8 +76,11 @@ func (r *reader) protocols() []sensor.Protocol {
 	return append(r.dns(), sensor.Protocol{
 		Name:      "web",
 		Transport: packet.ProtoTCP,
-		Match: func(f *sensor.Flow, side packet.Side, _ []byte) sensor.Match {
-			if side == f.Orig {
+		Match: func(f *sensor.Flow, side packet.Side, first []byte) sensor.Match {
+			switch {
+			case matchDNS(f, side, first, true) == sensor.Maybe:
+				return sensor.Maybe
+			case side == f.Orig:
 				return sensor.FromClient
 			}
 			return sensor.FromServer
@@ -76,8 +95,8 @@ type recorder struct {
 	ch *channel
 }
 
-// begin makes the flow with its first octets; false when it is not wanted.
-func (d *recorder) begin(f *sensor.Flow, st stamp) bool {
+// begin makes the flow with its first n octets; false when it is not wanted.
+func (d *recorder) begin(f *sensor.Flow, side packet.Side, n int, st stamp) bool {
 	first := d.r.src.open(&f.Key, st)
 	if d.r.To != 0 && st.time > d.r.To {
 		return false
@@ -90,7 +109,21 @@ func (d *recorder) begin(f *sensor.Flow, st stamp) bool {
 	flow.Midstream = f.Meta().Visibility.Midstream
 	d.ch = &channel{r: d.r, flow: flow, client: f.Orig, orig: f.Orig}
 	d.ch.broken = flow.Midstream
+	for s := range d.ch.tapes { // the engine tells nobody of gaps before the first octets
+		missing := f.Delivered(packet.Side(s))
+		if packet.Side(s) == side {
+			missing -= min(uint64(n), missing)
+		}
+		if missing > 0 && !isDNS(f) {
+			d.lose(packet.Side(s), int64(missing))
+		}
+	}
 	return true
+}
+
+func (d *recorder) lose(side packet.Side, n int64) {
+	d.ch.missing[side] += n
+	d.ch.gap(side, gap{n: n, why: HoleGap})
 }
 
 func addrPort(k *packet.Key, s packet.Side) netip.AddrPort {
@@ -100,7 +133,7 @@ func addrPort(k *packet.Key, s packet.Side) netip.AddrPort {
 // Data implements sensor.Decoder.
 func (d *recorder) Data(f *sensor.Flow, side packet.Side, b []byte, _ sensor.Emit) sensor.Verdict {
 	st := d.r.src.stamp(f.Now)
-	if d.ch == nil && !d.begin(f, st) {
+	if d.ch == nil && !d.begin(f, side, len(b), st) {
 		return sensor.Done
 	}
 	d.ch.data(side, b, st)
@@ -109,12 +142,10 @@ func (d *recorder) Data(f *sensor.Flow, side packet.Side, b []byte, _ sensor.Emi
 
 // Gap implements sensor.Decoder.
 func (d *recorder) Gap(f *sensor.Flow, side packet.Side, n int) sensor.Verdict {
-	st := d.r.src.stamp(f.Now)
-	if d.ch == nil && !d.begin(f, st) {
-		return sensor.Done
+	if d.ch == nil {
+		return sensor.More
 	}
-	d.ch.missing[side] += int64(n)
-	d.ch.gap(side, gap{n: int64(n), why: HoleGap})
+	d.lose(side, int64(n))
 	return d.verdict()
 }
 
@@ -189,7 +220,20 @@ func (r *reader) finish(src sensor.Source) {
 		f.Number = i
 	}
 	r.join()
-	slices.SortStableFunc(o.Holes, func(a, b Hole) int { return compare(a.Time, 0, b.Time, 0) })
+	slices.SortStableFunc(o.Holes, func(a, b Hole) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.order(), b.order()), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Text, b.Text))
+	})
+}
+
+// order is that of holes of one moment: those of the whole capture first.
+func (h *Hole) order() int {
+	switch {
+	case h.Transaction != nil:
+		return h.Transaction.Number + 1
+	case h.Flow != nil:
+		return 0
+	}
+	return -1
 }
 
 func compare(at int64, frame int, at2 int64, frame2 int) int {

@@ -13,9 +13,8 @@ import (
 
 // How far from its note a name reaches, in ns.
 const (
-	// lookupLife is how long a looked-up name stands for an address: resolvers keep no
-	// answer for longer than a day (RFC 8767 section 4 advises a cap in the order of
-	// days; common ones cap at one).
+	// lookupLife is how long a looked-up name stands for an address: hardly an answer is
+	// kept for longer than a day.
 	lookupLife = 24 * 60 * 60 * 1e9
 	// hostLife is how long before and behind a note a host bears its own name.
 	hostLife = 12 * 60 * 60 * 1e9
@@ -65,7 +64,7 @@ func (b *binder) bindAlert(id string) {
 	if text := b.asks[id]; text != "" {
 		sub, err := query.Parse(text, query.Options{})
 		if err == nil && len(sub.Alerts()) == 0 && len(sub.Cases()) == 0 && q.BindQuery(query.Alert, id, sub) == nil {
-			if q.String() == "alert "+id { // its names are looked for in its window
+			if q.String() == "alert "+id { // nothing outside its window is asked for
 				q.From, q.To = sub.From, sub.To
 				b.run.since = q.From
 			}

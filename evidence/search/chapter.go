@@ -91,7 +91,11 @@ func (r *run) prune(v *view, within func(first, last int64) bool, ask asker) why
 	}
 	defer f.close()
 	v.learn(f.Info())
-	return r.answer(v, within, ask, f.May)
+	w := r.answer(v, within, ask, f.May)
+	if err := f.Err(); err != nil {
+		r.say("%v; its segment was not left out", err)
+	}
+	return w
 }
 
 // answer asks about a segment of which the time is known.

@@ -185,12 +185,13 @@ func TestCaseDirectory(t *testing.T) {
 	b, _ := getAll(t, r.open(), "all", GetOptions{})
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "packets-001.pcapng"), b)
+	write(t, filepath.Join(dir, "notes.pcap"), []byte("this is no capture file, whatever its name"))
 	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, _ := getAll(t, s, "host 10.0.0.7", GetOptions{}); len(got(t, out)) != 100 {
-		t.Errorf("%d packets, want 100", len(got(t, out)))
+	if out, rep := getAll(t, s, "host 10.0.0.7", GetOptions{}); len(got(t, out)) != 100 || len(rep.Said) != 1 || !strings.Contains(rep.Said[0], "notes.pcap") {
+		t.Errorf("%d packets, want 100: %q", len(got(t, out)), rep.Said)
 	}
 	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)

@@ -29,13 +29,15 @@ func steady(from, to float64) (out []event) {
 	return out
 }
 
-func TestGaps(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		query string
-		make  func(r *ring)
-		want  []string
-	}{
+// gapCase is a ring and the gaps that get has to name.
+type gapCase struct {
+	name, query string
+	make        func(r *ring)
+	want        []string
+}
+
+func gapCases() []gapCase {
+	return []gapCase{
 		{"none", "all", func(r *ring) { r.record(steady(0, 300)) }, nil},
 		{"lost inside a segment", "all", func(r *ring) {
 			r.lose = func(n uint64, c *segment.Counters) {
@@ -78,7 +80,11 @@ func TestGaps(t *testing.T) {
 			}
 			r.record(events)
 		}, []string{"cut 3..7 2"}},
-	} {
+	}
+}
+
+func TestGaps(t *testing.T) {
+	for _, c := range gapCases() {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRing(t)
 			c.make(r)

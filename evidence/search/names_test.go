@@ -167,4 +167,53 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// TestAlertWithQuery: an alert whose note has a query stands for what that finds, in
+// its own time: no flow has the alert's two addresses where there is a proxy.
+func TestAlertWithQuery(t *testing.T) {
+	k, side := keyOf(0, h(workstation, 0), h(evil, 0))
+	note := func(id, text string) event {
+		return event{note: &segment.Note{Kind: segment.Alert, At: at(400), Key: k, Client: side, Name: id, Text: text, From: at(100), To: at(400)}}
+	}
+	proxied := "from 2026-06-01T08:01:40 to 2026-06-01T08:06:40 and (client 10.0.0.7 and host forum.example or host 203.0.113.5 and host 10.0.0.9)"
+	r := newRing(t)
+	r.record(worker(
+		visit(50, 60, 1, workstation, 40000, "10.0.0.9", "forum.example"), // before the window
+		visit(95, 110, 1, workstation, 40001, "10.0.0.9", "forum.example"),
+		visit(110, 120, 1, workstation, 40002, "10.0.0.9", "other.example"),
+		visit(112, 120, 1, "10.0.0.9", 40003, evil, ""),
+		[]event{note("a1", "download: title\n"+proxied), note("a2", "download: title\nthis is (no query"), note("a3", "download: title")},
+		visit(500, 600, 1, workstation, 40004, evil, ""),
+		visit(300, 350, 1, workstation, 40005, evil, ""),
+	))
+	for _, c := range []struct {
+		query   string
+		want    []string
+		packets int // in the window
+		said    string
+	}{
+		{"alert a1", []string{"40001>10.0.0.9", "40003>203.0.113.5"}, 12 + 11, ""},
+		{"alert a1 and server 10.0.0.9", []string{"40001>10.0.0.9"}, 18, ""}, // the flow, whole
+		{"from 2026-06-01T08:01:45 alert a1", []string{"40001>10.0.0.9", "40003>203.0.113.5"}, 7 + 11, ""},
+		{"alert a2", []string{"40005>203.0.113.5"}, 53, "makes no sense"},
+		{"alert a3", []string{"40005>203.0.113.5"}, 53, ""},
+	} {
+		flows, rep := findAll(t, r.open(), c.query)
+		if got := ends(flows); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v %q", c.query, got, c.want, rep.Said)
+		}
+		b, _ := getAll(t, r.open(), c.query, GetOptions{})
+		if n := len(got(t, b)); n != c.packets {
+			t.Errorf("%s: %d packets, want %d", c.query, n, c.packets)
+		}
+		if said := strings.Join(rep.Said, "\n"); !strings.Contains(said, c.said) {
+			t.Errorf("%s: said %q", c.query, said)
+		}
+	}
+	text := "alert a1"
+	q := parse(t, text)
+	if _, err := r.open().Find(context.Background(), q, Options{}, func(*Flow) bool { return true }); err != nil || q.String() != text {
+		t.Errorf("the caller's query became %q, %v", q, err)
+	}
+}
+
 func mapped(a string) [16]byte { return netip.MustParseAddr(a).As16() }

@@ -40,6 +40,8 @@ type run struct {
 }
 
 func (s *Store) newRun(ctx context.Context, q *query.Query, o Options) (*run, error) {
+	own := *q // its window may get narrower
+	q = &own
 	r := &run{store: s, ctx: ctx, q: q, since: q.From, books: map[uint64]*chapter{}, began: time.Now()}
 	r.builders.New = func() any { return index.NewBuilder() }
 	r.rep.Segments = len(s.entries)

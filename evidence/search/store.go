@@ -65,8 +65,8 @@ func Open(dir string) (*Store, error) {
 			captures = append(captures, filepath.Join(dir, name))
 		}
 	}
-	if len(byStem) == 0 && len(captures) > 0 {
-		return OpenFiles(captures, FileOptions{Memory: true})
+	if len(byStem) == 0 {
+		return openCaptures(captures), nil
 	}
 	for _, name := range indexes {
 		stem, _, _ := strings.Cut(name, holdMark)
@@ -80,6 +80,18 @@ func Open(dir string) (*Store, error) {
 	}
 	slices.SortFunc(s.entries, func(a, b *entry) int { return compare(int64(a.num), int64(b.num)) })
 	return s, nil
+}
+
+// openCaptures makes the capture files of a directory searchable; those that are none
+// are told.
+func openCaptures(paths []string) *Store {
+	s := &Store{foreign: len(paths) > 0}
+	for _, path := range paths {
+		if err := s.capture(path, FileOptions{Memory: true}); err != nil {
+			s.said = append(s.said, err.Error())
+		}
+	}
+	return s
 }
 
 // segment adds a file to the entry of its segment; false if the name is no segment's.

@@ -115,11 +115,11 @@ func cleanURL(b []byte) []byte {
 	return out
 }
 
-// cutScheme splits off "scheme:", in lower case. One letter is a drive.
+// cutScheme splits off "scheme:", in lower case.
 func cutScheme(b []byte) (string, []byte) {
 	for i := 0; i < len(b) && i < maxScheme; i++ {
 		switch c := b[i] | 0x20; {
-		case b[i] == ':' && i > 1:
+		case b[i] == ':' && i > 0:
 			return strings.ToLower(string(b[:i])), b[i+1:]
 		case 'a' <= c && c <= 'z':
 		case i > 0 && (isDigit(b[i]) || b[i] == '+' || b[i] == '-' || b[i] == '.'):

@@ -2,7 +2,7 @@ package links
 
 import "bytes"
 
-func hasDataScheme(b []byte) bool { return hasFoldPrefix(bytes.TrimLeft(b, asciiSpace), "data:") }
+func hasDataScheme(b []byte) bool { return hasFoldPrefix(b, "data:") }
 
 // readScheme reads on in a URL that holds its content itself.
 func (f *finder) readScheme(t *text, r found, ref []byte) bool {

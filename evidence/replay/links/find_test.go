@@ -185,7 +185,7 @@ func TestOffsets(t *testing.T) {
 		url string
 		at  int
 	}{
-		{"http://www.example.com/shop/%E8%A1%A8.gif?%95%5C", strings.Index(body, "\"\x95\x5c.gif") + 1},
+		{`http://www.example.com/shop/%E8%A1%A8.gif?%95\`, strings.Index(body, "\"\x95\x5c.gif") + 1},
 		{"http://www.example.com/shop/c.png", strings.Index(body, "c.png")},
 	} {
 		if ls[i].URL != want.url || ls[i].Offset != want.at {

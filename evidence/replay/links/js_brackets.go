@@ -202,7 +202,10 @@ func (m *machine) member(v value, name []byte, at int) value {
 	switch {
 	case v.kind == valueName && len(v.b)+len(name) < maxPath:
 		return value{kind: valueName, at: v.at, b: m.path(v, name, at)}
-	case v.kind == valueName || v.kind == valueUnknown:
+	case v.kind == valueMember: // what a property's property is told by is not known
+		m.examine(v.list[0])
+		fallthrough
+	case v.kind == valueName, v.kind == valueUnknown:
 		return value{kind: valueMember, at: v.at, b: name, list: []value{{at: v.at}}}
 	}
 	return value{kind: valueMember, at: v.at, b: name, list: []value{v}}

@@ -121,12 +121,15 @@ func (m *machine) globalCall(name string, callee, receiver value, args []value) 
 }
 
 func isPath(b []byte) bool {
+	if len(b) == 0 || len(b) > maxPath || !isNameStart(b[0]) {
+		return false
+	}
 	for _, c := range b {
 		if !isNamePart(c) && c != '.' || c == '\\' {
 			return false
 		}
 	}
-	return len(b) > 0 && len(b) < 64 && isNameStart(b[0])
+	return true
 }
 
 func (m *machine) percentDecoded(name string, v value) value {

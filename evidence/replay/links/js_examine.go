@@ -11,25 +11,22 @@ const minExamined = 7
 // examine looks at a value that went nowhere known: a URL in it, HTML or script
 // that it reads as, and the same behind the usual encodings.
 func (m *machine) examine(v value) {
+	if v.seen {
+		return
+	}
 	switch v.kind {
 	case valueChoice:
 		for _, alternative := range v.list {
 			m.examine(alternative)
 		}
-		return
 	case valueArray:
-		if !v.seen {
-			m.examineList(v)
-		}
-		return
+		m.examineList(v)
 	case valueMember:
 		m.examine(v.list[0])
-		return
 	case valueString:
-		if v.seen || len(v.b) < minExamined {
-			return
+		if len(v.b) >= minExamined {
+			m.examineString(v)
 		}
-		m.examineString(v)
 	}
 }
 
@@ -57,7 +54,7 @@ func (m *machine) examineString(v value) bool {
 func (m *machine) examineList(v value) {
 	numbers := 0
 	for i := range v.list {
-		if v.list[i].kind == valueNumber {
+		if _, ok := numeric(v.list[i]); ok {
 			numbers++
 			continue
 		}

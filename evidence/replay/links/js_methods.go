@@ -98,7 +98,7 @@ func argument(args []value, i, otherwise int) (int, bool) {
 func slice(v value, start, end int) value {
 	start = min(max(start, 0), len(v.b))
 	end = min(max(end, start), len(v.b))
-	return value{kind: valueString, at: v.at, depth: v.depth, b: v.b[start:end:end]}
+	return value{kind: valueString, seen: v.seen, at: v.at, depth: v.depth, b: v.b[start:end:end]}
 }
 
 // split makes an array; with "" or nothing between, of single characters.
@@ -139,9 +139,12 @@ func (m *machine) arrayMethod(name string, v value, args []value) (value, bool) 
 		for i, e := range v.list {
 			list[len(list)-1-i] = e
 		}
-		return value{kind: valueArray, at: v.at, depth: v.depth, list: list}, true
+		return value{kind: valueArray, seen: v.seen, at: v.at, depth: v.depth, list: list}, true
 	case "concat":
+		m.examine(v)
+		v.seen = true
 		for _, a := range args {
+			m.examine(a)
 			if a.kind != valueArray || !m.room(8*len(a.list), v.at) || len(v.list)+len(a.list) > maxValues {
 				return value{}, false
 			}

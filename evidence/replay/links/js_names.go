@@ -118,7 +118,7 @@ func (m *machine) alias(path []byte) []byte {
 
 // store sets a variable to what is known of a value.
 func (m *machine) store(name []byte, v value) {
-	known := v.kind == valueString || v.kind == valueNumber || v.kind == valueArray || v.kind == valueChoice ||
+	known := v.kind == valueString || v.kind == valueNumber || v.kind == valueArray || v.kind == valueChoice || v.kind == valueRegexp ||
 		v.kind == valueName && isBuiltin(v.b)
 	if !v.grown && len(m.f.vars) > 0 {
 		if old := m.f.vars[string(name)]; old.grown {

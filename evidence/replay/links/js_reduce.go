@@ -35,10 +35,8 @@ func (m *machine) unary(op operator, v value) value {
 func (m *machine) conditional(condition, a, b value) value {
 	if condition.kind == valueNumber {
 		if condition.number != 0 {
-			m.examine(b)
 			return a
 		}
-		m.examine(a)
 		return b
 	}
 	m.examine(condition)
@@ -106,7 +104,7 @@ func (m *machine) grow(target, v value) value {
 		v.grown = true
 	}
 	m.store(target.b, v)
-	v.owned = false
+	v.owned, v.seen = false, true
 	return v
 }
 

@@ -30,11 +30,14 @@ func propertySink(name []byte) sinkKind {
 	case "csstext", "backgroundimage", "behavior":
 		return sinkStyle
 	}
-	if len(name) > 2 && name[0] == 'o' && name[1] == 'n' && isLetter(name[2]) {
+	if len(name) > 2 && len(name) < maxHandler && name[0] == 'o' && name[1] == 'n' && isLetter(name[2]) {
 		return sinkScript
 	}
 	return sinkNone
 }
+
+// maxHandler bounds the octets of a property's name that begins with "on".
+const maxHandler = 32
 
 func (m *machine) isSink(property []byte) bool { return propertySink(property) != sinkNone }
 
@@ -124,7 +127,7 @@ func (m *machine) deliver(kind sinkKind, where string, v value) bool {
 	case sinkAddress, sinkOption:
 		return m.address(kind, where, v)
 	case sinkMarkup:
-		if bytes.IndexByte(v.b[:min(len(v.b), sniffLen)], '<') < 0 {
+		if !m.room(len(v.b), v.at) || bytes.IndexByte(v.b, '<') < 0 {
 			return false
 		}
 		m.nested(v, StepWrite, formatHTML, inferredNo)
@@ -138,7 +141,7 @@ func (m *machine) deliver(kind sinkKind, where string, v value) bool {
 
 // address keeps a string that is visited or fetched.
 func (m *machine) address(kind sinkKind, where string, v value) bool {
-	if len(v.b) == 0 || len(v.b) > m.f.lim.URLLen && !hasDataScheme(v.b) {
+	if len(v.b) == 0 || len(v.b) > m.f.lim.URLLen && !(hasDataScheme(v.b) && m.room(len(v.b), v.at)) {
 		return false
 	}
 	scheme, _ := cutScheme(bytes.TrimLeft(v.b, asciiSpace))

@@ -117,7 +117,6 @@ func Find(body []byte, mediaType, charset string, base *url.URL, l Limits) ([]Li
 		f.note(NoteInput, f.lim.Input, f.lim.Input)
 		body = body[:f.lim.Input]
 	}
-	f.budget = f.lim.Decoded
 	t := text{b: body, base: addressOf(base)}
 	format := formatOf(body, mediaType)
 	if format.textual() {
@@ -147,7 +146,8 @@ type linkKey struct {
 }
 
 func newFinder(l Limits) *finder {
-	return &finder{lim: l.withDefaults(), index: map[linkKey]int{}, vars: map[string]value{}}
+	l = l.withDefaults()
+	return &finder{lim: l, budget: l.Decoded, index: map[linkKey]int{}, vars: map[string]value{}}
 }
 
 // text is something being read: the body, or what was found within it.

@@ -85,6 +85,9 @@ func appendPercentDecoded(dst, b []byte) []byte {
 // unescapeLiteral decodes the inside of a script's string or template literal
 // (ECMA-262 section 12.9.4, with the octal escapes of annex B).
 func unescapeLiteral(b []byte) []byte {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return b
+	}
 	out := make([]byte, 0, len(b))
 	for i := 0; i < len(b); {
 		n := bytes.IndexByte(b[i:], '\\')

@@ -91,6 +91,9 @@ func (l *Log) ReadCapture(r io.Reader) error {
 func (l *Log) block(in io.Reader, order binary.ByteOrder, kind uint32, rest int64) error {
 	if kind != blockSecrets {
 		_, err := io.CopyN(io.Discard, in, rest)
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
 		return err
 	}
 	if rest > maxBlock {

@@ -45,7 +45,8 @@ type half struct {
 	msgs    gather
 
 	drift drift
-	bad   int // records in a row that did not open
+	bad   int   // records in a row that did not open
+	badAt int64 // where the first of them begins
 	loss  Loss
 }
 
@@ -87,7 +88,7 @@ func (h *half) data(b []byte) {
 			return
 		case len(h.buf) == 0:
 			b = b[h.consume(b):]
-			if h.report.Dark == None {
+			if h.report.Dark == None && !h.waiting {
 				h.buf = append(h.buf, b...)
 				return
 			}
@@ -133,6 +134,9 @@ func (h *half) consume(b []byte) (used int) {
 		}
 		used += n
 		h.at += int64(n)
+		if h.report.Dark != None {
+			h.report.Unread += int64(n)
+		}
 	}
 	return used
 }
@@ -226,6 +230,10 @@ func (h *half) fail(why Reason) {
 		return
 	}
 	h.report.Dark, h.report.DarkAt = why, h.at
+	if why == BadRecord {
+		h.report.DarkAt = h.badAt
+		h.report.Unread = h.at - h.badAt
+	}
 	h.s.turn++
 	h.line, h.msgs = nil, gather{}
 }
@@ -243,6 +251,9 @@ func (h *half) forget() {
 }
 
 func (h *half) close() {
+	if e := h.keys(); e != nil && !e.opened && h.bad > 0 {
+		h.fail(BadRecord)
+	}
 	if h.report.Dark != None {
 		h.forget()
 	}

@@ -22,9 +22,9 @@ const (
 
 // opener removes the record protection of one direction under one set of keys.
 type opener interface {
-	// open appends the plaintext of a record to dst if its authentication holds at
-	// sequence number seq. A failed open changes nothing.
-	open(dst []byte, r record, seq uint64) ([]byte, bool)
+	// open appends the plaintext of a record to dst if its authentication holds at a
+	// sequence number of first to last, and says which. A failed open changes nothing.
+	open(dst []byte, r record, first, last uint64) (plain []byte, seq uint64, ok bool)
 	// lost passes over n octets of record bodies that could not be opened, n < 0 when
 	// it is not known how many. tail are the octets seen right before the next record.
 	// It says whether later records can still be opened.
@@ -61,11 +61,20 @@ func newAEAD(a authOpener, iv []byte, explicit int, tls13 bool) *aeadOpener {
 	return o
 }
 
-func (o *aeadOpener) open(dst []byte, r record, seq uint64) ([]byte, bool) {
-	tag := o.auth.Overhead()
-	if len(r.body) < o.explicit+tag {
-		return nil, false
+func (o *aeadOpener) open(dst []byte, r record, first, last uint64) ([]byte, uint64, bool) {
+	if len(r.body) < o.explicit+o.auth.Overhead() {
+		return nil, 0, false
 	}
+	for seq := first; seq <= last; seq++ {
+		if plain, ok := o.openAt(dst, r, seq); ok {
+			return plain, seq, true
+		}
+	}
+	return nil, 0, false
+}
+
+func (o *aeadOpener) openAt(dst []byte, r record, seq uint64) ([]byte, bool) {
+	tag := o.auth.Overhead()
 	sealed := r.body[o.explicit:]
 	o.nonce = o.iv
 	if o.explicit > 0 {
@@ -120,12 +129,18 @@ type macOf struct {
 	sum  []byte
 }
 
-func (m *macOf) verify(r record, seq uint64, data, want []byte) bool {
-	m.Reset()
-	m.Write(appendHeader(binary.BigEndian.AppendUint64(m.head[:0], seq), r, len(data)))
-	m.Write(data)
-	m.sum = m.Sum(m.sum[:0])
-	return subtle.ConstantTimeCompare(m.sum, want) == 1
+// find is the sequence number of first to last with which want is the MAC of data.
+func (m *macOf) find(r record, data, want []byte, first, last uint64) (uint64, bool) {
+	for seq := first; seq <= last; seq++ {
+		m.Reset()
+		m.Write(appendHeader(binary.BigEndian.AppendUint64(m.head[:0], seq), r, len(data)))
+		m.Write(data)
+		m.sum = m.Sum(m.sum[:0])
+		if subtle.ConstantTimeCompare(m.sum, want) == 1 {
+			return seq, true
+		}
+	}
+	return 0, false
 }
 
 // streamOpener is RC4, and the NULL suites, which only authenticate.
@@ -134,10 +149,10 @@ type streamOpener struct {
 	mac    macOf
 }
 
-func (o *streamOpener) open(dst []byte, r record, seq uint64) ([]byte, bool) {
+func (o *streamOpener) open(dst []byte, r record, first, last uint64) ([]byte, uint64, bool) {
 	n := len(r.body) - o.mac.Size()
 	if n < 0 {
-		return nil, false
+		return nil, 0, false
 	}
 	start := len(dst)
 	dst = append(dst, r.body...)
@@ -147,14 +162,15 @@ func (o *streamOpener) open(dst []byte, r record, seq uint64) ([]byte, bool) {
 		after = *o.cipher
 		after.XORKeyStream(text, text)
 	}
-	if !o.mac.verify(r, seq, text[:n], text[n:]) {
+	seq, ok := o.mac.find(r, text[:n], text[n:], first, last)
+	if !ok {
 		clear(text)
-		return nil, false
+		return nil, 0, false
 	}
 	if o.cipher != nil {
 		*o.cipher = after
 	}
-	return dst[:start+n], true
+	return dst[:start+n], seq, true
 }
 
 // lost moves the key stream on, which takes to know how far.

@@ -20,46 +20,48 @@ func newCBC(c cipher.Block, mac hash.Hash, version uint16, etm bool, iv []byte) 
 	return &cbcOpener{block: c, mac: macOf{Hash: mac}, etm: etm, chained: version == version10, iv: append([]byte{}, iv...)}
 }
 
-func (o *cbcOpener) open(dst []byte, r record, seq uint64) ([]byte, bool) {
+func (o *cbcOpener) open(dst []byte, r record, first, last uint64) (plain []byte, seq uint64, ok bool) {
 	size, sealed := o.block.BlockSize(), r.body
-	var tag []byte
 	if o.etm {
 		n := len(sealed) - o.mac.Size()
 		if n < 0 {
-			return nil, false
+			return nil, 0, false
 		}
-		sealed, tag = sealed[:n], sealed[n:]
-		if !o.mac.verify(r, seq, sealed, tag) {
-			return nil, false
+		if seq, ok = o.mac.find(r, sealed[:n], sealed[n:], first, last); !ok {
+			return nil, 0, false
 		}
+		sealed = sealed[:n]
 	}
 	iv, text := o.iv, sealed
 	if !o.chained {
 		if len(sealed) < size {
-			return nil, false
+			return nil, 0, false
 		}
 		iv, text = sealed[:size], sealed[size:]
 	}
 	if len(iv) != size || len(text) == 0 || len(text)%size != 0 {
-		return nil, false
+		return nil, 0, false
 	}
 	start := len(dst)
 	dst = append(dst, text...)
-	plain := dst[start:]
+	plain = dst[start:]
 	cipher.NewCBCDecrypter(o.block, iv).CryptBlocks(plain, plain)
 	n, ok := unpad(plain)
 	if ok && !o.etm {
 		n -= o.mac.Size()
-		ok = n >= 0 && o.mac.verify(r, seq, plain[:n], plain[n:n+o.mac.Size()])
+		ok = n >= 0
+		if ok {
+			seq, ok = o.mac.find(r, plain[:n], plain[n:n+o.mac.Size()], first, last)
+		}
 	}
 	if !ok {
 		clear(plain)
-		return nil, false
+		return nil, 0, false
 	}
 	if o.chained {
 		o.iv = append(o.iv[:0], text[len(text)-size:]...)
 	}
-	return dst[:start+n], true
+	return dst[:start+n], seq, true
 }
 
 // unpad is the length before the padding; every padding octet holds the padding's

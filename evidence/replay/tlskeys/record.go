@@ -70,7 +70,7 @@ func (h *half) sealedRecord(r record) bool {
 		return h.wait()
 	}
 	e := h.line[0]
-	plain, ok := e.opener.open(h.s.scratch(), r, e.seq)
+	plain, _, ok := e.opener.open(h.s.scratch(), r, e.seq, e.seq)
 	if ok {
 		h.opened(r, plain)
 	} else {
@@ -141,6 +141,9 @@ func (h *half) fault(r record) {
 			h.opened(r, plain)
 			return
 		}
+	}
+	if h.bad == 0 {
+		h.badAt = h.at
 	}
 	h.bad++
 	limit := maxBadRecords

@@ -6,7 +6,7 @@ const (
 	// maxSeek is how far behind a gap a record is looked for that opens. The next one
 	// begins within one record's length.
 	maxSeek = 64 << 10
-	// maxTries is how many sequence numbers are tried behind one gap.
+	// maxTries is how many sequence numbers are tried with a record.
 	maxTries = 8192
 )
 
@@ -23,11 +23,10 @@ type drift struct {
 	body, total int
 	// lost says that it is not known where the next record begins. missing counts the
 	// octets since the end of the last record that was whole, scanned those looked
-	// through since the gap, tries the trials since then.
+	// through since the gap.
 	lost    bool
 	missing int
 	scanned int
-	tries   int
 	tail    []byte // the last octets before the position, without a hole
 	why     Reason
 }
@@ -78,7 +77,7 @@ func (h *half) lostOctets(n int) {
 func (h *half) derail(missing int) {
 	d := &h.drift
 	d.skip, d.lost, d.loose = 0, true, true
-	d.missing, d.scanned, d.tries, d.why = missing, 0, 0, Gap
+	d.missing, d.scanned, d.why = missing, 0, Gap
 	if missing == 0 {
 		d.why = Malformed
 	}
@@ -158,7 +157,7 @@ func (h *half) seek(b []byte) int {
 		return i
 	}
 	if len(b) < headerLen {
-		h.need = headerLen
+		h.need = len(b) + 1 // the next octet may already say that it is none
 		return 0
 	}
 	total := headerLen + int(binary.BigEndian.Uint16(b[3:]))
@@ -238,7 +237,10 @@ func (h *half) pass(b []byte) {
 	d.tail = appendTail(d.tail, b)
 	d.missing += len(b)
 	d.scanned += len(b)
-	if d.scanned > maxSeek || d.tries > maxTries || h.s.trial < 0 {
+	switch {
+	case h.s.trial <= 0:
+		h.fail(Limit)
+	case d.scanned > maxSeek:
 		h.fail(d.why)
 	}
 	h.need = 1
@@ -269,42 +271,51 @@ func (h *half) reopen(r record, low, high uint64) ([]byte, bool) {
 			line = append(line[:len(line):len(line)], next)
 		}
 	}
-	if a, ok := line[0].opener.(*aeadOpener); ok {
-		if seq, ok := a.guess(r.body); ok && seq >= low && seq <= high {
-			if plain, ok := h.try(line, 0, r, seq); ok {
-				return plain, true
-			}
+	for i, e := range line {
+		first, last := low, high
+		if i > 0 {
+			first, last = 0, high-min(high, low)
 		}
-	}
-	for k := uint64(0); low+k <= high; k++ {
-		for i := range line {
-			seq := k
-			if i == 0 {
-				seq = low + k
-			}
-			if h.drift.tries > maxTries || h.s.trial < 0 {
-				return nil, false
-			}
-			if plain, ok := h.try(line, i, r, seq); ok {
-				return plain, true
-			}
+		plain, ok := h.try(e, r, first, last)
+		if !ok {
+			continue
 		}
+		if i > 0 {
+			h.line, h.msgs = line[i:], gather{}
+		}
+		return plain, true
 	}
 	return nil, false
 }
 
-func (h *half) try(line []*epoch, i int, r record, seq uint64) ([]byte, bool) {
-	h.drift.tries++
-	h.s.trial -= len(r.body)
-	plain, ok := line[i].opener.open(h.s.scratch(), r, seq)
-	if !ok {
+// try opens a record with the sequence number that its nonce suggests, or one from
+// first to last, as far as the limits allow.
+func (h *half) try(e *epoch, r record, first, last uint64) ([]byte, bool) {
+	if a, ok := e.opener.(*aeadOpener); ok {
+		if seq, ok := a.guess(r.body); ok && seq >= first && seq <= last {
+			if plain, ok := h.tryFrom(e, r, seq, seq); ok {
+				return plain, true
+			}
+		}
+	}
+	if first > last {
 		return nil, false
 	}
-	line[i].seq = seq
-	if i > 0 {
-		h.line, h.msgs = line[i:], gather{}
+	return h.tryFrom(e, r, first, min(last, first+maxTries-1))
+}
+
+func (h *half) tryFrom(e *epoch, r record, first, last uint64) ([]byte, bool) {
+	n := min(int(last-first)+1, h.s.trial/(len(r.body)+1))
+	if n < 1 {
+		h.s.trial = 0
+		return nil, false
 	}
-	return plain, true
+	h.s.trial -= n * (len(r.body) + 1)
+	plain, seq, ok := e.opener.open(h.s.scratch(), r, first, first+uint64(n)-1)
+	if ok {
+		e.seq = seq
+	}
+	return plain, ok
 }
 
 // endDrift tells what a gap took that no record followed.

@@ -16,8 +16,8 @@ const (
 	// maxEarly bounds the 0-RTT data that are held until the server has taken them.
 	maxEarly = 1 << 20
 	// maxTrial bounds the octets that are decrypted on trial behind all gaps of one
-	// connection: about a second of work.
-	maxTrial = 1 << 30
+	// connection: a second of work at most.
+	maxTrial = 512 << 20
 )
 
 // Session decrypts one connection.

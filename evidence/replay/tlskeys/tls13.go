@@ -44,7 +44,7 @@ func (h *half) findInner(r record) bool {
 		if e == nil {
 			continue
 		}
-		if _, ok := e.opener.open(s.scratch(), r, 0); !ok {
+		if _, _, ok := e.opener.open(s.scratch(), r, 0, 0); !ok {
 			continue
 		}
 		s.log.claim(inner)

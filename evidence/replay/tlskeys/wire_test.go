@@ -132,6 +132,7 @@ type talk struct {
 	// Each side's application data; a chunk is one Write.
 	request, answer [][]byte
 	keys            bytes.Buffer
+	text            string // of the key log
 	wire            wire
 }
 
@@ -205,6 +206,7 @@ func (k *talk) run(t testing.TB) *Log {
 	if err := errors.Join(err, <-done); err != nil {
 		t.Fatal(err)
 	}
+	k.text = k.keys.String()
 	log, err := Parse(&k.keys)
 	if err != nil || log.BadLines > 0 {
 		t.Fatalf("key log: %v, bad lines %v", err, log.Bad)
