@@ -303,7 +303,12 @@ func (w *work) copy(ctx context.Context, store *search.Store, p *plan, text stri
 	if packets != report.Packets {
 		return slice{}, fmt.Errorf("copy packets: %d were read and %d written", report.Packets, packets)
 	}
-	s := slice{parts: out.parts, said: report.Said}
+	s := slice{parts: out.parts}
+	for _, text := range report.Said {
+		if !strings.Contains(text, " has no index") { // how it was found does not matter to who reads the case
+			s.said = append(s.said, text)
+		}
+	}
 	if report.Ended != "" {
 		s.said = append(s.said, report.Ended)
 	}

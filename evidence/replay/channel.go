@@ -205,8 +205,9 @@ func (c *channel) closeOther() {
 	for i := range c.tapes {
 		if c.broken && isRecords(c.tapes[i].peek()) {
 			c.flow.Protocol, c.flow.TLS = "tls", &TLS{Dark: "handshake not captured"}
-			c.r.dark(c.flow)
-			c.r.addFlow(c.flow)
+			if c.r.addFlow(c.flow) {
+				c.r.dark(c.flow)
+			}
 			return
 		}
 	}

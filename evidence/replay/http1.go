@@ -11,6 +11,7 @@ type half1 struct {
 	*reel
 	off  int64 // the next octet
 	lost bool  // it is not known to begin a message
+	held int64 // where the last gap between messages began to matter
 	is   func([]byte) bool
 }
 
@@ -81,7 +82,7 @@ func (s *half1) turn() int {
 func (c *conn1) ready(s *half1) bool {
 	if g := s.gapAt(s.off); g != nil {
 		c.gap(s, *g)
-		s.off, s.lost = g.off+g.n, true
+		s.held, s.off, s.lost = s.off, g.off+g.n, true
 		return false
 	}
 	if b := s.run(s.off); b[0] == '\r' || b[0] == '\n' {
@@ -172,7 +173,7 @@ func (c *conn1) orphan(from, to int64) bool {
 	p := s.at(from)
 	a.Time, a.Frame = p.time, p.frame
 	t.Response = a
-	c.r.fill(t, &a.Message, s.reel, &extent{from: g.off, to: to, chunks: [][2]int64{{g.off, to}}, kind: g.why,
+	c.r.fill(t, &a.Message, s.reel, &extent{from: s.held, to: to, chunks: [][2]int64{{s.held, to}}, kind: g.why,
 		why: "the head of the answer is missing"}, nil)
 	s.finish(&a.Message, to)
 	c.missed = true

@@ -84,6 +84,7 @@ func (c *channel) closeHTTP2() {
 	p.parse(up.start, down.start)
 	c.r.addFlow(c.flow)
 	c.r.add(p.transactions())
+	c.r.used -= int64(len(up.octets) + len(down.octets)) // nothing refers to them
 }
 
 // goOnHTTP2 parses what follows an upgrade from HTTP/1 (RFC 7540 section 3.2): the

@@ -73,7 +73,7 @@ func engineConfig() sensor.Config {
 
 // protocols are what the engine looks for: every TCP stream, and DNS.
 func (r *reader) protocols() []sensor.Protocol {
-	return append(r.dns(), sensor.Protocol{
+	return append(r.dns(), r.quic(), sensor.Protocol{
 		Name:      "web",
 		Transport: packet.ProtoTCP,
 		Match: func(f *sensor.Flow, side packet.Side, first []byte) sensor.Match {
@@ -169,18 +169,22 @@ func (d *recorder) Close(f *sensor.Flow, _ sensor.Emit) {
 }
 
 // addFlow and add take what a channel held, if it is in the time that is asked for.
-func (r *reader) addFlow(f *Flow) {
-	if f.Last >= r.From && (r.To == 0 || f.First <= r.To) && (!r.Client.IsValid() || f.Client.Addr() == r.Client) {
-		r.out.Flows = append(r.out.Flows, f)
+func (r *reader) addFlow(f *Flow) bool {
+	if f.Last < r.From || r.To != 0 && f.First > r.To || r.Client.IsValid() && f.Client.Addr() != r.Client {
+		return false
 	}
+	r.out.Flows = append(r.out.Flows, f)
+	return true
 }
 
-func (r *reader) add(ts []*Transaction) {
+func (r *reader) add(ts []*Transaction) (added int) {
 	for _, t := range ts {
 		if r.wanted(t) {
 			r.out.Transactions = append(r.out.Transactions, t)
+			added++
 		}
 	}
+	return added
 }
 
 // wanted tells whether a transaction is in what is asked for.
@@ -220,9 +224,22 @@ func (r *reader) finish(src sensor.Source) {
 		f.Number = i
 	}
 	r.join()
+	r.dropHoles()
 	slices.SortStableFunc(o.Holes, func(a, b Hole) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.order(), b.order()), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Text, b.Text))
 	})
+}
+
+// dropHoles forgets the holes of what was not asked for.
+func (r *reader) dropHoles() {
+	flows, transactions := map[*Flow]bool{nil: true}, map[*Transaction]bool{nil: true}
+	for _, f := range r.out.Flows {
+		flows[f] = true
+	}
+	for _, t := range r.out.Transactions {
+		transactions[t] = true
+	}
+	r.out.Holes = slices.DeleteFunc(r.out.Holes, func(h Hole) bool { return !flows[h.Flow] || !transactions[h.Transaction] })
 }
 
 // order is that of holes of one moment: those of the whole capture first.

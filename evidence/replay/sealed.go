@@ -95,8 +95,9 @@ func (c *channel) closeTLS() {
 	if t.Dark == "" {
 		t.Dark = "no application data"
 	}
-	c.r.dark(c.flow)
-	c.r.addFlow(c.flow)
+	if c.r.addFlow(c.flow) {
+		c.r.dark(c.flow)
+	}
 }
 
 // dark says that a flow was not decrypted.

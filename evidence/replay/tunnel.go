@@ -64,7 +64,9 @@ func (c *channel) closeHTTP1() {
 	p := newConn1(c.r, c.flow, up, down)
 	p.parse()
 	c.r.addFlow(c.flow)
-	c.r.add(p.all)
+	if c.r.add(p.all) == 0 {
+		c.r.used -= int64(len(up.octets) + len(down.octets))
+	}
 	if t := p.connect; t != nil {
 		c.goOn(t, p, up, down)
 	} else if c.tunnel != nil {

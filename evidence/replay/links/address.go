@@ -261,9 +261,6 @@ func (p *page) pathAndQuery(b []byte) (path, query string) {
 	if i := bytes.IndexByte(b, '?'); i >= 0 {
 		raw = b[:i]
 		query = string(p.appendQuery([]byte{'?'}, b[i+1:]))
-		if query == "?" {
-			query = "?"
-		}
 	}
 	return string(appendPath(nil, p.utf8(raw))), query
 }
@@ -271,7 +268,7 @@ func (p *page) pathAndQuery(b []byte) (path, query string) {
 // appendPath resolves dot segments and escapes what must not stand in a path.
 func appendPath(dst, b []byte) []byte {
 	start := len(dst)
-	b = b[min(leadingSlash(b), len(b)):]
+	b = b[min(leadingSlashes(b), 1):]
 	for {
 		end := bytes.IndexAny(b, `/\`)
 		segment, last := b, end < 0
@@ -297,8 +294,6 @@ func appendPath(dst, b []byte) []byte {
 		b = b[end+1:]
 	}
 }
-
-func leadingSlash(b []byte) int { return min(leadingSlashes(b), 1) }
 
 // dots says whether a segment is ".", "..", or an escaped form of them.
 func dots(b []byte) int {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/ulikunitz/xz/lzma"
 )
 
 func deflated(b []byte) []byte {
@@ -29,8 +31,20 @@ func swfTag(code int, body string) string {
 func swfFile(signature byte, tags ...string) []byte {
 	body := []byte("\x08\x00\x00\x00\x01\x00" + strings.Join(tags, "") + "\x00\x00")
 	out := append([]byte{signature, 'W', 'S', 10}, binary.LittleEndian.AppendUint32(nil, uint32(len(body)+8))...)
-	if signature == 'C' {
+	switch signature {
+	case 'C':
 		body = deflated(body)
+	case 'Z':
+		var packed bytes.Buffer
+		w, err := lzma.WriterConfig{Size: int64(len(body)), DictCap: 1 << 16}.NewWriter(&packed)
+		if err != nil {
+			panic(err)
+		}
+		w.Write(body)
+		w.Close()
+		b := packed.Bytes()
+		out = binary.LittleEndian.AppendUint32(out, uint32(len(b)-lzma.HeaderLen))
+		body = append(b[:5:5], b[lzma.HeaderLen:]...)
 	}
 	return append(out, body...)
 }
@@ -53,6 +67,7 @@ func TestFindInSWF(t *testing.T) {
 	}{
 		{"plain, byte code", swfFile('F', code), "string http://s.example/gate (inferred), string http://r.example/e.php?d=3 (inferred)"},
 		{"compressed", swfFile('C', code), "string http://s.example/gate (inferred), string http://r.example/e.php?d=3 (inferred)"},
+		{"compressed with LZMA", swfFile('Z', code), "string http://s.example/gate (inferred), string http://r.example/e.php?d=3 (inferred)"},
 		{"actions", swfFile('C', swfTag(12, "\x83\x12\x00http://a.example/\x00_self\x00")), "string http://a.example/ (inferred)"},
 		{"import", swfFile('F', swfTag(swfImportAssets, "lib/l.swf\x00")), "object http://www.example.com/shop/lib/l.swf"},
 		{"metadata has namespaces only", swfFile('F', swfTag(swfMetadata, "<rdf xmlns='http://ns.example/'/>")), ""},

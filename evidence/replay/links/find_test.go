@@ -75,6 +75,8 @@ func TestFindInHTML(t *testing.T) {
 		{"a movie is relative to the page, not to the codebase",
 			`<object codebase=http://cdn.example/swflash.cab#version=9><param value="/m/1" name=Movie></object>`,
 			list("object http://cdn.example/swflash.cab", "object http://www.example.com/m/1")},
+		{"what a program is told", `<applet archive=p.jar><param name=data value=http://h.example/load.php?e=></applet>`,
+			list("applet http://www.example.com/shop/p.jar", "object http://h.example/load.php?e=… (inferred)")},
 		{"applets", `<applet code=a.b.Main codebase=/j archive="p.jar, q.jar"></applet>`,
 			list("applet http://www.example.com/j", "applet http://www.example.com/j/p.jar", "applet http://www.example.com/j/q.jar")},
 		{"an applet without archive is fetched as a class", `<applet code=a.b.Main>`,
@@ -146,6 +148,9 @@ func TestFindInOtherFormats(t *testing.T) {
 		{"octets", "application/octet-stream", "MZ\x00\x01http://p.example/gate.php\x00h\x00t\x00t\x00p\x00:\x00/\x00/\x00w\x00.\x00e\x00x\x00/\x00\x00\x00",
 			"string http://p.example/gate.php (inferred), string http://w.ex/ (inferred)"},
 		{"HTML said to be a picture", "image/gif", ` <html><img src=a.gif>`, "img http://www.example.com/shop/a.gif"},
+		{"script said to be a page", "text/html", `var s = document.createElement("script"); s.src = "/a.js"; h("<img src=b.gif>")`,
+			"js-literal http://www.example.com/a.js, img http://www.example.com/shop/b.gif"},
+		{"script said to be text", "text/plain", `document.location = "/a.php"`, "js-literal http://www.example.com/a.php"},
 		{"a picture", "image/png", "\x89PNG\r\n\x1a\nhttp://no.example/", ""},
 		{"nothing declared, HTML", "", "\r\n<script>open('/a/b.html')</script>", "js-literal http://www.example.com/a/b.html"},
 		{"nothing declared, script", "", `var f = document.createElement("iframe"); f.src = "/a/c.html";`, "js-literal http://www.example.com/a/c.html"},
@@ -190,6 +195,18 @@ func TestOffsets(t *testing.T) {
 	} {
 		if ls[i].URL != want.url || ls[i].Offset != want.at {
 			t.Errorf("got %s at %d, want %s at %d", ls[i].URL, ls[i].Offset, want.url, want.at)
+		}
+	}
+}
+
+// TestOffsetOfVariable shows that what one script keeps and another uses is found
+// where it is used.
+func TestOffsetOfVariable(t *testing.T) {
+	for _, use := range []string{"location=u[0]", "location=w", "fetch.apply(null,u)"} {
+		body := "<script>" + strings.Repeat(" ", 100) + "var u=['/a.html'],w=n?'/a.html':'/b.html'</script><script>" + use + "</script>"
+		ls, _ := Find([]byte(body), "text/html", "", mustParse(t, pageURL), Limits{})
+		if len(ls) == 0 || ls[0].URL != "http://www.example.com/a.html" || ls[0].Offset < strings.Index(body, use) || ls[0].Offset >= len(body) {
+			t.Errorf("%s: got %v", use, ls)
 		}
 	}
 }

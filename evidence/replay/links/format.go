@@ -37,7 +37,7 @@ func formatOf(body []byte, mediaType string) format {
 			return formatHTML
 		}
 		return declared
-	case declared == formatText && (mediaType == "" || isMarkup(head)):
+	case declared == formatText:
 		return sniffText(head)
 	}
 	return declared
@@ -56,6 +56,13 @@ func sniffText(head []byte) format {
 		return formatScript
 	}
 	return formatText
+}
+
+// mayBeScript says whether what is served as a page may be meant for <script src>:
+// it does not begin like a page.
+func mayBeScript(body []byte, as format) bool {
+	head := body[:min(len(body), sniffLen)]
+	return as == formatHTML && !isMarkup(head) && readsAsScript(head)
 }
 
 // isMarkup says whether the text begins with a tag, comment or declaration.

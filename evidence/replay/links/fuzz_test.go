@@ -70,7 +70,8 @@ func FuzzFindXML(f *testing.F) {
 
 func FuzzFindSWF(f *testing.F) {
 	code := swfTag(swfDoABC, "\x01\x00\x00\x00a\x00"+abc("http://a.example/", "b"))
-	fuzzFind(f, "", string(swfFile('F', code, swfTag(swfImportAssets, "a\x00"))), string(swfFile('C', swfTag(swfBinaryData, "\x01\x00\x00\x00\x00\x00"+code))))
+	fuzzFind(f, "", string(swfFile('F', code, swfTag(swfImportAssets, "a\x00"))), string(swfFile('C', swfTag(swfBinaryData, "\x01\x00\x00\x00\x00\x00"+code))),
+		string(swfFile('Z', code)))
 }
 
 func FuzzFindJAR(f *testing.F) {

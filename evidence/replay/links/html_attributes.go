@@ -140,7 +140,7 @@ func (d *document) param() {
 	}
 	v := a.text()
 	switch name := lowerName(bytes.TrimSpace(d.z.tag.value("name"))); name {
-	case "archive", "cache_archive", "java_archive", "code", "java_code", "movie", "src", "data", "url", "filename", "jnlp_href", "launchjnlp", "codebase", "java_codebase", "object":
+	case "archive", "cache_archive", "java_archive", "code", "java_code", "movie", "src", "url", "filename", "jnlp_href", "launchjnlp", "codebase", "java_codebase", "object":
 		if strings.HasSuffix(name, "code") {
 			v = append(bytes.ReplaceAll(bytes.TrimSuffix(v, []byte(".class")), []byte("."), []byte("/")), ".class"...)
 		}
@@ -151,9 +151,9 @@ func (d *document) param() {
 		if b, err := base64.StdEncoding.DecodeString(string(v)); err == nil {
 			d.f.read(d.t.derived(a.at, b, StepData), formatXML)
 		}
-	default:
+	default: // a program that is told a URL may append to it
 		d.f.eachURL(v, func(i, n int) {
-			d.f.add(d.t, found{ref: v[i : i+n], kind: KindObject, where: "param value", at: a.at, inferred: true})
+			d.f.add(d.t, found{ref: v[i : i+n], kind: KindObject, where: "param value", at: a.at, inferred: true, prefix: true})
 		})
 	}
 }

@@ -233,7 +233,7 @@ func (m *machine) index(v, i value) value {
 		return m.lost(v)
 	case v.kind == valueArray && n < len(v.list):
 		out := v.list[n]
-		out.owned, out.seen = false, v.seen
+		out.owned, out.seen, out.at = false, v.seen, v.at
 		return out
 	case v.kind == valueString && n < len(v.b):
 		return value{kind: valueString, at: v.at, depth: v.depth, b: v.b[n : n+1]}

@@ -14,7 +14,7 @@ func (m *machine) call(callee value, args []value) value {
 	var buf [24]byte
 	lower := lowerInto(buf[:0], name)
 	if string(lower) == "apply" || string(lower) == "call" {
-		args = spread(string(lower) == "apply", args)
+		args = m.spread(string(lower), callee.at, args)
 		inner := receiver
 		receiver, name = m.method(inner)
 		lower = lowerInto(buf[:0], name)
@@ -25,7 +25,7 @@ func (m *machine) call(callee value, args []value) value {
 	if v, ok := m.methodCall(string(lower), receiver, args); ok {
 		return v
 	}
-	if m.callSink(lower, callee, args) {
+	if m.callSink(lower, callee, receiver, args) {
 		return value{at: callee.at}
 	}
 	for _, a := range args {
@@ -55,15 +55,23 @@ func (m *machine) method(callee value) (receiver value, name []byte) {
 	return callee, nil
 }
 
-// spread gives the arguments that apply or call hand on.
-func spread(apply bool, args []value) []value {
+// spread gives the arguments that apply or call hand on, all at the place of the
+// call: an array may come from another script.
+func (m *machine) spread(by string, at int, args []value) []value {
 	switch {
 	case len(args) < 2:
 		return nil
-	case apply && args[1].kind == valueArray:
-		return args[1].list
+	case by == "call":
+		return args[1:]
+	case args[1].kind != valueArray || !m.room(8*len(args[1].list), at):
+		return nil
 	}
-	return args[1:]
+	list := append([]value(nil), args[1].list...)
+	for i := range list {
+		list[i].at = at
+		list[i].seen = list[i].seen || args[1].seen
+	}
+	return list
 }
 
 func lowerInto(dst, name []byte) []byte {

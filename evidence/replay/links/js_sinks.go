@@ -11,6 +11,7 @@ const (
 	sinkOption           // the same, if it looks like an address at all: "url" may name anything
 	sinkMarkup           // parsed as HTML
 	sinkScript           // run
+	sinkText             // run, if it reads as script: a script element's text, a handler
 	sinkStyle
 )
 
@@ -26,12 +27,12 @@ func propertySink(name []byte) sinkKind {
 	case "innerhtml", "outerhtml", "srcdoc":
 		return sinkMarkup
 	case "text", "textcontent", "innertext":
-		return sinkScript
+		return sinkText
 	case "csstext", "backgroundimage", "behavior":
 		return sinkStyle
 	}
 	if len(name) > 2 && len(name) < maxHandler && name[0] == 'o' && name[1] == 'n' && isLetter(name[2]) {
-		return sinkScript
+		return sinkText
 	}
 	return sinkNone
 }
@@ -58,7 +59,7 @@ func (m *machine) sink(property []byte, v value) bool {
 }
 
 // callSink hands arguments to a function that fetches, writes or runs them.
-func (m *machine) callSink(name []byte, callee value, args []value) bool {
+func (m *machine) callSink(name []byte, callee, receiver value, args []value) bool {
 	if len(args) == 0 {
 		return false
 	}
@@ -80,7 +81,12 @@ func (m *machine) callSink(name []byte, callee value, args []value) bool {
 		if isMethod(args[0]) {
 			which = 1
 		}
-	case "navigate", "navigate2", "assign", "replace", "importscripts", "fetch", "worker", "sharedworker", "eventsource", "websocket", "sendbeacon", "getscript", "shellexecute", "showmodaldialog":
+	case "assign", "replace":
+		if !m.isLocation(receiver) {
+			return false
+		}
+		kind = sinkAddress
+	case "navigate", "navigate2", "importscripts", "fetch", "worker", "sharedworker", "eventsource", "websocket", "sendbeacon", "getscript", "shellexecute", "showmodaldialog":
 		kind = sinkAddress
 	case "load", "get", "post", "ajax", "getjson", "request", "register", "audio", "download", "run", "exec":
 		kind = sinkOption
@@ -109,6 +115,13 @@ func (m *machine) callSink(name []byte, callee value, args []value) bool {
 	return handled
 }
 
+// isLocation says that a value is window.location: strings and objects have methods
+// of the same names.
+func (m *machine) isLocation(v value) bool {
+	v = m.load(v)
+	return v.kind == valueName && string(lastName(v.b)) == "location"
+}
+
 // isMethod says that open's first argument is a method, as of XMLHttpRequest.
 func isMethod(v value) bool {
 	if v.kind != valueString {
@@ -133,6 +146,11 @@ func (m *machine) deliver(kind sinkKind, where string, v value) bool {
 		m.nested(v, StepWrite, formatHTML, inferredNo)
 	case sinkStyle:
 		m.nested(v, StepStyle, formatCSS, inferredNo)
+	case sinkText:
+		if !m.room(len(v.b), v.at) || !readsAsScript(v.b) {
+			return false
+		}
+		m.nested(v, StepEval, formatScript, inferredNo)
 	case sinkScript:
 		m.nested(v, StepEval, formatScript, inferredNo)
 	}
@@ -177,7 +195,10 @@ func looksLikePath(b []byte, kind sinkKind) bool {
 	if b[0] == '.' && !slash { // ".class" is a selector
 		return false
 	}
-	return dot && kind == sinkAddress || query && (slash || dot) || slash && (dot || kind == sinkAddress || b[0] == '/') || query && kind == sinkAddress
+	if kind == sinkAddress {
+		return dot || slash || query
+	}
+	return slash && (dot || query || b[0] == '/') || query && dot
 }
 
 type inferred bool

@@ -77,6 +77,7 @@ func (v value) each(apply func(value) value) value {
 	}
 	out := value{kind: valueChoice, at: v.at}
 	for _, alternative := range v.list {
+		alternative.at = v.at // a variable's may stand in another script
 		if a := apply(alternative); a.kind == valueString {
 			out.list = append(out.list, a)
 		}

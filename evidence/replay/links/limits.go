@@ -9,7 +9,7 @@ type Limits struct {
 	Passes     int // decodings of one string; default 8
 	Literals   int // string literals of scripts; default 2,000,000
 	LiteralLen int // octets of one string value; default 2 MiB
-	Links      int // default 10,000
+	Links      int // half of them for anchors, pictures and what is inferred; default 10,000
 	URLLen     int // octets of one URL that is not data: or javascript:; default 16 KiB
 	Members    int // members of a JAR, tags of a SWF, streams of a PDF; default 4096
 }

@@ -65,7 +65,7 @@ type Link struct {
 	Offset   int    // in the body, of the outermost construct that holds the link
 	Depth    int    // how often the text was unescaped before the URL could be read
 	Inferred bool   // it stands in the body, but nothing shows that it is fetched
-	Prefix   bool   // the script appends something not known here: URL is its beginning
+	Prefix   bool   // a script or program appends something not known here: URL is its beginning
 }
 
 // Reason tells in one line where the link was found.
@@ -101,16 +101,16 @@ const (
 	NoteMembers    = "archive members and streams"
 	NoteAttributes = "attributes of a tag"
 	NoteDamaged    = "damaged container"
-	NoteLZMA       = "LZMA in SWF not decoded"
 	NoteFilter     = "PDF filter not decoded"
 	NoteEncrypted  = "encrypted container"
 	NoteCharset    = "unknown charset"
 )
 
 // Find returns the links of one body, in the order of their offsets, each URL
-// once per kind. mediaType and charset are what the message declares, either may
-// be empty: the body's first octets decide where they are known to. base is the
-// URL of the request and may be nil. Links do not alias body.
+// once per kind. mediaType and charset are what the message declares; either may
+// be empty, and the body's first octets may know better. base is what relative
+// references are resolved against, and may be nil: the URL of the request, or, of a
+// script, that of the page that includes it. Links do not alias body.
 func Find(body []byte, mediaType, charset string, base *url.URL, l Limits) ([]Link, []Note) {
 	f := newFinder(l)
 	if len(body) > f.lim.Input {
@@ -121,6 +121,9 @@ func Find(body []byte, mediaType, charset string, base *url.URL, l Limits) ([]Li
 	format := formatOf(body, mediaType)
 	if format.textual() {
 		t.b = f.decodeCharset(body, charset, format)
+	}
+	if mayBeScript(t.b, format) {
+		f.read(t, formatScript)
 	}
 	f.read(t, format)
 	return f.result()
@@ -133,6 +136,7 @@ type finder struct {
 	literals int
 	regexps  int
 	links    []Link
+	minor    int // of them
 	index    map[linkKey]int
 	notes    []Note
 	page     page
@@ -166,7 +170,7 @@ func (t *text) at(i int) int {
 	if t.moved {
 		return t.off
 	}
-	return t.off + i
+	return t.off + min(i, len(t.b))
 }
 
 // part is a piece of t, reached by step.
@@ -225,12 +229,13 @@ type found struct {
 	at       int // index in the text
 	depth    int // passes beyond the text's own
 	inferred bool
+	prefix   bool
 }
 
 // add resolves a reference found in t and keeps it, or reads on in what it holds
 // itself: data: and javascript: URLs. It says whether ref was any of these.
 func (f *finder) add(t *text, r found) bool {
-	ref, prefix := cutHole(bytes.Trim(r.ref, asciiSpace))
+	ref, cut := cutHole(bytes.Trim(r.ref, asciiSpace))
 	if len(ref) == 0 && r.kind != KindForm {
 		return false
 	}
@@ -248,7 +253,7 @@ func (f *finder) add(t *text, r found) bool {
 	f.keep(Link{
 		URL: u, Raw: string(bytes.ToValidUTF8(ref[:min(len(ref), maxRaw)], []byte("\uFFFD"))), Kind: r.kind, Where: r.where,
 		Via: t.via, Method: r.method, Offset: t.at(r.at), Depth: t.depth + r.depth,
-		Inferred: t.inferred || r.inferred, Prefix: prefix,
+		Inferred: t.inferred || r.inferred, Prefix: cut || r.prefix,
 	})
 	return true
 }
@@ -266,12 +271,19 @@ func (f *finder) keep(l Link) {
 		}
 		return
 	}
-	if len(f.links) >= f.lim.Links {
+	if len(f.links) >= f.lim.Links || l.minor() && f.minor >= f.lim.Links/2 {
 		f.note(NoteLinks, f.lim.Links, l.Offset)
 		return
 	}
+	f.minor += count(l.minor())
 	f.index[key] = len(f.links)
 	f.links = append(f.links, l)
+}
+
+// minor links may fill half of the limit only: a thousand anchors before it shall
+// not hide a frame.
+func (l *Link) minor() bool {
+	return l.Inferred || l.Kind == KindAnchor || l.Kind == KindImage
 }
 
 func (f *finder) result() ([]Link, []Note) {

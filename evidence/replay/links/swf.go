@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // A SWF (SWF File Format Specification 19, chapter 2) begins
@@ -34,18 +38,64 @@ func (f *finder) readSWF(t *text) {
 	switch t.b[0] {
 	case 'F':
 		d.b, d.off = t.b[swfHeader:], t.at(swfHeader)
-	case 'Z':
-		f.note(NoteLZMA, 0, t.off)
-		return
 	default:
-		r, err := zlib.NewReader(bytes.NewReader(t.b[swfHeader:]))
-		if err != nil {
-			f.note(NoteDamaged, 0, t.off)
+		r := f.swfReader(t)
+		if r == nil {
 			return
 		}
 		d = t.unpacked(0, f.inflate(r, len(t.b), t.off))
 	}
 	f.readTags(&d)
+}
+
+// swfReader decompresses what follows the header; nil if that cannot be done.
+func (f *finder) swfReader(t *text) io.Reader {
+	var r io.Reader
+	var err error
+	if t.b[0] == 'C' {
+		r, err = zlib.NewReader(bytes.NewReader(t.b[swfHeader:]))
+	} else {
+		r, err = f.lzmaReader(t)
+	}
+	switch {
+	case err == errLimit:
+		return nil
+	case err != nil:
+		f.note(NoteDamaged, 0, t.off)
+		return nil
+	}
+	return r
+}
+
+// In a SWF with LZMA, the compressed length (4) and the LZMA properties, which end
+// with the size of the dictionary (1+4), stand before the data.
+const (
+	lzmaProperties = swfHeader + 4
+	lzmaDictionary = lzmaProperties + 1
+	lzmaData       = lzmaDictionary + 4
+	// lzmaTables is about what a decoder allocates beside its dictionary.
+	lzmaTables = 512 << 10
+)
+
+// errLimit says that a limit was met and noted.
+var errLimit = errors.New("limit met")
+
+// lzmaReader writes the header of an .lzma file before the data. The dictionary
+// need not be larger than what is read, whatever it says.
+func (f *finder) lzmaReader(t *text) (io.Reader, error) {
+	if len(t.b) <= lzmaData {
+		return nil, io.ErrUnexpectedEOF
+	}
+	size := uint64(binary.LittleEndian.Uint32(t.b[4:]))
+	size -= min(size, swfHeader)
+	dictionary := min(uint64(binary.LittleEndian.Uint32(t.b[lzmaDictionary:])), size, uint64(f.budget))
+	if !f.spend(lzmaTables+int(dictionary/4), t.off) {
+		return nil, errLimit
+	}
+	header := binary.LittleEndian.AppendUint32([]byte{t.b[lzmaProperties]}, uint32(dictionary))
+	header = binary.LittleEndian.AppendUint64(header, size)
+	return lzma.ReaderConfig{DictCap: max(int(dictionary), lzma.MinDictCap)}.NewReader(
+		io.MultiReader(bytes.NewReader(header), bytes.NewReader(t.b[lzmaData:])))
 }
 
 // readTags walks over the tags; where they make no sense, the rest is strings.

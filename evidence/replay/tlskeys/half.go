@@ -21,8 +21,8 @@ const (
 	maxQueue  = 1 << 20
 	maxPieces = 4096
 	// maxTail is what a chained CBC cipher may want to know of the octets before a
-	// record: a block and a MAC.
-	maxTail = 64
+	// record: a block.
+	maxTail = 16
 )
 
 // half is one direction: octets in, records out.
@@ -273,23 +273,15 @@ func (h *half) give(b []byte) {
 }
 
 // lose notes application data as missing; what follows each other is told as one.
-func (h *half) lose(l Loss) {
-	if l.Octets == 0 {
-		return
-	}
-	if h.loss.Octets == 0 {
-		h.loss = l
-		return
-	}
-	h.loss.Octets += l.Octets
-	h.loss.Exact = h.loss.Exact && l.Exact
-	if h.loss.Records == 0 || l.Records == 0 {
-		h.loss.Records = 0
-	} else {
-		h.loss.Records += l.Records
-	}
-	if l.Reason == Gap {
-		h.loss.Reason = Gap
+func (h *half) lose(l Loss) { h.loss.add(l) }
+
+// loseUnder is lose for what was sealed under keys of a stage.
+func (h *half) loseUnder(at stage, l Loss) {
+	switch at {
+	case stageEarly:
+		h.s.earlyLost(l)
+	case stageLegacy, stageTraffic:
+		h.lose(l)
 	}
 }
 

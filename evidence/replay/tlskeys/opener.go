@@ -23,7 +23,8 @@ const (
 // opener removes the record protection of one direction under one set of keys.
 type opener interface {
 	// open appends the plaintext of a record to dst if its authentication holds at a
-	// sequence number of first to last, and says which. A failed open changes nothing.
+	// sequence number of first to last, and says which. A failed open changes nothing that a later one
+	// sees, unless lost is called in between.
 	open(dst []byte, r record, first, last uint64) (plain []byte, seq uint64, ok bool)
 	// lost passes over n octets of record bodies that could not be opened, n < 0 when
 	// it is not known how many. tail are the octets seen right before the next record.

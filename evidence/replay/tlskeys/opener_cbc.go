@@ -14,6 +14,7 @@ type cbcOpener struct {
 	etm     bool
 	chained bool
 	iv      []byte // of the next record, if chained; nil when it was not seen
+	next    []byte // of the one after it, if that is all that could be learned from it
 }
 
 func newCBC(c cipher.Block, mac hash.Hash, version uint16, etm bool, iv []byte) *cbcOpener {
@@ -31,6 +32,9 @@ func (o *cbcOpener) open(dst []byte, r record, first, last uint64) (plain []byte
 			return nil, 0, false
 		}
 		sealed = sealed[:n]
+		if o.chained && o.iv == nil && n >= size {
+			o.next = append(o.next[:0], sealed[n-size:]...)
+		}
 	}
 	iv, text := o.iv, sealed
 	if !o.chained {
@@ -81,20 +85,20 @@ func unpad(b []byte) (int, bool) {
 }
 
 // lost takes the next record's IV from the octets before it. If too few of them
-// were seen, that record cannot be opened, but the one after it can.
+// were seen, that record cannot be opened, but the one after it can. RFC 7366's MAC
+// does not cover a chained IV: octets that nothing authenticates must not be one, or
+// the next record's first block would come out wrong and nobody would know.
 func (o *cbcOpener) lost(_ int, tail []byte) bool {
 	size := o.block.BlockSize()
-	if !o.chained {
-		return true
-	}
-	if o.etm { // the MAC stands between the last block and the next record
-		tail = tail[:max(0, len(tail)-o.mac.Size())]
-	}
-	if len(tail) < size {
+	switch {
+	case !o.chained:
+	case o.etm:
+		o.iv, o.next = o.next, nil
+	case len(tail) < size:
 		o.iv = nil
-		return true
+	default:
+		o.iv = append(o.iv[:0], tail[len(tail)-size:]...)
 	}
-	o.iv = append(o.iv[:0], tail[len(tail)-size:]...)
 	return true
 }
 

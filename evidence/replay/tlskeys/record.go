@@ -105,7 +105,7 @@ func (h *half) opened(r record, plain []byte) {
 	switch typ {
 	case typeData:
 		if e.stage == stageEarly {
-			h.s.earlyData(h, plain)
+			h.s.earlyData(plain)
 		} else {
 			h.give(plain)
 		}
@@ -147,11 +147,13 @@ func (h *half) fault(r record) {
 	}
 	h.bad++
 	limit := maxBadRecords
-	if e.stage != stageLegacy && !e.opened {
+	if !e.opened && (e.stage == stageHandshake || e.stage == stageTraffic) {
 		// Records of keys before these that the log does not hold, or refused 0-RTT data.
-		if h.side == h.s.client && h.s.hs.early {
+		if h.side == h.s.client && (h.s.hs.early || e.stage == stageHandshake) {
 			extra, _ := e.opener.overhead()
 			h.s.report.EarlyDropped += int64(max(len(r.body)-extra, 0))
+		}
+		if h.s.hs.early {
 			limit = maxRefused
 		}
 	} else {

@@ -63,6 +63,27 @@ type Loss struct {
 	Reason Reason
 }
 
+// add joins a loss with the one right behind it.
+func (l *Loss) add(more Loss) {
+	switch {
+	case more.Octets == 0:
+		return
+	case l.Octets == 0:
+		*l = more
+		return
+	}
+	l.Octets += more.Octets
+	l.Exact = l.Exact && more.Exact
+	if l.Records == 0 || more.Records == 0 {
+		l.Records = 0
+	} else {
+		l.Records += more.Records
+	}
+	if more.Reason == Gap {
+		l.Reason = Gap
+	}
+}
+
 // Report is what a Session found out about its connection.
 type Report struct {
 	Version    uint16 // 0x0301 to 0x0304, as the server chose it; 0 before

@@ -132,8 +132,8 @@ func (h *half) passed(typ uint8, body int, tail []byte, why Reason) {
 	}
 	e.seq++
 	extra, exact := e.opener.overhead()
-	if typ == typeData && e.stage != stageHandshake {
-		h.lose(Loss{Octets: max(body-extra, 0), Exact: exact, Records: 1, Reason: why})
+	if typ == typeData {
+		h.loseUnder(e.stage, Loss{Octets: max(body-extra, 0), Exact: exact, Records: 1, Reason: why})
 	}
 }
 
@@ -211,7 +211,11 @@ func (h *half) found(was *epoch, before uint64, missing, extra int, exact bool) 
 		l.Octets -= headerLen + extra
 	}
 	l.Octets = max(l.Octets, 0)
-	h.lose(l)
+	if was.stage == stageEarly {
+		h.loseUnder(stageEarly, l)
+	} else {
+		h.loseUnder(now.stage, l)
+	}
 }
 
 // mayStart says whether a record's header may begin here, as far as b goes.
@@ -321,14 +325,14 @@ func (h *half) tryFrom(e *epoch, r record, first, last uint64) ([]byte, bool) {
 // endDrift tells what a gap took that no record followed.
 func (h *half) endDrift() {
 	d := &h.drift
-	if len(h.line) == 0 || h.line[0].stage == stageHandshake {
+	if len(h.line) == 0 {
 		return
 	}
 	extra, exact := h.line[0].opener.overhead()
 	switch {
 	case d.skip > 0 && d.typ == typeData:
-		h.lose(Loss{Octets: max(d.body-extra, 0), Exact: exact, Records: 1, Reason: Gap})
+		h.loseUnder(h.line[0].stage, Loss{Octets: max(d.body-extra, 0), Exact: exact, Records: 1, Reason: Gap})
 	case d.lost:
-		h.lose(Loss{Octets: max(d.missing-headerLen-extra, 0), Reason: Gap})
+		h.loseUnder(h.line[0].stage, Loss{Octets: max(d.missing-headerLen-extra, 0), Reason: Gap})
 	}
 }

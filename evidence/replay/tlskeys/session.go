@@ -12,13 +12,9 @@ type Sink interface {
 	Lost(side packet.Side, l Loss)
 }
 
-const (
-	// maxEarly bounds the 0-RTT data that are held until the server has taken them.
-	maxEarly = 1 << 20
-	// maxTrial bounds the octets that are decrypted on trial behind all gaps of one
-	// connection: a second of work at most.
-	maxTrial = 512 << 20
-)
+// maxTrial bounds the octets that are decrypted on trial behind all gaps of one
+// connection: a second of work at most.
+const maxTrial = 512 << 20
 
 // Session decrypts one connection.
 type Session struct {
@@ -34,22 +30,6 @@ type Session struct {
 	plain  []byte
 	report Report
 }
-
-// early is 0-RTT data (RFC 8446 section 2.3). Whether the server took them it says
-// in EncryptedExtensions; the client confirms it by EndOfEarlyData.
-type early struct {
-	state earlyState
-	held  []byte
-	over  int // octets that were too many to hold
-}
-
-type earlyState uint8
-
-const (
-	earlyOpen earlyState = iota // the server has not answered
-	earlyTaken
-	earlyRefused
-)
 
 // NewSession starts on a connection of which nothing was fed yet.
 func NewSession(log *Log, out Sink) *Session {
@@ -114,43 +94,3 @@ func (s *Session) settle() {
 }
 
 func (s *Session) tls13() bool { return s.hs != nil && s.hs.negotiated && s.hs.version == version13 }
-
-// takeEarly gives the early data that were held.
-func (s *Session) takeEarly() {
-	if s.early.state != earlyOpen {
-		return
-	}
-	s.early.state = earlyTaken
-	held := s.early.held
-	s.early.held = nil
-	h := &s.halves[s.client]
-	h.give(held)
-	s.report.Early += int64(len(held))
-	if s.early.over > 0 {
-		h.lose(Loss{Octets: s.early.over, Exact: true, Reason: Limit})
-	}
-}
-
-func (s *Session) refuseEarly() {
-	if s.early.state != earlyOpen {
-		return
-	}
-	s.early.state = earlyRefused
-	s.report.EarlyDropped += int64(len(s.early.held) + s.early.over)
-	s.early.held = nil
-}
-
-// earlyData takes what opened under the early keys.
-func (s *Session) earlyData(h *half, b []byte) {
-	switch s.early.state {
-	case earlyTaken:
-		s.report.Early += int64(len(b))
-		h.give(b)
-	case earlyRefused:
-		s.report.EarlyDropped += int64(len(b))
-	case earlyOpen:
-		n := min(len(b), maxEarly-len(s.early.held))
-		s.early.held = append(s.early.held, b[:n]...)
-		s.early.over += len(b) - n
-	}
-}

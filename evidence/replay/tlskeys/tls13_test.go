@@ -83,7 +83,7 @@ func TestEarlyData(t *testing.T) {
 		for _, p := range f.parts {
 			s.Data(p.side, p.b)
 		}
-		if want := "0early 1at once0late"; string(*out) != want {
+		if want := "0ear0ly 1at once0late"; string(*out) != want {
 			t.Errorf("order %q, want %q", *out, want)
 		}
 	})
