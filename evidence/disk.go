@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ type disk struct {
 	worker  uint16
 	books   *books
 	free    chan<- *chunk
+	ticks   *atomic.Int32
 	keep    int      // chunks that may wait
 	waiting []*chunk // oldest first
 	now     int64    // packet time
@@ -51,7 +53,7 @@ type disk struct {
 
 func newDisk(w *Writer, worker int) *disk {
 	return &disk{
-		s: w.s, log: w.s.log.With("worker", worker), worker: uint16(worker), books: w.books, free: w.free,
+		s: w.s, log: w.s.log.With("worker", worker), worker: uint16(worker), books: w.books, free: w.free, ticks: &w.ticks,
 		keep: cap(w.free) - 2, index: index.NewBuilder(),
 	}
 }
@@ -93,6 +95,7 @@ func (d *disk) do(j job) {
 		d.clock(j.now)
 		d.now = j.now
 		d.tick()
+		d.ticks.Add(-1)
 	}
 }
 

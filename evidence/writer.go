@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 	"time"
 
 	"kagami/evidence/segment"
@@ -21,6 +22,7 @@ const (
 	defaultSnap   = 256 << 10
 	maxSnap       = 1 << 20
 	tickEvery     = second / 2
+	maxTicks      = 2 // on their way: when the disk stands still, more say nothing
 )
 
 const second = int64(time.Second)
@@ -35,6 +37,7 @@ type Writer struct {
 	id      uint32 // of the interface of the last frame
 	cur     *chunk // being filled; nil when there is none
 	ticked  int64
+	ticks   atomic.Int32 // that the disk goroutine has not done yet
 	tally   tally
 	dropped uint64 // of the kernel
 	books   *books
@@ -79,7 +82,7 @@ func (s *Store) Writer(worker int, snaplen uint32) *Writer {
 		flush: int64(s.c.FlushMS) * int64(time.Millisecond),
 		books: s.enter(),
 		free:  make(chan *chunk, n),
-		work:  make(chan job, n+2),
+		work:  make(chan job, n+maxTicks+1),
 		done:  make(chan struct{}),
 	}
 	for range n {
@@ -179,7 +182,8 @@ func (w *Writer) take() bool {
 // must not keep packets in memory.
 func apart(a, b, d int64) bool { return a-b >= d || b-a >= d }
 
-// hand gives the current chunk to the disk goroutine. work has room for all chunks.
+// hand gives the current chunk to the disk goroutine. work has room for all chunks,
+// maxTicks and a Flush.
 func (w *Writer) hand() {
 	w.enter()
 	w.cur.after = w.ifaces
@@ -225,9 +229,9 @@ func (w *Writer) Tick(now int64, dropped uint64) {
 	if w.cur != nil && apart(now, w.cur.first, w.flush) {
 		w.hand()
 	}
-	// With chunks on their way their time does the same, and work keeps room for chunks.
-	if apart(now, w.ticked, tickEvery) && len(w.work) == 0 {
+	if apart(now, w.ticked, tickEvery) && w.ticks.Load() < maxTicks { // work keeps room for all chunks
 		w.ticked = now
+		w.ticks.Add(1)
 		w.work <- job{now: now}
 	}
 }

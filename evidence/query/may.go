@@ -37,9 +37,10 @@ const (
 	maxBindings = 1024 // of a name, alert or case
 )
 
-// segment is what May knows of a segment.
+// segment is what May knows of a segment, or of a part of one flow.
 type segment struct {
 	has func(Term) bool
+	key *packet.Key // of the only flow; nil = a segment's
 	Range
 }
 
@@ -60,7 +61,13 @@ func (q *Query) May(has func(Term) bool, r Range) bool {
 	if has == nil {
 		has = func(Term) bool { return true }
 	}
-	return q.may(&segment{has, r}).yes
+	return q.may(&segment{has: has, Range: r}).yes
+}
+
+// MayKey tells whether a flow with this key could match, whatever its other
+// properties are. It takes the same time however much names are bound to.
+func (q *Query) MayKey(k *packet.Key) bool {
+	return q.root.may(&segment{key: k, Range: Range{math.MinInt64, math.MaxInt64}}).yes
 }
 
 func (q *Query) may(s *segment) outcome {
@@ -72,9 +79,26 @@ func (q *Query) may(s *segment) outcome {
 	return o
 }
 
-func (s *segment) hasAddr(a [16]byte) bool { return s.has(Term{Kind: TermAddr, Addr: a}) }
+// holds asks the filter, or the only flow's key.
+func (s *segment) holds(t Term) bool {
+	k := s.key
+	if k == nil {
+		return s.has(t)
+	}
+	switch t.Kind {
+	case TermAddr:
+		return k.A == t.Addr || k.B == t.Addr
+	case TermPort:
+		return k.APort == t.Port || k.BPort == t.Port
+	case TermFlow:
+		return *k == t.Key
+	}
+	return k.CommunityID(packet.FromA) == t.ID || k.CommunityID(packet.FromB) == t.ID
+}
 
-func (s *segment) hasPort(p uint16) bool { return s.has(Term{Kind: TermPort, Port: p}) }
+func (s *segment) hasAddr(a [16]byte) bool { return s.holds(Term{Kind: TermAddr, Addr: a}) }
+
+func (s *segment) hasPort(p uint16) bool { return s.holds(Term{Kind: TermPort, Port: p}) }
 
 func (e *address) may(s *segment) outcome { return perhaps(s.hasAddr(e.addr)) }
 
@@ -103,7 +127,7 @@ func (e ports) may(s *segment) outcome {
 }
 
 func (e *flow) may(s *segment) outcome {
-	return perhaps(s.has(Term{Kind: TermFlowID, ID: e.id}))
+	return perhaps(s.holds(Term{Kind: TermFlowID, ID: e.id}))
 }
 
 func (e *name) may(s *segment) outcome { return e.set.may(s) }
@@ -125,6 +149,9 @@ func (s *set) may(g *segment) outcome {
 // reaches tells whether a binding may have flows in the segment. Only those whose
 // time may touch the segment's are looked at, found by binary search.
 func (s *set) reaches(g *segment) bool {
+	if g.key != nil {
+		return s.mentions(g.key)
+	}
 	from := sort.Search(len(s.list), func(i int) bool { return s.until[i] >= g.First })
 	asked := 0
 	for _, b := range s.list[from:] {
@@ -141,9 +168,24 @@ func (s *set) reaches(g *segment) bool {
 	return false
 }
 
+// mentions tells whether a binding of any time is about the key.
+func (s *set) mentions(k *packet.Key) bool {
+	if _, ok := s.flows[*k]; ok || s.any {
+		return true
+	}
+	return s.meets(&k.A, &k.B) || s.meets(&k.B, &k.A)
+}
+
+func (s *set) meets(addr, client *[16]byte) bool {
+	if !s.hosts[*addr] {
+		return false
+	}
+	return s.ported || s.peers[peer{addr: *addr, client: *client}] != nil || s.peers[peer{addr: *addr}] != nil
+}
+
 func (b *Binding) may(g *segment) bool {
 	if b.Exact {
-		return g.has(Term{Kind: TermFlow, Key: b.Key})
+		return g.holds(Term{Kind: TermFlow, Key: b.Key})
 	}
 	for _, a := range [...][16]byte{b.Addr, b.Client} {
 		if a != ([16]byte{}) && !g.hasAddr(a) {

@@ -195,6 +195,9 @@ func TestRandomQueries(t *testing.T) {
 			if got := q.Match(f); got != want(f) {
 				t.Fatalf("seed %d: %s: %v for %+v", seed, text, got, f)
 			}
+			if want(f) && !q.MayKey(&f.Key) && !f.NoIP && !f.ARP {
+				t.Fatalf("seed %d: %s: a key that matches is passed over: %+v", seed, text, f)
+			}
 			if again.Match(f) != want(f) {
 				t.Fatalf("seed %d: normal form of %s: %s: wrong for %+v", seed, text, again, f)
 			}

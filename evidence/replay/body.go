@@ -120,8 +120,8 @@ func (r *reader) uncode(t *Transaction, m *Message, b []byte, whole bool, coding
 		return b
 	}
 	most, which := r.limits.decoded(len(b))
-	if left := r.memory.limit - r.used; left < most {
-		most, which = max(left, 0), "no more octets are kept in all"
+	if left := r.left(); left < most {
+		most, which = left, "no more octets are kept in all"
 	}
 	for i, coding := range slices.Backward(codings) {
 		out, why := decoded(coding, b, most)

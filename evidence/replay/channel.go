@@ -14,6 +14,8 @@ const (
 	// message head is looked for in them, and windowKept how many stay for a head that
 	// began at their end.
 	window, windowKept = 32 << 10, 4 << 10
+	// maxPrologue is how many turns there may be before what we look for.
+	maxPrologue = 16
 	// maxDepth bounds tunnels within tunnels.
 	maxDepth = 3
 )
@@ -29,6 +31,7 @@ type channel struct {
 
 	content content
 	broken  bool // the beginning of a direction is not known
+	muted   bool // what is left of this turn is of no interest
 	sides   [2]struct {
 		content content
 		seen    int // octets that were searched
@@ -60,7 +63,10 @@ func (c *channel) data(side packet.Side, b []byte, st stamp) {
 	case c.tunnel != nil:
 		c.tunnel.data(side, b, st)
 		return
+	case c.muted && side == c.last:
+		return
 	}
+	c.muted = false
 	c.speaks(side)
 	c.tapes[side].add(b, st, c.turn, &c.r.memory)
 	switch c.content {
@@ -116,9 +122,21 @@ func (c *channel) decide(side packet.Side) {
 	switch {
 	case c.broken:
 		c.search(side)
-	case c.sides[side.Other()].content == other, t.had > silence:
+	case t.had > silence, c.turn > maxPrologue:
 		c.drop()
+	case c.sides[side.Other()].content == other:
+		c.pass()
 	}
+}
+
+// pass waits for the next turn: what is in a proxy's tunnel (SOCKS), or begins by
+// agreement (STARTTLS), follows a prologue.
+func (c *channel) pass() {
+	for i := range c.tapes {
+		c.tapes[i].clear(&c.r.memory)
+		c.sides[i].content, c.sides[i].seen = unknown, 0
+	}
+	c.muted = true
 }
 
 // found says what the channel holds.
@@ -182,8 +200,11 @@ func (c *channel) close() {
 	}
 	if c.client != c.orig {
 		c.flow.Client, c.flow.Server = c.flow.Server, c.flow.Client
+		c.orig = c.client
 	}
-	c.flow.Missing = [2]int64{c.missing[c.client], c.missing[c.client.Other()]}
+	if c.missing != [2]int64{} {
+		c.flow.Missing = [2]int64{c.missing[c.client], c.missing[c.client.Other()]}
+	}
 	switch c.content {
 	case http1:
 		c.flow.Protocol = "http/1"

@@ -182,6 +182,8 @@ func TestHTTP1(t *testing.T) {
 		{"a tunnel whose client does not wait", []step{up("CONNECT b.example:80 HTTP/1.1\r\nHost: b.example:80\r\n\r\n", get), down("HTTP/1.1 200 OK\r\n\r\n", hello), fin},
 			`0 CONNECT <nil> > 200 | connect 35 43
 			 1 GET http://a.example/ > 200 "hello"`},
+		{"within SOCKS", []step{up("\x05\x01\x00"), down("\x05\x00"), up("\x05\x01\x00\x01\xc0\x00\x02\x50\x00\x50"), down("\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"), up(get), down(hello), fin},
+			`0 GET http://a.example/ > 200 "hello"`},
 		{"a tunnel that was refused", []step{up("CONNECT b.example:80 HTTP/1.1\r\n\r\n"), down("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"), up(get), down(hello), fin},
 			`0 CONNECT <nil> > 403 "no"
 			 1 GET http://a.example/ > 200 "hello"`},

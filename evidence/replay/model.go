@@ -35,7 +35,7 @@ type Flow struct {
 
 // TLS is what is known of an encrypted flow.
 type TLS struct {
-	Version    string // "1.2", "1.3" ...
+	Version    string // "TLS 1.2", "TLS 1.3" ..., "" = the server's hello was not seen
 	ServerName string // SNI
 	ALPN       string
 	Cipher     string
@@ -66,7 +66,7 @@ type Request struct {
 // Response is the other side.
 type Response struct {
 	Message
-	Status int
+	Status int // 0 = its head was not captured: there are octets of its body only
 	Reason string
 }
 

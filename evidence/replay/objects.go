@@ -103,7 +103,7 @@ func (o *Object) join(r *reader, ps []part) {
 		end += int64(len(fresh))
 		switch {
 		case len(o.Missing) > 0 || len(o.Limits) > 0:
-		case !r.memory.room(int64(len(fresh))):
+		case !r.room(int64(len(fresh)), false):
 			o.Limits = append(o.Limits, "no more octets are kept in all")
 		default:
 			o.Data = append(o.Data, fresh...)

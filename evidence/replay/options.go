@@ -56,9 +56,3 @@ func (l *Limits) decoded(n int) (most int64, which string) {
 	}
 	return l.Decoded, fmt.Sprintf("decodes to more than %d octets", l.Decoded)
 }
-
-// budget counts the octets that are kept.
-type budget struct{ used, limit int64 }
-
-// room tells whether n more octets may be kept.
-func (b *budget) room(n int64) bool { return b.used+n <= b.limit }

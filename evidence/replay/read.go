@@ -33,7 +33,7 @@ type reader struct {
 // with a Reading of all that came before.
 func Read(ctx context.Context, src sensor.Source, o Options) (*Reading, error) {
 	r := &reader{Options: o, limits: o.Limits.withDefaults(), src: newNumbered(src), noKeys: tlskeys.NewLog()}
-	r.memory = memory{budget: budget{limit: r.limits.Kept}, limits: &r.limits}
+	r.memory = memory{limit: r.limits.Kept, limits: &r.limits}
 	networks, errs := sensor.NewNetworks(nil, "")
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("read web traffic: %w", errs[0])
@@ -294,6 +294,9 @@ func (r *reader) url(f *Flow, q *Request) *url.URL {
 	u := &url.URL{Scheme: "http", Host: q.Get("Host")}
 	if f.TLS != nil {
 		u.Scheme = "https"
+	}
+	if u.Host == "" && f.Via != nil {
+		u.Host = f.Via.Request.Target
 	}
 	if u.Host == "" {
 		u.Host = f.Server.String()

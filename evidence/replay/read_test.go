@@ -258,6 +258,32 @@ func TestSourceError(t *testing.T) {
 	}
 }
 
+// TestReversed: the capture begins with the server's answer, sent to a low port; the
+// content says who the client is.
+func TestReversed(t *testing.T) {
+	tr := newTraffic()
+	c := tr.conn("10.0.0.2:40000", "192.0.2.80:50000")
+	c.send(server, "tail")
+	c.send(client, "CONNECT a:80 HTTP/1.1\r\n\r\n")
+	c.send(server, "HTTP/1.1 200 OK\r\n\r\n")
+	c.lose(client, 3)
+	c.send(client, get)
+	c.send(server, hello)
+	c.close()
+	r := read(t, tr.frames, replay.Options{})
+	for _, f := range r.Flows {
+		if f.Client.String() != "10.0.0.2:40000" {
+			t.Errorf("got client %v of %+v", f.Client, f)
+		}
+	}
+	if len(r.Flows) != 2 || r.Flows[0].Missing != [2]int64{3, 0} && r.Flows[1].Missing != [2]int64{3, 0} {
+		t.Errorf("got %d flows, %+v", len(r.Flows), r.Flows[0])
+	}
+	if got := told(r); !strings.Contains(got, `GET http://a.example/ > 200 "hello"`) {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
 // TestSnapLength: octets that the capture cut from packets are holes.
 func TestSnapLength(t *testing.T) {
 	frames := play(0, true, up(get), down("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"), up(getB), down(world), fin)

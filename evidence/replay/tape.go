@@ -39,7 +39,8 @@ type tape struct {
 
 // add appends octets that came at st in a turn, as far as the budget allows.
 func (t *tape) add(b []byte, st stamp, turn int, m *memory) {
-	if room := m.limits.Stream - int64(t.had); int64(len(b)) > room || !m.room(int64(len(b)+pieceCost)) {
+	first := t.had+len(b) <= firstOctets
+	if room := m.limits.Stream - int64(t.had); int64(len(b)) > room || !m.room(int64(len(b)+pieceCost), first) {
 		t.skip(gap{n: int64(len(b)), why: HoleLimit})
 		return
 	}
@@ -165,19 +166,27 @@ func (t *tape) reel(m *memory) *reel {
 
 // memory is what is kept, and the blocks that are free.
 type memory struct {
-	budget
-	limits *Limits
-	free   [len(blockRooms)][][]byte
-	full   bool // something was not kept
+	used, limit int64 // octets
+	limits      *Limits
+	free        [len(blockRooms)][][]byte
+	full        bool // something was not kept
 }
 
-func (m *memory) room(n int64) bool {
-	if m.budget.room(n) {
+// firstOctets are those of a stream for which some room is left when there is none
+// for others: what was asked for and answered is known even so.
+const firstOctets = 4 << 10
+
+// room tells whether n more octets may be kept.
+func (m *memory) room(n int64, first bool) bool {
+	if n <= m.left() || first && m.used+n <= m.limit {
 		return true
 	}
 	m.full = true
 	return false
 }
+
+// left is how many more octets may be kept that are no stream's first.
+func (m *memory) left() int64 { return max(0, m.limit-m.limit/8-m.used) }
 
 func (m *memory) take(class int) []byte {
 	free := m.free[class]

@@ -158,7 +158,7 @@ func (w *walker) follows(v *candidate) bool {
 // add joins a segment's rows. Of rows that cannot match whatever else their flow
 // does, nothing is kept.
 func (w *walker) add(v *candidate, pieces []piece) error {
-	err := w.run.rows(v.view, pieces, w.may, func(at part, row *index.Row) {
+	err := w.rows(v.view, pieces, func(at part, row *index.Row) {
 		w.joiner.add(at, row)
 	})
 	if err != nil {
@@ -174,38 +174,29 @@ func (w *walker) add(v *candidate, pieces []piece) error {
 	return nil
 }
 
-// may tells whether flows with these terms can match.
-type may func(has func(query.Term) bool) bool
-
-func (w *walker) may(has func(query.Term) bool) bool {
-	return w.whenever.May(has, always())
-}
-
 // rows visits the rows of a segment that may match, then those of its folded flows.
 // Their numbers are the same at each call with the same query.
-func (r *run) rows(v *view, pieces []piece, m may, each func(part, *index.Row)) error {
+func (w *walker) rows(v *view, pieces []piece, each func(part, *index.Row)) error {
 	at := part{v.at, -1}
-	var row *index.Row
-	has := func(t query.Term) bool { return rowHas(row, &t) }
 	for i := range pieces {
 		p := &pieces[i]
 		for n := range p.rows {
 			at.row++
-			if row = &p.rows[n]; m(has) {
+			if row := &p.rows[n]; w.whenever.MayKey(&row.Key) {
 				each(at, row)
 			}
 		}
 		var chosen []*index.Fold
 		for n := range p.folds {
 			f := &p.folds[n]
-			if m(func(t query.Term) bool { return foldHas(f, &t) }) {
+			if w.whenever.May(func(t query.Term) bool { return foldHas(f, &t) }, always()) {
 				chosen = append(chosen, f)
 			}
 		}
-		err := r.unfold(v, p, chosen, func(folded *index.Row) {
+		err := w.run.unfold(v, p, chosen, func(folded *index.Row) {
 			at.row++
-			if row = folded; m(has) {
-				each(at, row)
+			if w.whenever.MayKey(&folded.Key) {
+				each(at, folded)
 			}
 		})
 		if err != nil {

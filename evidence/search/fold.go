@@ -184,16 +184,3 @@ func foldHas(f *index.Fold, t *query.Term) bool {
 	}
 	return true
 }
-
-// rowHas tells what a row holds.
-func rowHas(r *index.Row, t *query.Term) bool {
-	switch k := &r.Key; t.Kind {
-	case query.TermAddr:
-		return k.A == t.Addr || k.B == t.Addr
-	case query.TermPort:
-		return k.APort == t.Port || k.BPort == t.Port
-	case query.TermFlow:
-		return *k == t.Key
-	}
-	return r.Key.CommunityID(packet.FromA) == t.ID || r.Key.CommunityID(packet.FromB) == t.ID
-}

@@ -103,7 +103,7 @@ func (r *run) matching(v *view) (pick, error) {
 		return p, err
 	}
 	w := r.walker(nil, nil)
-	err = r.rows(v, pieces, w.may, func(_ part, row *index.Row) {
+	err = w.rows(v, pieces, func(_ part, row *index.Row) {
 		f := flowOf(row)
 		if ask := f.ask(); r.q.Match(&ask) {
 			p.add(row)
@@ -148,7 +148,7 @@ func (r *run) marks(v *view, b *bits) (pick, error) {
 		return p, err
 	}
 	w := r.walker(nil, nil)
-	err = r.rows(v, pieces, w.may, func(at part, row *index.Row) {
+	err = w.rows(v, pieces, func(at part, row *index.Row) {
 		if b.has(at.row) {
 			p.add(row)
 		}

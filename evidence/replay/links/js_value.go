@@ -43,9 +43,6 @@ func cutHole(b []byte) (known []byte, cut bool) {
 	return b, false
 }
 
-// holds says whether the value has text.
-func (v *value) holds() bool { return v.kind == valueString && len(v.b) > 0 }
-
 // maxChoices bounds the alternatives that are followed of one expression.
 const maxChoices = 4
 

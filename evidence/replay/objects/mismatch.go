@@ -14,7 +14,7 @@ func mismatch(declared, magic string) bool {
 	if declared == magic || vague(declared) || vague(magic) {
 		return false
 	}
-	if isText(declared) && (magic == "text/plain" || magic == "application/json") { // scripts, style sheets, broken markup
+	if isText(declared) && isPlain(magic) { // scripts, style sheets, broken markup
 		return false
 	}
 	if (isXML(declared) || declared == "text/html") && isXML(magic) {
@@ -52,6 +52,15 @@ func isText(t string) bool {
 	return strings.HasPrefix(t, "text/") || strings.HasSuffix(t, "+json") || isXML(t)
 }
 
+// isPlain are the types that are found in text of no certain kind.
+func isPlain(t string) bool {
+	switch t {
+	case "text/plain", "text/csv", "text/tab-separated-values", "application/json", "application/x-ndjson":
+		return true
+	}
+	return false
+}
+
 func isXML(t string) bool {
 	return t == "text/xml" || strings.HasSuffix(t, "+xml")
 }
@@ -84,6 +93,8 @@ func usual(t string) string {
 		return "font/woff"
 	case "application/font-woff2":
 		return "font/woff2"
+	case "application/java-vm", "application/java", "application/x-java-class", "application/x-java-vm":
+		return "application/x-java-applet"
 	case "application/x-pdf":
 		return "application/pdf"
 	}

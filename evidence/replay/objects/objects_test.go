@@ -195,6 +195,8 @@ func TestMismatch(t *testing.T) {
 		{"application/x-javascript", "text/plain", false},
 		{"application/x-javascript", "text/javascript", false},
 		{"text/css", "text/plain", false},
+		{"text/javascript", "text/tab-separated-values", false},
+		{"application/java-vm", "application/x-java-applet", false},
 		{"application/zip", "application/java-archive", false},
 		{"application/java-archive", "application/zip", false},
 		{"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/zip", false},

@@ -37,7 +37,7 @@ func TestSides(t *testing.T) {
 		parts = append(parts, part{p.side.Other(), p.b})
 	}
 	out, r := replay(log, parts, 0)
-	if packet.Side(r.Client) != server || !bytes.Equal(out.plain[server], bytes.Join(k.request, nil)) {
+	if r.Client != server || !bytes.Equal(out.plain[server], bytes.Join(k.request, nil)) {
 		t.Errorf("%+v", r)
 	}
 }

@@ -4,21 +4,16 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"kagami/packet"
 )
 
 var update = flag.Bool("update", false, "write the connections of TestInterop to testdata")
@@ -155,24 +150,12 @@ func (d *dialogue) run(t *testing.T) {
 	proxy := newProxy(t, port)
 	fill := strings.NewReplacer("{dir}", dir, "{cert}", dir+"/cert", "{key}", dir+"/key",
 		"{port}", fmt.Sprint(port), "{proxy}", fmt.Sprint(proxy.port))
-	start := func(command string) (*exec.Cmd, io.WriteCloser, *bytes.Buffer) {
-		args := strings.Fields(fill.Replace(command))
-		c := exec.Command(args[0], args[1:]...)
-		c.Env = append(os.Environ(), "SSLKEYLOGFILE="+dir+"/keys")
-		in, _ := c.StdinPipe()
-		var said bytes.Buffer
-		c.Stdout, c.Stderr = &said, &said
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return c, in, &said
-	}
-	server, answers, serverSaid := start(d.server)
+	server, answers, said := start(t, dir, fill.Replace(d.server))
 	defer server.Wait()
 	defer server.Process.Kill()
 	await(t, port)
 	converse := func(command string) {
-		c, in, _ := start(command)
+		c, in, _ := start(t, dir, fill.Replace(command))
 		defer c.Process.Kill()
 		proxy.quiet(t)
 		for _, line := range d.lines {
@@ -207,9 +190,27 @@ func (d *dialogue) run(t *testing.T) {
 	}
 	keys, err := os.ReadFile(dir + "/keys")
 	if err != nil {
-		t.Fatalf("%v; server: %s", err, serverSaid)
+		t.Fatalf("%v; server: %s", err, said)
 	}
 	d.check(t, string(keys), proxy.wires())
+}
+
+// start starts a program that writes its key log into dir.
+func start(t *testing.T, dir, command string) (*exec.Cmd, io.WriteCloser, *bytes.Buffer) {
+	t.Helper()
+	args := strings.Fields(command)
+	c := exec.Command(args[0], args[1:]...)
+	c.Env = append(os.Environ(), "SSLKEYLOGFILE="+dir+"/keys")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c, in, &said
 }
 
 func (d *dialogue) check(t *testing.T, keys string, wires []*wire) {
@@ -294,111 +295,4 @@ func writeCertificate(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// await waits for a server to listen.
-func await(t *testing.T, port int) {
-	for range 100 {
-		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			c.Close()
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatal("the server does not listen")
-}
-
-// proxy stands between two programs and records.
-type proxy struct {
-	port int
-	mu   sync.Mutex
-	all  []*wire
-	last time.Time
-}
-
-func newProxy(t *testing.T, target int) *proxy {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	p := &proxy{port: l.Addr().(*net.TCPAddr).Port, last: time.Now()}
-	go func() {
-		for {
-			a, err := l.Accept()
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			b, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", target))
-			if err != nil {
-				a.Close()
-				continue
-			}
-			w := &wire{}
-			p.mu.Lock()
-			p.all = append(p.all, w)
-			p.mu.Unlock()
-			go p.copy(w, client, a, b)
-			go p.copy(w, server, b, a)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) copy(w *wire, side packet.Side, from, to net.Conn) {
-	defer to.Close()
-	b := make([]byte, 1<<15)
-	for {
-		n, err := from.Read(b)
-		if n > 0 {
-			w.add(side, b[:n])
-			p.mu.Lock()
-			p.last = time.Now()
-			p.mu.Unlock()
-			to.Write(b[:n])
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// quiet waits until nothing has been said for a while.
-func (p *proxy) quiet(t *testing.T) {
-	const enough = 120 * time.Millisecond
-	p.mu.Lock()
-	p.last = time.Now()
-	p.mu.Unlock()
-	for range 200 {
-		time.Sleep(20 * time.Millisecond)
-		p.mu.Lock()
-		idle := time.Since(p.last)
-		p.mu.Unlock()
-		if idle > enough {
-			return
-		}
-	}
-	t.Error("the connection does not become quiet")
-}
-
-func (p *proxy) wires() (all []*wire) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, w := range p.all {
-		w.mu.Lock()
-		if len(w.parts) > 0 {
-			all = append(all, w)
-		}
-		w.mu.Unlock()
-	}
-	return all
 }

@@ -3,6 +3,8 @@ package tlskeys
 import (
 	"crypto/tls"
 	"fmt"
+
+	"kagami/packet"
 )
 
 // Reason says why application data could not be given.
@@ -91,8 +93,8 @@ type Report struct {
 	ServerName string // as the client asked for it; attacker-controlled
 	ALPN       string // the protocol the server chose; attacker-controlled
 	Random     [32]byte
-	Hello      bool // a ClientHello was seen: Random is valid
-	Client     uint8
+	Hello      bool        // a ClientHello was seen: Random is valid
+	Client     packet.Side // the TLS client's side, valid with Hello
 	// ECH says that the ClientHello was encrypted: ServerName is that of the provider.
 	ECH bool
 	// Resumed says that TLS 1.2 or before went on with an earlier session's master

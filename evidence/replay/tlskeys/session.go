@@ -73,7 +73,7 @@ func (s *Session) Close() {
 // Report is what is known so far. It is complete after Close.
 func (s *Session) Report() Report {
 	r := s.report
-	r.Client = uint8(s.client)
+	r.Client = s.client
 	for i := range s.halves {
 		r.Sides[i] = s.halves[i].report
 	}

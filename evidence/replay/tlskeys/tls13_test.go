@@ -54,27 +54,30 @@ func TestKeyUpdateInGap(t *testing.T) {
 
 func (f *forge) stream() []byte { return (&wire{parts: f.parts}).stream(server) }
 
+const earlyLen = int64(len("early "))
+
+// startEarly says early in two records.
+func startEarly(t *testing.T) *forge {
+	f := newForge(t)
+	f.clientHello(extension(extEarlyData))
+	f.clear(client, typeSwitch, []byte{1})
+	f.keys(client, "CLIENT_EARLY_TRAFFIC_SECRET")
+	f.data(client, "ear")
+	f.data(client, "ly ")
+	return f
+}
+
 // TestEarlyData is RFC 8446 section 2.3 in every way it can end. The client says
 // early; it says it again, if the server refuses.
 func TestEarlyData(t *testing.T) {
-	start := func(t *testing.T) *forge {
-		f := newForge(t)
-		f.clientHello(extension(extEarlyData))
-		f.clear(client, typeSwitch, []byte{1})
-		f.keys(client, "CLIENT_EARLY_TRAFFIC_SECRET")
-		f.data(client, "ear")
-		f.data(client, "ly ")
-		return f
-	}
-	const early = int64(len("early "))
 	t.Run("taken", func(t *testing.T) {
-		f := start(t)
+		f := startEarly(t)
 		f.flight(true, true)
 		f.data(server, "at once")
 		f.message(client, msgEndOfEarlyData, nil)
 		f.clientFinished()
 		f.data(client, "late")
-		if r := f.expect("early late", "at once"); r.Early != early || r.EarlyDropped != 0 || !r.Resumed {
+		if r := f.expect("early late", "at once"); r.Early != earlyLen || r.EarlyDropped != 0 || !r.Resumed {
 			t.Errorf("%+v", r)
 		}
 		// The application that reads sees the early data before what answers them.
@@ -88,25 +91,25 @@ func TestEarlyData(t *testing.T) {
 		}
 	})
 	t.Run("refused", func(t *testing.T) {
-		f := start(t)
+		f := startEarly(t)
 		f.flight(true, false)
 		f.clientFinished()
 		f.data(client, "early again")
-		if r := f.expect("early again", ""); r.Early != 0 || r.EarlyDropped != early {
+		if r := f.expect("early again", ""); r.Early != 0 || r.EarlyDropped != earlyLen {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("refused with the session", func(t *testing.T) {
-		f := start(t)
+		f := startEarly(t)
 		f.flight(false, false)
 		f.clientFinished()
 		f.data(client, "early again")
-		if r := f.expect("early again", ""); r.Early != 0 || r.EarlyDropped != early || r.Resumed {
+		if r := f.expect("early again", ""); r.Early != 0 || r.EarlyDropped != earlyLen || r.Resumed {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("refused by a HelloRetryRequest", func(t *testing.T) {
-		f := start(t)
+		f := startEarly(t)
 		f.serverHello(retryRandom)
 		f.clear(server, typeSwitch, []byte{1})
 		f.clientHello()
@@ -117,27 +120,31 @@ func TestEarlyData(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
+}
+
+// TestEarlyDataUndecided has no answer of the server that can be read.
+func TestEarlyDataUndecided(t *testing.T) {
 	t.Run("taken as the client says", func(t *testing.T) {
-		f := start(t)
+		f := startEarly(t)
 		f.serverHello(random{}, extension(extPreSharedKey, 0, 0))
 		f.quietly(server, "secret")
 		f.message(server, msgEncryptedExts, extensions(extension(extEarlyData)))
 		f.message(client, msgEndOfEarlyData, nil)
 		f.clientFinished()
 		f.data(client, "late")
-		if r := f.expect("early late", ""); r.Early != early || r.Sides[server].Dark != NoKey {
+		if r := f.expect("early late", ""); r.Early != earlyLen || r.Sides[server].Dark != NoKey {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("nobody knows", func(t *testing.T) {
-		f := start(t)
+		f := startEarly(t)
 		f.serverHello(random{}, extension(extPreSharedKey, 0, 0))
-		if r := f.expect("", ""); r.Early != 0 || r.EarlyDropped != early {
+		if r := f.expect("", ""); r.Early != 0 || r.EarlyDropped != earlyLen {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("more than is held", func(t *testing.T) {
-		f := start(t)
+		f := startEarly(t)
 		for range maxEarly/10000 + 1 {
 			f.sealed(client, typeData, make([]byte, 10000), 0)
 		}

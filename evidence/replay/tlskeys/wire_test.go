@@ -247,7 +247,7 @@ func (k *talk) check(t testing.TB, out *sink, r Report) {
 			t.Errorf("side %d: close_notify was not seen", side)
 		}
 	}
-	if r.ServerName != "shop.example" || r.ALPN != "http/1.1" || packet.Side(r.Client) != client {
+	if r.ServerName != "shop.example" || r.ALPN != "http/1.1" || r.Client != client {
 		t.Errorf("report %+v", r)
 	}
 }

@@ -61,7 +61,7 @@ func (a *archive) message(t *replay.Transaction, m *replay.Message, kind, uri st
 	if cut != "" {
 		x.fields = append(x.fields, Field{"WARC-Truncated", cut})
 	}
-	if cut == "" && len(m.Body.Wire) > 0 && !transferCoded(m) {
+	if cut == "" && len(m.Body.Wire) > 0 && !transferCoded(m) && strings.HasPrefix(uri, "http") {
 		x.fields = append(x.fields, Field{"WARC-Payload-Digest", Digest(m.Body.Wire)})
 	}
 	if kind == "response" && isMediaType(m.Body.Magic) {

@@ -17,8 +17,9 @@
 // double the file, and every reader can decode.
 //
 // The block digest is always there. The payload digest is that of the content without
-// transfer coding; it is left out where there is such a coding, because widespread
-// readers compare it with the octets that still have it, and where octets are missing.
+// transfer coding. It is left out where octets are missing, and where widespread readers
+// would not agree: they compare it with octets that still have such a coding, and with
+// the whole block when the address is not known to be http: or https:.
 package warc
 
 import (

@@ -167,6 +167,7 @@ func TestVariants(t *testing.T) {
 		{"only the response is cut", "request", "WARC-Truncated", "", with(cut), []replay.HoleKind{replay.HoleGap}},
 		{"304", "response", "WARC-Truncated", "", with(func(x *replay.Transaction) { x.Response.Body = replay.Body{Complete: true} }), []replay.HoleKind{replay.HoleCached}},
 		{"no request", "response", "WARC-Target-URI", "unknown://192.0.2.80:80/", with(func(x *replay.Transaction) { x.Request = &replay.Request{} }), none},
+		{"no request: no payload digest", "response", "WARC-Payload-Digest", "", with(func(x *replay.Transaction) { x.Request = &replay.Request{} }), none},
 		{"no response", "request", "WARC-Target-URI", "http://a.example/x", with(func(x *replay.Transaction) { x.Response = nil }), none},
 		{"HTTP/2", "response", "WARC-Protocol", "h2", with(func(x *replay.Transaction) { x.Response.Version = "HTTP/2" }), none},
 		{"HTTP/0.9 is no response", "resource", "Content-Type", "application/octet-stream", with(func(x *replay.Transaction) { x.Response.Head, x.Response.Version = nil, "HTTP/0.9" }), none},
