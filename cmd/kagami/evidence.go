@@ -89,12 +89,12 @@ func custody(c configs.Config, log *slog.Logger) cases.Env {
 // journalled writes down that a sensor's evidence was read. What cannot be written
 // down is said, and given all the same: a copy of a disk is read where nothing may
 // be written. Where no sensor keeps a key there is no journal: a case, own files.
-func (p *packets) journalled(c configs.Config, q *query.Query, r *search.Report, output string) {
+func (p *packets) journalled(c configs.Config, asked string, r *search.Report, output string) {
 	if len(p.Read) > 0 || !exists(filepath.Join(c.Evidence.Dir, "signing.key")) {
 		return
 	}
 	j := cases.OpenJournal(p.custody(c))
-	if err := j.Read(q.String(), cases.CurrentWho(), r.Packets, int64(r.Bytes), output); err != nil {
+	if err := j.Read(asked, cases.CurrentWho(), r.Packets, int64(r.Bytes), output); err != nil {
 		fmt.Fprintln(os.Stderr, "kagami: warning: this reading of evidence is not in the journal:", err)
 	}
 }
@@ -106,7 +106,11 @@ func (p *packets) caseQuery(c configs.Config) func(string) (*query.Query, error)
 		if err != nil {
 			return nil, err
 		}
-		return query.Parse(one.Query, query.Options{Now: time.Now(), Location: time.UTC})
+		text := one.SearchQuery()
+		if text == "" {
+			return nil, errors.New("it took nothing")
+		}
+		return query.Parse(text, query.Options{Now: time.Now(), Location: time.UTC})
 	}
 }
 
@@ -126,6 +130,15 @@ func frameFilter(expr string) (func(packet.LinkType) (func([]byte, uint32) bool,
 		}
 		return m.Match, nil
 	}, nil
+}
+
+// effort is what a search took.
+func effort(r *search.Report) string {
+	text := fmt.Sprintf("%d of %d segments read", r.Opened, r.Segments)
+	if r.Scanned > 0 {
+		text += fmt.Sprintf(", %d without an index", r.Scanned)
+	}
+	return text + ", " + r.Took.Round(time.Millisecond).String()
 }
 
 // tell prints what a search could not give, for a person.

@@ -64,9 +64,9 @@ func (f *findCmd) Run(ctx context.Context) error {
 	}
 	tell(ctx, report)
 	if !f.JSON {
-		fmt.Fprintf(os.Stderr, "%s flows; %d of %d segments read, %s\n", thousands(report.Flows), report.Opened, report.Segments, report.Took.Round(time.Millisecond))
+		fmt.Fprintf(os.Stderr, "%s flows; %s\n", thousands(report.Flows), effort(report))
 	}
-	f.journalled(c, q, report, "find")
+	f.journalled(c, q.String(), report, "find")
 	return nil
 }
 

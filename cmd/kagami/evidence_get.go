@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
+	"strconv"
 
 	"golang.org/x/term"
 
@@ -45,12 +45,18 @@ func (g *getCmd) Run(ctx context.Context) error {
 		return err
 	}
 	report, err := store.Get(ctx, q, search.GetOptions{Options: o, Filter: match}, out)
+	if report != nil { // what was read before an error was read
+		asked := q.String()
+		if g.BPF != "" {
+			asked += " --bpf " + strconv.Quote(g.BPF)
+		}
+		g.journalled(c, asked, report, g.Out)
+	}
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}
 	tell(ctx, report)
-	fmt.Fprintf(os.Stderr, "%s packets, %s; %d of %d segments read, %s\n", thousands(report.Packets), octets(report.Bytes), report.Opened, report.Segments, report.Took.Round(time.Millisecond))
-	g.journalled(c, q, report, g.Out)
+	fmt.Fprintf(os.Stderr, "%s packets, %s; %s\n", thousands(report.Packets), octets(report.Bytes), effort(report))
 	return nil
 }
 

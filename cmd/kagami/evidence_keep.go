@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -169,5 +170,30 @@ func lineOf(log *slog.Logger) func(records.Record) []byte {
 			return nil
 		}
 		return bytes.TrimSuffix(line.Bytes(), []byte("\n"))
+	}
+}
+
+// report says what could not be kept, and why.
+func (k *keeping) report(w io.Writer) {
+	s := k.store.Stats()
+	for _, lost := range []struct {
+		n    uint64
+		text string
+	}{
+		{s.LostSlow, "packets not kept: the disk was too slow for evidence.buffer_mib"},
+		{s.LostFull, "packets not kept: the disk was full"},
+		{s.LostError, "packets not kept: the disk failed"},
+		{s.LeftOut, "packets of encrypted flows not kept: for want of room, or evidence.max_bytes_per_day"},
+		{s.Ignored, "packets not kept: of more interfaces than a segment describes"},
+	} {
+		if lost.n > 0 {
+			fmt.Fprintf(w, "%10s  %s\n", thousands(lost.n), lost.text)
+		}
+	}
+	if k.keeper == nil {
+		return
+	}
+	if c := k.keeper.Stats(); c.Opened > 0 {
+		fmt.Fprintf(w, "%10d  cases of packets: kagami evidence pins\n", c.Complete+c.Incomplete)
 	}
 }

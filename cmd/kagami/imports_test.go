@@ -41,13 +41,20 @@ var below = map[string][]string{
 	"cmd/kagami": {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "evidence/segment", "evidence/index",
 		"evidence/query", "evidence/search", "evidence/cases", "bpf", "bpf/filter", "configs", "site"},
 
-	"evidence/segment":        {"packet", "sensor"},
-	"evidence/index":          {"packet", "evidence/segment"},
-	"evidence/query":          {"packet"},
-	"evidence/search":         {"packet", "records", "sensor", "evidence/segment", "evidence/index", "evidence/query"},
-	"evidence/cases":          {"packet", "records", "evidence/segment", "evidence/index", "evidence/query", "evidence/search"},
-	"evidence/replay/links":   {},
-	"evidence/replay/tlskeys": {},
+	"evidence/segment":               {"packet", "sensor"},
+	"evidence/index":                 {"packet", "evidence/segment"},
+	"evidence/query":                 {"packet"},
+	"evidence/search":                {"packet", "records", "sensor", "evidence/segment", "evidence/index", "evidence/query"},
+	"evidence/cases":                 {"packet", "records", "evidence/segment", "evidence/index", "evidence/query", "evidence/search"},
+	"evidence/replay":                {"packet", "records", "sensor", "evidence/replay/links", "evidence/replay/tlskeys"},
+	"evidence/replay/links":          {},
+	"evidence/replay/tlskeys":        {"packet"},
+	"evidence/replay/har":            {"evidence/replay", "evidence/replay/internal/plain"},
+	"evidence/replay/warc":           {"evidence/replay", "evidence/replay/internal/plain"},
+	"evidence/replay/objects":        {"evidence/replay", "evidence/replay/internal/plain", "evidence/replay/sealedzip"},
+	"evidence/replay/server":         {"evidence/replay"},
+	"evidence/replay/sealedzip":      {},
+	"evidence/replay/internal/plain": {"evidence/replay"},
 
 	// The laboratory judges the sensor: it must not share its parser. Only what
 	// compares kagami with a bare reader of its rings opens them itself.
@@ -66,8 +73,8 @@ var below = map[string][]string{
 // only says which packages may import what is not for everyone. A name that ends
 // in a slash is for all packages below it.
 var only = map[string][]string{
-	"net/http":                   {"cmd/kagami", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
-	"html":                       {},
+	"net/http":                   {"cmd/kagami", "evidence/replay/server", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
+	"html":                       {"evidence/replay/links", "evidence/cases"}, // and what is below it
 	"html/template":              {"evidence/cases"},
 	"os/exec":                    {"lab/cmd/"},
 	"github.com/google/gopacket": {"lab", "lab/cmd/repeat"}, // it panics on hostile input

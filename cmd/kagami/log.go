@@ -22,6 +22,9 @@ func newLogger(c configs.Log, w io.Writer) *slog.Logger {
 func (p *pipeline) report(w io.Writer, src interface{ Stats() sensor.SourceStats }, dir string) {
 	p.summary.zone, _ = p.config.Output.Location()
 	p.summary.print(w, p.engine.Stats(), src.Stats())
+	if p.keeping != nil {
+		p.keeping.report(w)
+	}
 	for _, x := range p.exports {
 		if s := x.Stats(); s.Dropped+s.Failed > 0 {
 			fmt.Fprintf(w, "%10s  lines lost by export %s (%d for want of room, %d not taken)\n",

@@ -240,6 +240,10 @@ func (w *work) manifest(c *Case, sources []sourceFact, accounts Accounts, key ed
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	end := endFact{State: Complete, Why: c.Why}
+	if held := func(p Part) bool { return p.Packets > 0 }; end.Why == "" && !slices.ContainsFunc(c.Parts, held) {
+		end.Why = "no packet of it was on disk"
+		c.Why = end.Why
+	}
 	if c.Why != "" || c.Scope != ScopeAll {
 		end.State = Incomplete
 	}

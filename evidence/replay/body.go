@@ -102,6 +102,9 @@ func (r *reader) decode(t *Transaction, m *Message, b []byte, whole bool, transf
 	r.name(body)
 }
 
+// workPerKept is how many octets are decoded in all, for each that may be kept.
+const workPerKept = 16
+
 // uncode undoes codings, the last first.
 func (r *reader) uncode(t *Transaction, m *Message, b []byte, whole bool, codings []string) []byte {
 	body := &m.Body
@@ -124,7 +127,12 @@ func (r *reader) uncode(t *Transaction, m *Message, b []byte, whole bool, coding
 		most, which = left, "no more octets are kept in all"
 	}
 	for i, coding := range slices.Backward(codings) {
+		if r.worked > workPerKept*r.memory.limit {
+			fail(HoleLimit, "too much was decoded already: this is not")
+			return b
+		}
 		out, why := decoded(coding, b, most)
+		r.worked += int64(len(out))
 		switch why {
 		case "":
 		case tooLong:

@@ -96,7 +96,7 @@ func (c *channel) gap(side packet.Side, g gap) {
 	default:
 		c.broken = true
 		c.speaks(side)
-		c.tapes[side].skip(g)
+		c.tapes[side].skip(g, &c.r.memory)
 	}
 }
 

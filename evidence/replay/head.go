@@ -74,6 +74,9 @@ func isSimple(line []byte) bool {
 func appendField(fs []Field, line []byte) []Field {
 	if (line[0] == ' ' || line[0] == '\t') && len(fs) > 0 {
 		f := &fs[len(fs)-1]
+		if len(f.Value) > maxFolded {
+			return fs
+		}
 		f.Value = strings.TrimSpace(f.Value + " " + strings.TrimSpace(string(line)))
 		return fs
 	}
@@ -83,6 +86,9 @@ func appendField(fs []Field, line []byte) []Field {
 	}
 	return append(fs, Field{Name: string(bytes.TrimRight(name, " \t")), Value: string(bytes.Trim(value, " \t"))})
 }
+
+// maxFolded is how long a field may be that goes on: nobody folds lines any more.
+const maxFolded = 8 << 10
 
 // Get is the first value of a field, "" when there is none.
 func (m *Message) Get(name string) string { return get(m.Header, name) }

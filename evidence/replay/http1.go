@@ -3,7 +3,6 @@ package replay
 import (
 	"bytes"
 	"fmt"
-	"strings"
 )
 
 // half1 is one direction of a connection that is parsed.
@@ -155,37 +154,6 @@ func (c *conn1) seek(s *half1) {
 	}
 }
 
-// orphan makes the octets behind a gap an answer whose head was not captured, if a
-// request waits for one.
-func (c *conn1) orphan(from, to int64) bool {
-	s := &c.down
-	g := s.gapAt(from - 1)
-	if g == nil || c.piped || len(s.span(from, to)) == 0 {
-		return false
-	}
-	c.missed = true
-	t := c.asked(s.at(from).turn)
-	if t == nil {
-		return false
-	}
-	s.off, s.lost = to, false
-	a := &Response{Message: s.message(&head{})}
-	p := s.at(from)
-	a.Time, a.Frame = p.time, p.frame
-	t.Response = a
-	c.r.fill(t, &a.Message, s.reel, &extent{from: s.held, to: to, chunks: [][2]int64{{s.held, to}}, kind: g.why,
-		why: "the head of the answer is missing"}, nil)
-	s.finish(&a.Message, to)
-	c.missed = true
-	return true
-}
-
-func (c *conn1) unanswered(ts []*Transaction, why string) {
-	for _, t := range ts {
-		c.r.hole(Hole{Kind: HoleNoAnswer, Flow: c.flow, Transaction: t, Time: t.Request.Time, Text: why})
-	}
-}
-
 // message is what a head and its place say.
 func (s *half1) message(h *head) Message {
 	p := s.at(s.off)
@@ -217,6 +185,9 @@ func (c *conn1) request() {
 	q := &Request{Message: s.message(&h), Method: method, Target: target}
 	q.Version = version
 	q.URL = c.r.url(c.flow, q)
+	if !c.afford(s, &h) {
+		return
+	}
 	t := &Transaction{Flow: c.flow, Request: q}
 	c.add(t)
 	s.off += int64(len(h.raw))
@@ -236,6 +207,21 @@ func (c *conn1) request() {
 		q.Body.Complete = true
 	}
 }
+
+// messageCost is about what a message takes besides its octets, fieldCost a field.
+const messageCost, fieldCost = 1 << 10, 64
+
+// afford counts a message, or gives up the rest of the connection.
+func (c *conn1) afford(s *half1, h *head) bool {
+	if c.r.afford(messageCost + len(h.raw) + fieldCost*len(h.fields)) {
+		return true
+	}
+	c.r.hole(Hole{Kind: HoleLimit, Flow: c.flow, Time: s.at(s.off).time, Offset: s.off, Text: noRoom})
+	c.up.off, c.down.off = c.up.size, c.down.size
+	return false
+}
+
+const noRoom = "no more octets are kept in all: the rest of the connection is not told"
 
 func (c *conn1) add(t *Transaction) {
 	if n := len(c.waiting); n > 0 && c.waiting[n-1].Request.turn == t.Request.turn {
@@ -272,6 +258,9 @@ func (c *conn1) response() {
 	version, status, reason, ok := statusLine(h.line)
 	if !ok {
 		s.lost = true
+		return
+	}
+	if !c.afford(s, &h) {
 		return
 	}
 	a := &Response{Message: s.message(&h), Status: status, Reason: reason}
@@ -313,73 +302,4 @@ func (c *conn1) response() {
 	default:
 		a.Body.Complete = true
 	}
-}
-
-// switches tells whether a 101 means it.
-func switches(a *Response) bool { return a.Get("Upgrade") != "" }
-
-// early notes an informational response.
-func (c *conn1) early(a *Response, turn int) {
-	a.Body.Complete = true
-	for _, t := range c.waiting {
-		if t.Request.turn < turn {
-			t.Early = append(t.Early, a)
-			return
-		}
-	}
-}
-
-// simple reads the answer to a request of HTTP/0.9, which is content alone.
-func (c *conn1) simple() bool {
-	s := &c.down
-	if len(c.waiting) == 0 || c.waiting[0].Request.Version != simpleVersion || sniffResponse(s.run(s.off)) == http1 {
-		return false
-	}
-	t := c.asked(s.at(s.off).turn)
-	if t == nil {
-		return false
-	}
-	a := &Response{Message: s.message(&head{}), Status: 200}
-	a.Version = simpleVersion
-	t.Response = a
-	c.body(s, t, &a.Message, framing{length: -1}, true)
-	return true
-}
-
-// asked is the transaction that an answer belongs to, nil when its request was not
-// captured. After a loss, which may have taken answers, a client that does not ask
-// again before it is answered can only wait for its last request's; of one that does,
-// nobody knows which it is.
-func (c *conn1) asked(turn int) *Transaction {
-	n := 0
-	for n < len(c.waiting) && c.waiting[n].Request.turn < turn {
-		n++
-	}
-	missed := c.missed
-	c.missed = false
-	switch {
-	case n == 0:
-		return nil
-	case missed && c.piped && n > 1:
-		c.unanswered(c.waiting[:n], "answers were lost while several requests waited: it is not certain which answer is whose")
-		c.waiting, c.piped = c.waiting[n:], false
-		return nil
-	case missed:
-		c.unanswered(c.waiting[:n-1], "the answer was not captured")
-		c.waiting = c.waiting[n-1:]
-	}
-	t := c.waiting[0]
-	if c.waiting = c.waiting[1:]; len(c.waiting) == 0 {
-		c.piped = false
-	}
-	return t
-}
-
-// upgraded is the protocol that an answer switches to.
-func upgraded(t *Transaction) string {
-	if t.Request.Method == "CONNECT" {
-		return "connect"
-	}
-	name, _, _ := strings.Cut(t.Response.Get("Upgrade"), ",")
-	return strings.ToLower(strings.TrimSpace(name))
 }

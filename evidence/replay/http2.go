@@ -26,8 +26,12 @@ const (
 	flagPriority   = 0x20
 )
 
-// maxStreams bounds the streams of a connection that are told.
-const maxStreams = 1 << 16
+const (
+	// maxStreams bounds the streams of a connection that are told.
+	maxStreams = 1 << 16
+	// maxLosses bounds how often frames are looked for anew.
+	maxLosses = 1000
+)
 
 // frame is a frame's header and where it lies.
 type frame struct {
@@ -52,6 +56,7 @@ type conn2 struct {
 	streams  map[uint32]*stream2
 	all      []*stream2
 	many     bool // more streams than are told
+	full     bool // there is no room for more
 }
 
 // half2 is one direction.
@@ -60,6 +65,7 @@ type half2 struct {
 	client bool
 	table  *hpackTable
 	open   *openBlock
+	losses int // how often it was not known where frames are
 }
 
 // openBlock is a header block that goes on in CONTINUATION frames.
@@ -120,6 +126,7 @@ func (c *conn2) parse(up, down int64) {
 func (c *conn2) unsure(s *half2, off int64, kind HoleKind, why string) {
 	s.table.unsure = true
 	s.open = nil
+	s.losses++
 	c.r.hole(Hole{Kind: kind, Flow: c.flow, Time: s.at(off).time, Offset: off,
 		Text: why + ": header fields that refer to it are not known"})
 }
@@ -127,6 +134,14 @@ func (c *conn2) unsure(s *half2, off int64, kind HoleKind, why string) {
 // frames reads a direction's frames from off on.
 func (c *conn2) frames(s *half2, off int64) {
 	for off < s.size {
+		if c.full || s.losses > maxLosses {
+			text := noRoom
+			if !c.full {
+				text = fmt.Sprintf("more than %d times no frame where one should be: the rest is not read", maxLosses)
+			}
+			c.r.hole(Hole{Kind: HoleLimit, Flow: c.flow, Time: s.at(off).time, Offset: off, Text: text})
+			return
+		}
 		b := s.run(off)
 		if len(b) < frameHeader {
 			g := s.gapAt(off + int64(len(b)))

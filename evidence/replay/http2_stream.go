@@ -36,6 +36,9 @@ func (s *half2) index2() int {
 func (c *conn2) stream(id uint32) *stream2 {
 	x := c.streams[id]
 	if x == nil {
+		if c.full = c.full || !c.r.afford(messageCost); c.full {
+			return nil
+		}
 		if len(c.all) == maxStreams {
 			if !c.many {
 				c.r.hole(Hole{Kind: HoleLimit, Flow: c.flow, Time: c.flow.First, Text: fmt.Sprintf("more than %d streams", maxStreams)})
@@ -61,7 +64,9 @@ func (c *conn2) interrupt(s *half2) {
 			if n := len(y.chunks); n > 0 {
 				at = y.chunks[n-1][1]
 			}
-			y.holes = append(y.holes, at)
+			if n := len(y.holes); n == 0 || y.holes[n-1] != at {
+				y.holes = append(y.holes, at)
+			}
 		}
 	}
 }
@@ -171,6 +176,9 @@ func (c *conn2) gather(s *half2, f *frame, from, to int64) {
 	if x == nil {
 		return
 	}
+	if c.full = c.full || !c.r.afford(messageCost+headCost(fs)); c.full {
+		return
+	}
 	c.header(s, x, o, fs, to)
 	kind, text := HoleSyntax, ""
 	switch {
@@ -184,6 +192,14 @@ func (c *conn2) gather(s *half2, f *frame, from, to int64) {
 		return
 	}
 	c.r.hole(Hole{Kind: kind, Flow: c.flow, Transaction: x.t, Time: s.at(o.from).time, Text: text})
+}
+
+// headCost is about what header fields take, written and as fields.
+func headCost(fs []Field) (n int) {
+	for _, f := range fs {
+		n += fieldCost + len(f.Name) + len(f.Value)
+	}
+	return n
 }
 
 // header takes a header section: a request's, a response's, or trailers.

@@ -44,7 +44,7 @@ func (r *reader) join() {
 				objects[k] = &Object{URL: t.Request.URL, Validator: k.validator, Client: k.client, Size: k.size, Declares: p.declares}
 				r.out.Objects = append(r.out.Objects, objects[k])
 			}
-			if len(parts[k]) < maxPieces {
+			if len(parts[k]) < maxPieces && r.afford(messageCost) {
 				parts[k] = append(parts[k], p.part)
 			}
 		}

@@ -1,6 +1,8 @@
 package replay_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/net/http2"
 
 	"kagami/evidence/replay"
 	"kagami/packet"
@@ -187,6 +190,38 @@ func TestLimits(t *testing.T) {
 			if x.Response != nil && !strings.HasPrefix(big+world, string(x.Response.Body.Data)) && string(x.Response.Body.Data) != "world" {
 				t.Errorf("%s: invented %q", c.name, x.Response.Body.Data)
 			}
+		}
+	}
+}
+
+// TestFloods: what is cheap to send does not take memory without end.
+func TestFloods(t *testing.T) {
+	c, s := newPeer2(), newPeer2()
+	many := http2.ClientPreface
+	for i := range 3000 {
+		many += c.headers(uint32(2*i+1), true, append(ask2("/"), "x: "+strings.Repeat("v", 2000))...)
+	}
+	bomb := coded("gzip", strings.Repeat("\x00", 1<<20))
+	var nothing bytes.Buffer // much that decodes to nothing
+	z := gzip.NewWriter(&nothing)
+	for range 100_000 {
+		ok(z.Flush())
+	}
+	ok(z.Close())
+	for _, f := range []struct {
+		name  string
+		steps []step
+		most  int
+		want  string
+	}{
+		{"requests", []step{up(strings.Repeat("GET / HTTP/1.1\n\n", 3000)), down(hello), fin}, 1000, "the rest of the connection is not told"},
+		{"streams with the same long field", []step{up(many), down(s.settings()), fin}, 1000, "the rest of the connection is not told"},
+		{"bombs", []step{up(strings.Repeat(get, 40)), down(strings.Repeat(answer("gzip, gzip", coded("gzip", bomb)), 40)), fin}, 40, "no more octets are kept in all"},
+		{"bombs of which nothing is left", []step{up(strings.Repeat(get, 40)), down(strings.Repeat(answer("gzip, gzip", coded("gzip", nothing.String())), 40)), fin}, 40, "too much was decoded already: this is not"},
+	} {
+		r := read(t, play(0, true, f.steps...), replay.Options{Limits: replay.Limits{Kept: 1 << 20, Ratio: 1 << 20}})
+		if n := len(r.Transactions); n > f.most || n < 10 || !strings.Contains(told(r), f.want) {
+			t.Errorf("%s: got %d transactions, %.2000s", f.name, n, told(r))
 		}
 	}
 }

@@ -41,7 +41,7 @@ type tape struct {
 func (t *tape) add(b []byte, st stamp, turn int, m *memory) {
 	first := t.had+len(b) <= firstOctets
 	if room := m.limits.Stream - int64(t.had); int64(len(b)) > room || !m.room(int64(len(b)+pieceCost), first) {
-		t.skip(gap{n: int64(len(b)), why: HoleLimit})
+		t.skip(gap{n: int64(len(b)), why: HoleLimit}, m)
 		return
 	}
 	last := len(t.pieces) - 1
@@ -51,7 +51,6 @@ func (t *tape) add(b []byte, st stamp, turn int, m *memory) {
 		t.pieces = append(t.pieces, piece{off: t.size, n: len(b), stamp: st, turn: turn})
 		m.used += pieceCost
 	}
-	m.used += int64(len(b))
 	t.size += int64(len(b))
 	t.had += len(b)
 	for len(b) > 0 {
@@ -65,20 +64,18 @@ func (t *tape) add(b []byte, st stamp, turn int, m *memory) {
 	}
 }
 
-// skip appends a gap.
-func (t *tape) skip(g gap) {
+// skip appends a gap. When there is no room for one, it joins the one before.
+func (t *tape) skip(g gap, m *memory) {
 	g.off, g.had = t.size, t.had
 	t.size += g.n
-	if last := len(t.gaps) - 1; last >= 0 && t.gaps[last].why == g.why && t.gaps[last].off+t.gaps[last].n == g.off {
+	if last := len(t.gaps) - 1; last >= 0 && t.gaps[last].off+t.gaps[last].n == g.off && (t.gaps[last].why == g.why || !m.room(pieceCost, true)) {
 		t.gaps[last].n += g.n
 		t.gaps[last].guess = t.gaps[last].guess || g.guess
 		return
 	}
+	m.used += pieceCost
 	t.gaps = append(t.gaps, g)
 }
-
-// missing is how many octets are not there.
-func (t *tape) missing() int64 { return t.size - int64(t.had) }
 
 // first are the first octets, up to n or the first gap.
 func (t *tape) first(n int) []byte {
@@ -106,7 +103,7 @@ func (t *tape) octets(n int) []byte {
 
 // clear gives the memory back and starts behind what there was.
 func (t *tape) clear(m *memory) {
-	m.used -= int64(t.had + pieceCost*len(t.pieces))
+	m.used -= int64(pieceCost * (len(t.pieces) + len(t.gaps)))
 	for _, b := range t.blocks {
 		m.put(b)
 	}
@@ -169,7 +166,9 @@ type memory struct {
 	used, limit int64 // octets
 	limits      *Limits
 	free        [len(blockRooms)][][]byte
-	full        bool // something was not kept
+	pooled      int   // octets of free
+	worked      int64 // octets that were decoded in all
+	full        bool  // something was not kept
 }
 
 // firstOctets are those of a stream for which some room is left when there is none
@@ -188,17 +187,36 @@ func (m *memory) room(n int64, first bool) bool {
 // left is how many more octets may be kept that are no stream's first.
 func (m *memory) left() int64 { return max(0, m.limit-m.limit/8-m.used) }
 
+// afford counts n octets that are not a stream's, if there is room for them.
+func (m *memory) afford(n int) bool {
+	if !m.room(int64(n), true) {
+		return false
+	}
+	m.used += int64(n)
+	return true
+}
+
+// maxPooled bounds the free blocks, in octets.
+const maxPooled = 16 << 20
+
 func (m *memory) take(class int) []byte {
+	m.used += int64(blockRooms[class])
 	free := m.free[class]
 	if len(free) == 0 {
 		return make([]byte, blockRooms[class])
 	}
 	b := free[len(free)-1]
 	m.free[class] = free[:len(free)-1]
+	m.pooled -= len(b)
 	return b
 }
 
 func (m *memory) put(b []byte) {
+	m.used -= int64(len(b))
+	if m.pooled+len(b) > maxPooled {
+		return
+	}
+	m.pooled += len(b)
 	for i, n := range blockRooms {
 		if len(b) == n {
 			m.free[i] = append(m.free[i], b)

@@ -173,7 +173,7 @@ func edges(infos []named, from, to int64, add func(Gap)) {
 	}
 	switch {
 	case from == 0 || from >= oldest:
-	case first.num > 0:
+	case first.num > 1: // numbers begin with 1
 		add(Gap{From: from, To: oldest, Kind: RotatedAway, Text: "the oldest segment is " + first.name})
 	case oldest-from > pause:
 		add(Gap{From: from, To: oldest, Kind: NotRecorded, Text: "the first packet there is"})

@@ -152,9 +152,6 @@ func (r *run) missing(v *view, err error) {
 // scanned tells what a scan has found besides packets.
 func (r *run) scanned(v *view, s *scanner, err error) {
 	v.info, v.known = s.info, true
-	if len(v.index) == 0 && !r.store.foreign {
-		r.say("%s has no index: it is being written, or the index was lost; it was read from end to end", v.name)
-	}
 	if s.tail > 0 {
 		r.say("the last %d octets of %s are no whole packets: it is being written, or was interrupted", s.tail, v.name)
 	}

@@ -25,7 +25,7 @@ func pairs(fs []replay.Field) []pair {
 func (a *archive) entry(t *replay.Transaction) {
 	at, times := timing(t, a.reading.First)
 	a.open("", '{')
-	a.field("startedDateTime", date(at))
+	a.field("startedDateTime", plain.Date(at))
 	a.field("time", times.total())
 	a.request(t)
 	a.response(t)

@@ -12,7 +12,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"time"
 
 	"kagami/evidence/replay"
 	"kagami/evidence/replay/internal/plain"
@@ -136,14 +135,9 @@ func holes(hs []*replay.Hole) []hole {
 	for _, h := range hs {
 		x := hole{Kind: h.Kind, Offset: h.Offset, Length: h.Length, Text: plain.Text(h.Text)}
 		if h.Time != 0 {
-			x.Time = date(h.Time)
+			x.Time = plain.Date(h.Time)
 		}
 		list = append(list, x)
 	}
 	return list
-}
-
-// date is a time as HAR wants it, to the microsecond.
-func date(ns int64) string {
-	return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000Z")
 }

@@ -94,27 +94,31 @@ func at(t testing.TB, b []byte, path string) any {
 	return v
 }
 
-func TestFields(t *testing.T) {
-	post := func(contentType, data string) *replay.Transaction {
-		x := get("http://a.example/post")
-		x.Request.Method = "POST"
-		x.Request.Header = append(x.Request.Header, replay.Field{Name: "content-type", Value: contentType})
-		x.Request.Body = body([]byte(data), []byte(data), true, "")
-		x.Request.Body.Declares, _, _ = strings.Cut(contentType, ";")
-		return x
+// fieldCase is a transaction and what a field of the archive has to be.
+type fieldCase struct {
+	name, path string
+	t          *replay.Transaction
+	want       any
+}
+
+func judge(t *testing.T, cases []fieldCase) {
+	t.Helper()
+	for _, c := range cases {
+		if got := at(t, write(t, reading(c.t)), c.path); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %s = %#v, want %#v", c.name, c.path, got, c.want)
+		}
 	}
-	with := func(x *replay.Transaction, change func(*replay.Transaction)) *replay.Transaction { change(x); return x }
-	answer := func(name, value string) *replay.Transaction {
-		return with(get("http://a.example/"), func(x *replay.Transaction) {
-			x.Response.Header = append(x.Response.Header, replay.Field{Name: name, Value: value})
-		})
-	}
-	form := "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1 2\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.exe\"\r\nContent-Type: application/x-dosexec\r\n\r\nMZ\x00\r\n--B--\r\n"
-	for _, c := range []struct {
-		name, path string
-		t          *replay.Transaction
-		want       any
-	}{
+}
+
+// with is a transaction that differs.
+func with(x *replay.Transaction, change func(*replay.Transaction)) *replay.Transaction {
+	change(x)
+	return x
+}
+
+// TestEntry: where, when and how long it was.
+func TestEntry(t *testing.T) {
+	judge(t, []fieldCase{
 		{"begin", "entries.0.startedDateTime", get("http://a.example/"), "2010-02-03T04:05:07.123456Z"},
 		{"send", "entries.0.timings.send", get("http://a.example/"), 2.0},
 		{"wait", "entries.0.timings.wait", get("http://a.example/"), 8.0},
@@ -133,7 +137,17 @@ func TestFields(t *testing.T) {
 		{"text", "entries.0.response.content.text", get("http://a.example/"), "<p>x</p>"},
 		{"head", "entries.0.request.headersSize", get("http://a.example/"), 35.0},
 		{"no stream in HTTP/1", "entries.0._stream", get("http://a.example/"), nil},
+	})
+}
 
+// TestParameters: what is taken apart: queries, cookies, headers.
+func TestParameters(t *testing.T) {
+	answer := func(name, value string) *replay.Transaction {
+		return with(get("http://a.example/"), func(x *replay.Transaction) {
+			x.Response.Header = append(x.Response.Header, replay.Field{Name: name, Value: value})
+		})
+	}
+	judge(t, []fieldCase{
 		{"query", "entries.0.request.queryString", get("http://a.example/?a=1&b=x%20y+z&&c&%zz=%ff"), []any{
 			map[string]any{"name": "a", "value": "1"}, map[string]any{"name": "b", "value": "x y z"},
 			map[string]any{"name": "c", "value": ""}, map[string]any{"name": "%zz", "value": "%ff"}}},
@@ -147,7 +161,21 @@ func TestFields(t *testing.T) {
 		{"no date", "entries.0.response.cookies.0.expires", answer("Set-Cookie", "a=b; expires=tomorrow"), nil},
 		{"redirect", "entries.0.response.redirectURL", answer("location", "/next?\"<b>"), "/next?\"<b>"},
 		{"a header in Latin-1", "entries.0.response.headers.1.value", answer("X", "caf\xe9\"\x00</script>\u2028"), "caf\u00e9\"\x00</script>\u00e2\u0080\u00a8"},
+	})
+}
 
+// TestForms: what requests carry.
+func TestForms(t *testing.T) {
+	post := func(contentType, data string) *replay.Transaction {
+		x := get("http://a.example/post")
+		x.Request.Method = "POST"
+		x.Request.Header = append(x.Request.Header, replay.Field{Name: "content-type", Value: contentType})
+		x.Request.Body = body([]byte(data), []byte(data), true, "")
+		x.Request.Body.Declares, _, _ = strings.Cut(contentType, ";")
+		return x
+	}
+	form := "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1 2\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.exe\"\r\nContent-Type: application/x-dosexec\r\n\r\nMZ\x00\r\n--B--\r\n"
+	judge(t, []fieldCase{
 		{"form", "entries.0.request.postData.params", post("application/x-www-form-urlencoded; charset=x", "a=1&b=%E6%97%A5"), []any{
 			map[string]any{"name": "a", "value": "1"}, map[string]any{"name": "b", "value": "日"}}},
 		{"form, text", "entries.0.request.postData.text", post("application/x-www-form-urlencoded", "a=1&b=%E6%97%A5"), "a=1&b=%E6%97%A5"},
@@ -158,7 +186,12 @@ func TestFields(t *testing.T) {
 		{"multipart, cut off", "entries.0.request.postData.comment", post("multipart/form-data; boundary=B", form[:60]), "the form does not end where it should"},
 		{"multipart, no boundary", "entries.0.request.postData.comment", post("multipart/form-data", form), "the form has no boundary"},
 		{"no form", "entries.0.request.postData.params", post("application/json", "{}"), []any{}},
+	})
+}
 
+// TestOddities: what HAR has no word for.
+func TestOddities(t *testing.T) {
+	judge(t, []fieldCase{
 		{"no answer", "entries.0.response._error", with(get("http://a.example/"), func(x *replay.Transaction) { x.Response = nil }), "no answer was captured"},
 		{"no answer, status", "entries.0.response.status", with(get("http://a.example/"), func(x *replay.Transaction) { x.Response = nil }), 0.0},
 		{"no answer, not complete", "entries.0._complete", with(get("http://a.example/"), func(x *replay.Transaction) { x.Response = nil }), false},
@@ -183,11 +216,7 @@ func TestFields(t *testing.T) {
 		{"coded", "entries.0.response.content.compression", with(get("http://a.example/"), func(x *replay.Transaction) {
 			x.Response.Body = body(make([]byte, 10), []byte(strings.Repeat("a", 100)), true, "")
 		}), 90.0},
-	} {
-		if got := at(t, write(t, reading(c.t)), c.path); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: %s = %#v, want %#v", c.name, c.path, got, c.want)
-		}
-	}
+	})
 }
 
 func TestHoles(t *testing.T) {

@@ -16,23 +16,23 @@ import (
 // "comment" and fields that begin with an underscore. "?" = may be left out.
 type schema map[string]string
 
-var (
-	logSchema      = schema{"version": "string", "creator": "creator", "pages": "[]page?", "entries": "[]entry", "browser": "creator?"}
-	creatorSchema  = schema{"name": "string", "version": "string"}
-	pageSchema     = schema{"startedDateTime": "date", "id": "string", "title": "string", "pageTimings": "object"}
-	entrySchema    = schema{"startedDateTime": "date", "time": "positive", "request": "request", "response": "response", "cache": "object", "timings": "timings", "serverIPAddress": "ip?", "connection": "string?", "pageref": "string?"}
-	requestSchema  = schema{"method": "string", "url": "uri", "httpVersion": "string", "cookies": "[]cookie", "headers": "[]pair", "queryString": "[]pair", "postData": "postData?", "headersSize": "size", "bodySize": "size"}
-	responseSchema = schema{"status": "size", "statusText": "string", "httpVersion": "string", "cookies": "[]cookie", "headers": "[]pair", "content": "content", "redirectURL": "string", "headersSize": "size", "bodySize": "size"}
-	cookieSchema   = schema{"name": "string", "value": "string", "path": "string?", "domain": "string?", "expires": "date?", "httpOnly": "bool?", "secure": "bool?"}
-	pairSchema     = schema{"name": "string", "value": "string"}
-	postDataSchema = schema{"mimeType": "string", "params": "[]param", "text": "string"}
-	paramSchema    = schema{"name": "string", "value": "string?", "fileName": "string?", "contentType": "string?"}
-	contentSchema  = schema{"size": "positive", "compression": "positive?", "mimeType": "string", "text": "string?", "encoding": "string?"}
-	timingsSchema  = schema{"blocked": "time?", "dns": "time?", "connect": "time?", "ssl": "time?", "send": "positive", "wait": "positive", "receive": "positive"}
+func specification() map[string]schema {
+	logSchema := schema{"version": "string", "creator": "creator", "pages": "[]page?", "entries": "[]entry", "browser": "creator?"}
+	creatorSchema := schema{"name": "string", "version": "string"}
+	pageSchema := schema{"startedDateTime": "date", "id": "string", "title": "string", "pageTimings": "object"}
+	entrySchema := schema{"startedDateTime": "date", "time": "positive", "request": "request", "response": "response", "cache": "object", "timings": "timings", "serverIPAddress": "ip?", "connection": "string?", "pageref": "string?"}
+	requestSchema := schema{"method": "string", "url": "uri", "httpVersion": "string", "cookies": "[]cookie", "headers": "[]pair", "queryString": "[]pair", "postData": "postData?", "headersSize": "size", "bodySize": "size"}
+	responseSchema := schema{"status": "size", "statusText": "string", "httpVersion": "string", "cookies": "[]cookie", "headers": "[]pair", "content": "content", "redirectURL": "string", "headersSize": "size", "bodySize": "size"}
+	cookieSchema := schema{"name": "string", "value": "string", "path": "string?", "domain": "string?", "expires": "date?", "httpOnly": "bool?", "secure": "bool?"}
+	pairSchema := schema{"name": "string", "value": "string"}
+	postDataSchema := schema{"mimeType": "string", "params": "[]param", "text": "string"}
+	paramSchema := schema{"name": "string", "value": "string?", "fileName": "string?", "contentType": "string?"}
+	contentSchema := schema{"size": "positive", "compression": "positive?", "mimeType": "string", "text": "string?", "encoding": "string?"}
+	timingsSchema := schema{"blocked": "time?", "dns": "time?", "connect": "time?", "ssl": "time?", "send": "positive", "wait": "positive", "receive": "positive"}
 
-	schemas = map[string]schema{"log": logSchema, "creator": creatorSchema, "page": pageSchema, "entry": entrySchema, "request": requestSchema, "response": responseSchema,
+	return map[string]schema{"log": logSchema, "creator": creatorSchema, "page": pageSchema, "entry": entrySchema, "request": requestSchema, "response": responseSchema,
 		"cookie": cookieSchema, "pair": pairSchema, "postData": postDataSchema, "param": paramSchema, "content": contentSchema, "timings": timingsSchema}
-)
+}
 
 // check is what is wrong with an archive, by the letter of the specification.
 func check(b []byte) []string {
@@ -43,12 +43,15 @@ func check(b []byte) []string {
 	if len(root) != 1 {
 		return []string{"not one member: log"}
 	}
-	c := &checker{}
+	c := &checker{schemas: specification()}
 	c.value("log", "log", root["log"])
 	return c.wrong
 }
 
-type checker struct{ wrong []string }
+type checker struct {
+	schemas map[string]schema
+	wrong   []string
+}
 
 func (c *checker) fail(path, format string, args ...any) {
 	c.wrong = append(c.wrong, path+": "+fmt.Sprintf(format, args...))
@@ -60,7 +63,7 @@ func (c *checker) object(path, kind string, v any) {
 		c.fail(path, "no object")
 		return
 	}
-	s := schemas[kind]
+	s := c.schemas[kind]
 	for name, x := range m {
 		if want, ok := s[name]; ok {
 			c.value(path+"."+name, strings.TrimSuffix(want, "?"), x)
@@ -128,7 +131,7 @@ func (c *checker) value(path, kind string, v any) {
 		}
 		return
 	}
-	if _, ok := schemas[kind]; ok {
+	if _, ok := c.schemas[kind]; ok {
 		c.object(path, kind, v)
 		return
 	}

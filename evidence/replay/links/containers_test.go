@@ -113,8 +113,8 @@ func TestFindInJAR(t *testing.T) {
 		body []byte
 		want string
 	}{
-		{"constants of a class", archive(t, "a/B.class", class("http://j.example/l.php?e=2", "Code", "/1/lp.elpmaxe.r//:ptth")),
-			"string http://j.example/l.php?e=2 (inferred), string http://r.example.pl/1/ (inferred)"},
+		{"constants of a class", archive(t, "a/B.class", class("http://j.example/l.php?e=2", "Code", "/1/elpmaxe.r//:ptth")),
+			"string http://j.example/l.php?e=2 (inferred), string http://r.example/1/ (inferred)"},
 		{"class path", archive(t, "META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\nClass-Path: lib/a.jar h\r\n ttp://j.example/b.jar\r\n"),
 			"applet http://www.example.com/shop/lib/a.jar (inferred), applet http://j.example/b.jar (inferred)"},
 		{"pages within", archive(t, "x.html", "<img src=/i.gif>", "y.js", "location='z.html'"),

@@ -7,12 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 )
-
-func date(ns int64) string {
-	return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000Z")
-}
 
 // writeCSV writes a list for a spreadsheet (RFC 4180). There, text that begins like a
 // formula gets an apostrophe in front: it came from an attacker. The JSON list is exact.

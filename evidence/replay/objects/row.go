@@ -104,7 +104,7 @@ type counted map[string]float64
 
 // fill takes what the octets say.
 func (c counted) fill(x *Row) {
-	x.Time, x.Size = date(x.at), len(x.data)
+	x.Time, x.Size = plain.Date(x.at), len(x.data)
 	x.Mismatch = mismatch(x.Declared, x.Magic)
 	e, ok := c[x.SHA256]
 	if !ok {

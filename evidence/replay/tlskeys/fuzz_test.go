@@ -28,7 +28,7 @@ func script(parts []part) (b []byte) {
 func play(log *Log, b []byte, step int) (*sink, Report) {
 	out := &sink{}
 	s := NewSession(log, out)
-	s.trial = 1 << 17 // what hostile octets make it try must not slow the fuzzer down
+	s.halves[0].trial, s.halves[1].trial = 1<<17, 1<<17 // what hostile octets make it try must not slow the fuzzer down
 	for len(b) >= 3 {
 		side, n := packet.Side(b[0]&1), int(b[1])<<8|int(b[2])
 		if b[0]&2 != 0 {

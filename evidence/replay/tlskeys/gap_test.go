@@ -137,7 +137,7 @@ func TestGaps(t *testing.T) {
 				out, rep := replayHoles(log, k.wire.parts, 0, h)
 				d := rep.Sides[server]
 				if !tt.beyond && !within {
-					if d.Dark != Gap || !bytes.HasPrefix(want, out.plain[server]) {
+					if d.Dark != Gap || !bytes.HasPrefix(want, out.plain[server]) || len(out.lost[server]) != 1 {
 						t.Fatalf("hole %+v: report %+v", h, d)
 					}
 					continue

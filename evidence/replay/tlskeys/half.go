@@ -45,6 +45,7 @@ type half struct {
 	msgs    gather
 
 	drift drift
+	trial int   // octets left of maxTrial
 	bad   int   // records in a row that did not open
 	badAt int64 // where the first of them begins
 	loss  Loss
@@ -229,10 +230,14 @@ func (h *half) fail(why Reason) {
 	if h.report.Dark != None {
 		return
 	}
+	h.endDrift()
 	h.report.Dark, h.report.DarkAt = why, h.at
-	if why == BadRecord {
+	if why == BadRecord { // from the first of them on
 		h.report.DarkAt = h.badAt
 		h.report.Unread = h.at - h.badAt
+		if h.loss.Reason == BadRecord {
+			h.loss = Loss{}
+		}
 	}
 	h.s.turn++
 	h.line, h.msgs = nil, gather{}

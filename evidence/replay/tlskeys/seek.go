@@ -6,6 +6,9 @@ const (
 	// maxSeek is how far behind a gap a record is looked for that opens. The next one
 	// begins within one record's length.
 	maxSeek = 64 << 10
+	// maxTrial bounds the octets that are decrypted on trial behind all gaps of one
+	// direction: a second of work at most.
+	maxTrial = 256 << 20
 	// maxTries is how many sequence numbers are tried with a record.
 	maxTries = 8192
 )
@@ -153,8 +156,7 @@ func (h *half) seek(b []byte) int {
 		i++
 	}
 	if i > 0 {
-		h.pass(b[:i])
-		return i
+		return h.pass(b[:i])
 	}
 	if len(b) < headerLen {
 		h.need = len(b) + 1 // the next octet may already say that it is none
@@ -177,8 +179,7 @@ func (h *half) seek(b []byte) int {
 	r := record{typ: b[0], version: binary.BigEndian.Uint16(b[1:]), body: b[headerLen:total]}
 	plain, ok := h.reopen(r, low, high)
 	if !ok {
-		h.pass(b[:1])
-		return 1
+		return h.pass(b[:1])
 	}
 	h.found(e, before, missing, extra, exact)
 	h.opened(r, plain)
@@ -235,19 +236,25 @@ func (h *half) mayStart(b []byte) bool {
 	return n >= extra && n <= maxBody
 }
 
-// pass goes over octets that belong to the gap's last record, or are nobody's.
-func (h *half) pass(b []byte) {
+// pass goes over octets that belong to the gap's last record, or are nobody's, as
+// far as the limits allow.
+func (h *half) pass(b []byte) int {
 	d := &h.drift
+	room := maxSeek - d.scanned
+	switch {
+	case h.trial <= 0:
+		h.fail(Limit)
+		return 0
+	case room <= 0:
+		h.fail(d.why)
+		return 0
+	}
+	b = b[:min(len(b), room)]
 	d.tail = appendTail(d.tail, b)
 	d.missing += len(b)
 	d.scanned += len(b)
-	switch {
-	case h.s.trial <= 0:
-		h.fail(Limit)
-	case d.scanned > maxSeek:
-		h.fail(d.why)
-	}
 	h.need = 1
+	return len(b)
 }
 
 // seekKeys finds the keys for what follows a gap that lies before them. It is false
@@ -309,12 +316,12 @@ func (h *half) try(e *epoch, r record, first, last uint64) ([]byte, bool) {
 }
 
 func (h *half) tryFrom(e *epoch, r record, first, last uint64) ([]byte, bool) {
-	n := min(int(last-first)+1, h.s.trial/(len(r.body)+1))
+	n := min(int(last-first)+1, h.trial/(len(r.body)+1))
 	if n < 1 {
-		h.s.trial = 0
+		h.trial = 0
 		return nil, false
 	}
-	h.s.trial -= n * (len(r.body) + 1)
+	h.trial -= n * (len(r.body) + 1)
 	plain, seq, ok := e.opener.open(h.s.scratch(), r, first, first+uint64(n)-1)
 	if ok {
 		e.seq = seq

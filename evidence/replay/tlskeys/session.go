@@ -12,10 +12,6 @@ type Sink interface {
 	Lost(side packet.Side, l Loss)
 }
 
-// maxTrial bounds the octets that are decrypted on trial behind all gaps of one
-// connection: a second of work at most.
-const maxTrial = 512 << 20
-
 // Session decrypts one connection.
 type Session struct {
 	log    *Log
@@ -26,16 +22,15 @@ type Session struct {
 	// turn counts what a direction may wait for: hellos, keys, the other side's end.
 	turn   int
 	early  early
-	trial  int // octets left of maxTrial
 	plain  []byte
 	report Report
 }
 
 // NewSession starts on a connection of which nothing was fed yet.
 func NewSession(log *Log, out Sink) *Session {
-	s := &Session{log: log, out: out, trial: maxTrial}
+	s := &Session{log: log, out: out}
 	for i := range s.halves {
-		s.halves[i] = half{s: s, side: packet.Side(i), need: headerLen}
+		s.halves[i] = half{s: s, side: packet.Side(i), need: headerLen, trial: maxTrial}
 	}
 	return s
 }
@@ -69,6 +64,9 @@ func (s *Session) Close() {
 	}
 	s.refuseEarly()
 }
+
+// Dark is why a direction cannot be decrypted any more, None while it can.
+func (s *Session) Dark(side packet.Side) Reason { return s.halves[side&1].report.Dark }
 
 // Report is what is known so far. It is complete after Close.
 func (s *Session) Report() Report {

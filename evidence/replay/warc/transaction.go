@@ -18,6 +18,9 @@ func recordID(parts ...string) string {
 	return fmt.Sprintf("<urn:uuid:%x-%x-%x-%x-%x>", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }
 
+// simple has no headers, which programs that read archives look for.
+const simple = "HTTP/0.9"
+
 // transaction writes the records of a transaction.
 func (a *archive) transaction(t *replay.Transaction) error {
 	uri, why := plain.URI(t)
@@ -25,11 +28,8 @@ func (a *archive) transaction(t *replay.Transaction) error {
 	if t.Response != nil {
 		all = append(all, a.message(t, &t.Response.Message, "response", uri))
 	}
-	if t.Request.Method != "" {
+	if t.Request.Method != "" && t.Request.Version != simple {
 		all = append(all, a.message(t, &t.Request.Message, "request", uri))
-	}
-	if len(all) == 0 {
-		return nil
 	}
 	m := a.metadata(t, uri, why)
 	for i, x := range all {
@@ -52,7 +52,7 @@ func (a *archive) transaction(t *replay.Transaction) error {
 func (a *archive) message(t *replay.Transaction, m *replay.Message, kind, uri string) *record {
 	x := &record{kind: kind, number: t.Number, at: m.Time, uri: uri, contentType: "application/http; msgtype=" + kind,
 		block: [][]byte{m.Head, m.Body.Wire}}
-	if kind == "response" && len(m.Head) == 0 { // HTTP/0.9
+	if kind == "response" && (len(m.Head) == 0 || m.Version == simple) {
 		x.kind, x.contentType = "resource", "application/octet-stream"
 	}
 	x.address(t.Flow)
@@ -152,6 +152,9 @@ func (a *archive) metadata(t *replay.Transaction, uri, why string) *record {
 	at := t.Request.Time
 	if t.Request.Method != "" {
 		b.message("request", &t.Request.Message)
+	}
+	if t.Request.Version == simple {
+		b.add("kagami-request-head", base64.StdEncoding.EncodeToString(t.Request.Head))
 	}
 	for _, r := range t.Early {
 		b.add("kagami-early", fmt.Sprintf("status %d; frames %d-%d; head %s", r.Status, r.Frame, r.Till, base64.StdEncoding.EncodeToString(r.Head)))

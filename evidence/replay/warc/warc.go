@@ -6,7 +6,7 @@
 //   - a response record with the octets of the wire: transfer and content codings as
 //     they came. Octets that were not captured are left out, which WARC-Truncated says
 //     and the metadata tells of. HTTP/0.9, which has no header, is a resource record;
-//   - a request record, concurrent to it;
+//   - a request record, concurrent to it. That of HTTP/0.9 is in the metadata;
 //   - a metadata record: frames, hashes of the decoded body, what is missing.
 //
 // HTTP/2 has no octets that could stand in an archive: its header fields are written
@@ -90,11 +90,11 @@ func (a *archive) seal(x *record) {
 		x.at = a.reading.First
 	}
 	x.digest = Digest(x.block...)
-	x.id = recordID(a.reading.Source, x.kind, fmt.Sprint(x.number), date(x.at), x.uri, x.digest)
+	x.id = recordID(a.reading.Source, x.kind, fmt.Sprint(x.number), plain.Date(x.at), x.uri, x.digest)
 }
 
 func (a *archive) write(x *record) error {
-	fields := []Field{{"WARC-Type", x.kind}, {"WARC-Record-ID", x.id}, {"WARC-Date", date(x.at)}}
+	fields := []Field{{"WARC-Type", x.kind}, {"WARC-Record-ID", x.id}, {"WARC-Date", plain.Date(x.at)}}
 	if x.uri != "" {
 		fields = append(fields, Field{"WARC-Target-URI", x.uri})
 	}
@@ -118,8 +118,8 @@ func (a *archive) info(o Options) error {
 	b.add("description", "Rebuilt from captured packets. Blocks of HTTP/1 are the octets of the wire; octets that were not captured are left out (WARC-Truncated; kagami-hole in metadata). "+
 		"Header fields of HTTP/2 (WARC-Protocol: h2) are written the way HTTP/1.1 would.")
 	b.add("kagami-source", r.Source)
-	b.add("kagami-first", date(r.First))
-	b.add("kagami-last", date(r.Last))
+	b.add("kagami-first", plain.Date(r.First))
+	b.add("kagami-last", plain.Date(r.Last))
 	b.add("kagami-frames", fmt.Sprint(r.Frames))
 	x := &record{kind: "warcinfo", at: o.Created, contentType: "application/warc-fields", block: [][]byte{b.text()}}
 	if x.at == 0 {
@@ -156,7 +156,7 @@ func holeText(h *replay.Hole) string {
 		s += fmt.Sprintf("; flow %d %s %s", f.Number, f.Client, f.Server)
 	}
 	if h.Time != 0 {
-		s += "; " + date(h.Time)
+		s += "; " + plain.Date(h.Time)
 	}
 	return fmt.Sprintf("%s; offset %d; length %d; %s", s, h.Offset, h.Length, h.Text)
 }
@@ -172,8 +172,3 @@ func (l *lines) add(name, value string) {
 }
 
 func (l *lines) text() []byte { return []byte(l.b.String()) }
-
-// date is a time with microseconds, which WARC 1.1 allows (section 5.4).
-func date(ns int64) string {
-	return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000Z")
-}

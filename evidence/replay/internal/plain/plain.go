@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"kagami/evidence/replay"
@@ -107,4 +108,9 @@ func IsText(b []byte) bool {
 		i += n
 	}
 	return true
+}
+
+// Date is a time the way the archives write it, to the microsecond.
+func Date(ns int64) string {
+	return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000Z")
 }

@@ -67,3 +67,9 @@ func TestIsText(t *testing.T) {
 		}
 	}
 }
+
+func TestDate(t *testing.T) {
+	if got := Date(1265169907_123456789); got != "2010-02-03T04:05:07.123456Z" {
+		t.Error(got)
+	}
+}
