@@ -144,7 +144,7 @@ func TestSlowDiskCostsPacketsNotTime(t *testing.T) {
 	w.Tick(frame(2_000_000, 9).Time, 0)
 	w.Close()
 	balanced(t, s, 6000)
-	if strings.Count(log.String(), "the disk is too slow") != 1 {
+	if n := strings.Count(log.String(), "the disk is too slow"); n < 1 || n > 2 { // once a minute, and more than one went by
 		t.Errorf("log: %s", log)
 	}
 	if st := s.Stats(); st.Stored+st.LostSlow != 6000 {

@@ -39,6 +39,7 @@ type packets struct {
 
 // open loads the configuration and lists what there is to search.
 func (p *packets) open() (configs.Config, *search.Store, error) {
+	giveWay()
 	c, err := p.load(defaultConfig)
 	if err != nil {
 		return c, nil, err

@@ -60,6 +60,8 @@ func TestHTTP1(t *testing.T) {
 			`0 GET http://b.example:8080/p?q > 200 "hello"
 			 1 OPTIONS http://h > 200 "hello"
 			 2 GET http://h/%25zz?a b > 200 "hello"`},
+		{"no target", []step{up("GET HTTP/1.1\r\nHost: h\r\n\r\n"), down(hello), fin},
+			`0 GET <nil> > 200 "hello"`},
 		{"a method that is none", []step{up(get), down(hello), up("<X> / HTTP/1.1\r\nHost: h\r\n\r\n"), down(hello), fin},
 			`0 GET http://a.example/ > 200 "hello"
 			 1 <X> http://h/ > 200 "hello"`},

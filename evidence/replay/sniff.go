@@ -156,7 +156,7 @@ func cutVersion(line []byte) (target []byte, version string, ok bool) {
 	line = bytes.Trim(line, " \t\r")
 	i := bytes.LastIndexAny(line, " \t")
 	if v := line[i+1:]; isVersion(v) {
-		return bytes.TrimRight(line[:max(i, 0)], " \t"), string(v), i > 0
+		return bytes.TrimRight(line[:max(i, 0)], " \t"), string(v), true
 	}
 	return line, "", len(line) > 0 && i < 0
 }

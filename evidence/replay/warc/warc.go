@@ -26,7 +26,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"kagami/evidence/replay"
 	"kagami/evidence/replay/internal/plain"

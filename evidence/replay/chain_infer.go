@@ -1,0 +1,162 @@
+package replay
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// How long after a cause an effect is still guessed to be one.
+const (
+	afterExploit = 2 * time.Minute
+	afterPayload = 5 * time.Minute
+	afterPage    = time.Minute
+	afterLookup  = 10 * time.Second
+	beforeLookup = 2 * time.Second
+)
+
+// infer guesses where nothing that was transferred names the URL. A request that says
+// where it comes from comes from nowhere else.
+func (c *causes) infer() {
+	if c.byBrowser() || c.refers || c.to.Transaction.Request.Method == "CONNECT" {
+		return
+	}
+	c.afterExploit()
+	c.afterPayload()
+	c.afterPage()
+	if len(c.all) == 0 {
+		c.afterLookup()
+	}
+}
+
+// guess adds a guess.
+func (c *causes) guess(from *Node, k EdgeKind, reason string, w float64) {
+	if from.answered() > c.to.begin() {
+		return
+	}
+	before := len(c.all)
+	c.add(from, c.edge(from, k, reason, w, true))
+	for i := range c.all {
+		if x := &c.all[i]; x.from == from && (i >= before || x.total < w) {
+			x.total = max(x.total, 0) + w - decay(from, c.to)*float64(min(1, max(0, len(c.all)-before)))
+		}
+	}
+}
+
+// byBrowser knows what browsers ask for by themselves.
+func (c *causes) byBrowser() bool {
+	path, _, _ := strings.Cut(c.loc.path, "?")
+	if path != "/favicon.ico" && !strings.HasPrefix(path, "/apple-touch-icon") {
+		return false
+	}
+	if ps := c.v.pages[c.to.host()]; len(ps) > 0 {
+		c.guess(ps[len(ps)-1], EdgeLink, "browsers ask for it by themselves", 4)
+	}
+	return true
+}
+
+// within tells whether a node was answered less than d before the request, and how long.
+func (c *causes) since(from *Node, d time.Duration) (time.Duration, bool) {
+	dt := time.Duration(c.to.begin() - from.answered())
+	return dt, dt >= 0 && dt <= d
+}
+
+// afterExploit: what the code that an exploit starts fetches bears no Referer.
+func (c *causes) afterExploit() {
+	for _, x := range c.v.exploits {
+		dt, near := c.since(x, afterExploit)
+		same := x.agent() == c.to.agent()
+		if !near || !x.sameServer(c.to) || c.to.ordinary() && (same || c.to.document()) {
+			continue
+		}
+		w := 2.0
+		if k := c.to.Content.Kind; k == ContentProgram || k == ContentOpaque {
+			w += 1.5
+		}
+		if same && !strings.HasPrefix(c.to.agent(), "Mozilla/5") {
+			w++ // the plug-in's own
+		}
+		c.guess(x, EdgeAfterExploit, fmt.Sprintf("no Referer, same server, %s after %s", seconds(dt), x.Content.Name), w)
+	}
+}
+
+// afterPayload: a User-Agent that was not seen before the program came.
+func (c *causes) afterPayload() {
+	agent := c.to.agent()
+	seen, known := c.v.agents[agent]
+	for _, x := range c.v.payloads {
+		dt, near := c.since(x, afterPayload)
+		browser := rootOf(x).agent()
+		if !near || agent == browser || known && seen < x.begin() && agent != x.agent() || c.houseKeeping() {
+			continue
+		}
+		w := 1.5
+		if c.to.Transaction.Request.Method == "POST" || x.sameServer(c.to) {
+			w += 0.5
+		}
+		c.guess(x, EdgeUserAgent, fmt.Sprintf("no Referer, %s after %s, %s", seconds(dt), x.Content.Name, changed(browser, agent)), w)
+	}
+}
+
+// houseKeeping is what operating systems fetch whatever happens: certificates, lists of
+// revoked ones. The declared type must say so as well as the User-Agent.
+func (c *causes) houseKeeping() bool {
+	agent := c.to.agent()
+	if !strings.HasPrefix(agent, "Microsoft-CryptoAPI/") && !strings.HasPrefix(agent, "Microsoft NCSI") {
+		return false
+	}
+	declares, _ := c.to.types()
+	path, _, _ := strings.Cut(c.loc.path, "?")
+	return strings.Contains(declares, "ocsp") || strings.Contains(declares, "pkix") || strings.Contains(declares, "x509") || declares == "text/plain" ||
+		strings.HasSuffix(path, ".crl") || strings.HasSuffix(path, ".crt") || strings.HasSuffix(path, ".cab") || c.to.Transaction.Response == nil
+}
+
+// afterPage: another program than the browser fetches something from the server of a
+// page, as code does that the page itself starts.
+func (c *causes) afterPage() {
+	ps := c.v.pages[c.to.host()]
+	if len(ps) == 0 || c.to.ordinary() {
+		return
+	}
+	p := ps[len(ps)-1]
+	if dt, near := c.since(p, afterPage); near && p.agent() != c.to.agent() {
+		c.guess(p, EdgeUserAgent, fmt.Sprintf("no Referer, %s after a page of the same server, %s", seconds(dt), changed(p.agent(), c.to.agent())), 1.5)
+	}
+}
+
+// afterLookup: the name was looked up right after something came that can make a
+// browser do so.
+func (c *causes) afterLookup() {
+	host := c.to.host()
+	var found *Lookup
+	for _, l := range c.v.lookups[host] {
+		if l.Time > c.to.begin() {
+			break
+		}
+		found = l
+	}
+	if found == nil || c.to.begin()-found.Time > int64(afterLookup) {
+		return
+	}
+	for i := len(c.v.recent) - 1; i >= 0; i-- {
+		x := c.v.recent[i]
+		before := found.Time - x.answered()
+		if before < 0 {
+			continue
+		}
+		if before <= int64(beforeLookup) && x.agent() == c.to.agent() {
+			c.guess(x, EdgeDNS, fmt.Sprintf("%s was looked up (frame %d) %s after this answer began, and asked %s later",
+				printable(host, maxReason), found.Frame, seconds(time.Duration(before)), seconds(time.Duration(c.to.begin()-found.Time))), 1.2)
+		}
+		return
+	}
+}
+
+func rootOf(n *Node) *Node {
+	for n.Parent != nil {
+		n = n.Parent
+	}
+	return n
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -1,0 +1,171 @@
+package replay
+
+import (
+	"fmt"
+	"mime"
+	"net/url"
+	"slices"
+	"strings"
+
+	"kagami/evidence/replay/links"
+)
+
+// found is a link in an answer, to something that the client asked for.
+type found struct {
+	location
+	kind     EdgeKind
+	reason   string
+	method   string // of a form
+	offset   int
+	inferred bool
+	prefix   bool // key is only the beginning
+	hidden   bool // it had to be decoded, or a script writes it
+}
+
+// bodyKey is on what the links of a body depend, besides what the client asked for.
+type bodyKey struct {
+	client       *visitor
+	sha256, base string
+	declares     string
+}
+
+// links are those of an answer that the client asked for at any time.
+func (b *builder) links(n *Node, v *visitor) []found {
+	a := n.Transaction.Response
+	all := v.keep(headerLinks(n))
+	body := &a.Body
+	data := body.Data
+	if len(data) == 0 || a.Status == 206 && n.Content.Kind == ContentPlain {
+		return all
+	}
+	base := b.base(n)
+	key := bodyKey{client: v, sha256: body.SHA256, declares: a.Get("Content-Type")}
+	if base != nil {
+		key.base = base.String()
+	}
+	fs, known := b.known[key]
+	if !known || key.sha256 == "" {
+		if b.searched+int64(len(data)) > maxTotal {
+			if b.skipped++; b.skipped == 1 {
+				b.first = n.answered()
+			}
+			return all
+		}
+		b.searched += int64(len(data))
+		fs = b.search(n, v, base)
+		if len(b.known) < maxKnown {
+			b.known[key] = fs
+		}
+	}
+	return append(all, fs...)
+}
+
+// base is what relative references are relative to: of a script, the page that it is in.
+func (b *builder) base(n *Node) *url.URL {
+	if !n.script() {
+		return n.url()
+	}
+	if u, err := url.Parse(n.Transaction.Request.Get("Referer")); err == nil && u.Host != "" {
+		return u
+	}
+	if n.Parent != nil && n.Parent.url() != nil {
+		return n.Parent.url()
+	}
+	return n.url()
+}
+
+// search reads a body.
+func (b *builder) search(n *Node, v *visitor, base *url.URL) []found {
+	a := n.Transaction.Response
+	_, params, _ := mime.ParseMediaType(a.Get("Content-Type"))
+	data := a.Body.Data
+	ls, notes := links.Find(data, a.Body.Declares, params["charset"], base, links.Limits{Input: maxSearched})
+	for _, x := range notes {
+		if x.Limit > 0 {
+			b.tell(n, fmt.Sprintf("links of a body: more than %d %s", x.Limit, x.What))
+		}
+	}
+	return v.keep(ls, nil)
+}
+
+// headerLinks are those of the header fields, 103 (Early Hints) included.
+func headerLinks(n *Node) ([]links.Link, map[string]bool) {
+	a := n.Transaction.Response
+	h := map[string][]string{}
+	for _, m := range append(slices.Clip(n.Transaction.Early), a) {
+		for _, f := range m.Header {
+			switch strings.ToLower(f.Name) {
+			case "location", "refresh", "link", "content-location":
+				h[f.Name] = append(h[f.Name], f.Value)
+			}
+		}
+	}
+	if len(h) == 0 {
+		return nil, nil
+	}
+	return links.FromHeaders(h, n.url()), map[string]bool{"header": true}
+}
+
+// keep forgets links to what the client never asked for.
+func (v *visitor) keep(ls []links.Link, header map[string]bool) (kept []found) {
+	for i := range ls {
+		l := &ls[i]
+		at, ok := cutURL(l.URL)
+		if !ok || l.Kind == links.KindBase {
+			continue
+		}
+		prefix := l.Prefix && at.path != "" && at.path != "/"
+		if prefix {
+			if !v.wanted[directory(at)] {
+				continue
+			}
+		} else if !v.wanted[at.key] && !(at.scheme == "https" && v.wanted[tunnelKey(at.host)]) {
+			continue
+		}
+		f := found{location: at, kind: kindOfLink(l, header != nil), method: l.Method, offset: l.Offset, inferred: l.Inferred, prefix: prefix}
+		f.hidden = l.Depth > 0 || slices.Contains(l.Via, links.StepWrite) || slices.Contains(l.Via, links.StepUnescape) || slices.Contains(l.Via, links.StepEval)
+		f.reason = printable(l.Reason(), maxReason)
+		if header != nil {
+			f.reason = printable(l.Where, maxReason) + " header field"
+		}
+		kept = append(kept, f)
+	}
+	return kept
+}
+
+// maxReason bounds the octets from the wire in one reason.
+const maxReason = 120
+
+func kindOfLink(l *links.Link, header bool) EdgeKind {
+	if slices.Contains(l.Via, links.StepWrite) {
+		return EdgeWrite
+	}
+	switch l.Kind {
+	case links.KindRefresh:
+		if header {
+			return EdgeRefresh
+		}
+		return EdgeMetaRefresh
+	case links.KindContentLocation:
+		return EdgeLink
+	}
+	return EdgeKind(l.Kind)
+}
+
+// directory is where links are filed that are only the beginning of a URL: all before
+// the last slash of the path.
+func directory(l location) string {
+	path, _, _ := strings.Cut(l.path, "?")
+	return "in " + l.host + path[:strings.LastIndexByte(path, '/')+1]
+}
+
+// directories are those in which a link that is the beginning of l may be filed.
+func directories(l location) (all []string) {
+	path, _, _ := strings.Cut(l.path, "?")
+	for i := 0; i < len(path) && len(all) < maxPrefixes; i++ {
+		if path[i] == '/' {
+			all = append(all, "in "+l.host+path[:i+1])
+		}
+	}
+	return all
+}
