@@ -48,6 +48,8 @@ type Edge struct {
 	Frames   [2]int  // where From's response and To's request begin
 	Inferred bool    // nothing that was transferred shows it: it is a guess
 	Weight   float64 // of this evidence alone, in nats
+
+	hidden bool // what names To had to be decoded, or a script writes it
 }
 
 // Node is a transaction in the chain.
@@ -61,6 +63,8 @@ type Node struct {
 	Why         string  // of Role
 
 	order    int
+	host     string // that was asked
+	site     string // its registered domain
 	key      string // of its URL, "" = none
 	followed bool   // its redirection was
 }
@@ -86,7 +90,8 @@ func Build(r *Reading) *Chain {
 	all := slices.Clone(r.Transactions)
 	slices.SortStableFunc(all, func(a, b *Transaction) int { return cmp.Compare(a.Number, b.Number) })
 	for i, t := range all {
-		n := &Node{Transaction: t, order: i, Content: contentOf(t)}
+		n := &Node{Transaction: t, order: i, host: hostOf(t), Content: contentOf(t)}
+		n.site = siteOf(n.host)
 		c.Nodes = append(c.Nodes, n)
 		c.nodes[t] = n
 	}

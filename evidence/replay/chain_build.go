@@ -26,7 +26,7 @@ type builder struct {
 	searched int64
 	skipped  int   // bodies that were not searched
 	first    int64 // when that was first so
-	told     map[string]*Hole
+	told     map[string]bool
 }
 
 // visitor is what is known of one client so far.
@@ -36,6 +36,8 @@ type visitor struct {
 	named    map[string][]ref   // links to a key
 	prefixes map[string][]ref   // links that are the beginning of a URL, by the directory where they end
 	pages    map[string][]*Node // documents by host
+	hosts    map[string][]*Node // what was asked for, by host
+	bodies   map[string][]found // links of the latest answer for a key, for when it is not sent again
 	recent   []*Node            // what can make a browser ask for more
 	exploits []*Node
 	payloads []*Node
@@ -51,7 +53,7 @@ type ref struct {
 }
 
 func newBuilder(r *Reading, c *Chain) *builder {
-	b := &builder{c: c, clients: map[netip.Addr]*visitor{}, known: map[bodyKey][]found{}, told: map[string]*Hole{}}
+	b := &builder{c: c, clients: map[netip.Addr]*visitor{}, known: map[bodyKey][]found{}, told: map[string]bool{}}
 	for _, n := range c.Nodes {
 		v := b.visitor(n.client())
 		if l, ok := keyOf(n.Transaction); ok {
@@ -87,7 +89,7 @@ func newBuilder(r *Reading, c *Chain) *builder {
 func (b *builder) visitor(client netip.Addr) *visitor {
 	v := b.clients[client]
 	if v == nil {
-		v = &visitor{wanted: map[string]bool{}, asked: map[string][]*Node{}, named: map[string][]ref{}, prefixes: map[string][]ref{}, pages: map[string][]*Node{},
+		v = &visitor{wanted: map[string]bool{}, asked: map[string][]*Node{}, named: map[string][]ref{}, prefixes: map[string][]ref{}, pages: map[string][]*Node{}, hosts: map[string][]*Node{}, bodies: map[string][]found{},
 			agents: map[string]int64{}, lookups: map[string][]*Lookup{}, dark: map[string]*Flow{}}
 		b.clients[client] = v
 	}
@@ -112,6 +114,7 @@ func (b *builder) visit(n *Node) {
 func (b *builder) remember(v *visitor, n *Node) {
 	if n.key != "" {
 		v.asked[n.key] = latest(v.asked[n.key], n)
+		v.hosts[n.host] = latest(v.hosts[n.host], n)
 	}
 	if _, ok := v.agents[n.agent()]; !ok && n.Transaction.Request.Method != "" && len(v.agents) < maxAgents {
 		v.agents[n.agent()] = n.begin()
@@ -135,8 +138,8 @@ func (b *builder) remember(v *visitor, n *Node) {
 	if n.active() {
 		v.recent = latest(v.recent, n)
 	}
-	if n.document() {
-		v.pages[n.host()] = latest(v.pages[n.host()], n)
+	if n.document() && n.status()/100 == 2 { // the error page of a picture is none
+		v.pages[n.host] = latest(v.pages[n.host], n)
 	}
 	switch n.Content.Kind {
 	case ContentExploit:
@@ -162,12 +165,10 @@ func latest[T any](all []T, x T) []T {
 
 // tell notes a limit once, however often it was hit.
 func (b *builder) tell(n *Node, what string) {
-	if h := b.told[what]; h != nil {
-		return
+	if !b.told[what] {
+		b.told[what] = true
+		b.c.Notes = append(b.c.Notes, Hole{Kind: HoleLimit, Transaction: n.Transaction, Flow: n.Transaction.Flow, Time: n.answered(), Text: what})
 	}
-	h := &Hole{Kind: HoleLimit, Transaction: n.Transaction, Flow: n.Transaction.Flow, Time: n.answered(), Text: what}
-	b.told[what] = h
-	b.c.Notes = append(b.c.Notes, *h)
 }
 
 func (b *builder) tellLimits() {

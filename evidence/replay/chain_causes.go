@@ -70,7 +70,9 @@ func (v *visitor) causes(n *Node) []Edge {
 	if c.best() < 4 {
 		c.infer()
 	}
-	slices.SortStableFunc(c.all, func(a, b cause) int { return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(b.from.order, a.from.order)) })
+	slices.SortStableFunc(c.all, func(a, b cause) int {
+		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(b.from.order, a.from.order))
+	})
 	return c.edges()
 }
 
@@ -94,10 +96,24 @@ func (c *causes) edges() (all []Edge) {
 		if was, is := x.from.agent(), c.to.agent(); was != is && was != "" && !slices.ContainsFunc(x.edges, func(e Edge) bool { return e.Kind == EdgeUserAgent }) {
 			x.edges = append(x.edges, c.edge(x.from, EdgeUserAgent, changed(was, is), 0.5, true))
 		}
-		slices.SortStableFunc(x.edges, func(a, b Edge) int { return cmp.Compare(b.Weight, a.Weight) })
+		slices.SortStableFunc(x.edges, func(a, b Edge) int {
+			return cmp.Or(cmp.Compare(rank(&a), rank(&b)), cmp.Compare(b.Weight, a.Weight))
+		})
 		all = append(all, x.edges...)
 	}
 	return all
+}
+
+// rank puts what shows how one thing led to another before what shows only that it did,
+// and that before guesses.
+func rank(e *Edge) int {
+	switch {
+	case e.Inferred:
+		return 2
+	case e.Kind == EdgeReferer || e.Kind == EdgeRefererOrigin:
+		return 1
+	}
+	return 0
 }
 
 func changed(was, is string) string {
@@ -111,10 +127,10 @@ func (c *causes) edge(from *Node, k EdgeKind, reason string, w float64, inferred
 	return Edge{From: from.Transaction, To: c.to.Transaction, Kind: k, Reason: reason, Frames: framesOf(from, c.to), Inferred: inferred, Weight: w}
 }
 
-// add notes evidence for a cause. Of links to the same URL the best counts.
-func (c *causes) add(from *Node, e Edge) {
+// add notes evidence for a cause. Of links of one kind the best counts.
+func (c *causes) add(from *Node, e Edge) *cause {
 	if from.answered() > c.to.begin() && e.Kind != EdgeReferer {
-		return // it was asked for before there was an answer
+		return nil // it was asked for before there was an answer
 	}
 	i := slices.IndexFunc(c.all, func(x cause) bool { return x.from == from })
 	if i < 0 {
@@ -127,10 +143,11 @@ func (c *causes) add(from *Node, e Edge) {
 			if e.Weight > old.Weight {
 				*old = e
 			}
-			return
+			return nil
 		}
 	}
 	x.edges = append(x.edges, e)
+	return x
 }
 
 // byLinks finds what names the URL, and what names its beginning.
@@ -174,7 +191,7 @@ func (c *causes) addLink(r ref, part float64) {
 		w /= 2
 	}
 	e := c.edge(r.from, r.kind, reason, w, r.inferred || r.prefix || tunnel)
-	e.Offset = r.offset
+	e.Offset, e.hidden = r.offset, r.hidden
 	c.add(r.from, e)
 }
 
@@ -188,7 +205,7 @@ func (c *causes) readReferer() {
 	}
 	c.cut = c.referer.path == "/" && c.referer.host != c.loc.host
 	for _, n := range slices.Backward(c.v.asked[c.referer.key]) {
-		if c.page == nil || c.page.answered() > c.to.begin() {
+		if !n.redirects() && (c.page == nil || c.page.answered() > c.to.begin()) {
 			c.page = n
 		}
 	}
@@ -197,34 +214,64 @@ func (c *causes) readReferer() {
 // byReferer adds the page that the request says it comes from.
 func (c *causes) byReferer() {
 	switch {
+	case !c.refers:
+		return
 	case c.page != nil && c.cut:
 		c.add(c.page, c.edge(c.page, EdgeReferer, "Referer", weight(EdgeReferer)-2, false))
 	case c.page != nil:
 		c.add(c.page, c.edge(c.page, EdgeReferer, "Referer", weight(EdgeReferer), false))
-	}
-	if !c.refers {
+	case c.byShortReferer():
 		return
 	}
+	const w = 2.5
+	reason := "Referer names the origin " + printable(c.referer.host, maxReason)
 	if c.cut || c.page == nil && c.referer.path == "/" {
-		reason := "Referer names the origin " + printable(c.referer.host, maxReason)
-		const w = 2.5
 		for i := range c.all {
 			if x := &c.all[i]; originOf(x.from) == c.referer.host && x.from != c.page {
 				x.edges = append(x.edges, c.edge(x.from, EdgeRefererOrigin, reason, w, false))
 			}
 		}
-		if ps := c.v.pages[hostOnly(c.referer.host)]; len(ps) > 0 && len(c.all) == 0 {
-			p := ps[len(ps)-1]
-			c.add(p, c.edge(p, EdgeRefererOrigin, reason+", of which this is the latest page", w, true))
+	}
+	c.byDark()
+	ps := c.v.pages[hostOnly(c.referer.host)]
+	if len(ps) == 0 {
+		return
+	}
+	switch p := ps[len(ps)-1]; {
+	case c.page != nil && c.cut && p.order > c.page.order: // as likely as the page "/" itself, and nearer
+		c.add(p, c.edge(p, EdgeRefererOrigin, reason+"; this is the latest page from there", weight(EdgeReferer)-2, true))
+	case len(c.all) == 0:
+		if c.referer.path != "/" {
+			reason = "Referer names a page of that host that was not captured"
+		}
+		c.add(p, c.edge(p, EdgeRefererOrigin, reason+"; this is the latest page from there", w, true))
+	}
+}
+
+// byShortReferer finds what the Referer is the beginning of: plug-ins cut it.
+func (c *causes) byShortReferer() bool {
+	const least = 32 // octets that are no accident
+	for _, n := range slices.Backward(c.v.hosts[hostOnly(c.referer.host)]) {
+		if len(c.referer.path) >= least && strings.HasPrefix(n.key, c.referer.key) {
+			c.page = n
+			c.add(n, c.edge(n, EdgeReferer, "Referer, which is cut short", weight(EdgeReferer)-1, false))
+			return true
 		}
 	}
-	if f := c.v.dark[hostOnly(c.referer.host)]; f != nil && c.page == nil && c.referer.scheme == "https" {
-		for _, r := range c.v.named[tunnelKey(c.referer.host)] {
-			e := c.edge(r.from, EdgeRefererOrigin, fmt.Sprintf("Referer names https://%s, which was fetched encrypted (frame %d); %s led there",
-				printable(c.referer.host, maxReason), f.Frame, r.reason), 3, true)
-			e.Offset = r.offset
-			c.add(r.from, e)
-		}
+	return false
+}
+
+// byDark bridges a page that was fetched encrypted.
+func (c *causes) byDark() {
+	f := c.v.dark[hostOnly(c.referer.host)]
+	if f == nil || c.page != nil || c.referer.scheme != "https" {
+		return
+	}
+	for _, r := range c.v.named[tunnelKey(c.referer.host)] {
+		e := c.edge(r.from, EdgeRefererOrigin, fmt.Sprintf("Referer names https://%s, which was fetched encrypted (frame %d); %s led there",
+			printable(c.referer.host, maxReason), f.Frame, r.reason), 3, true)
+		e.Offset = r.offset
+		c.add(r.from, e)
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	ContentProgram   ContentKind = "program"   // runs by itself
 	ContentExploit   ContentKind = "exploit"   // a plug-in or an office program runs or parses it: such objects can attack
 	ContentContainer ContentKind = "container" // can hold programs
-	ContentOpaque    ContentKind = "opaque"    // of no known type, and without structure, as what is encrypted
+	ContentOpaque    ContentKind = "opaque"    // of no known type: encrypted programs look so
 )
 
 // Content is what a body is, by its octets and not by what it declares to be.
@@ -97,7 +97,7 @@ func kindOf(b []byte, magic, declares string) (ContentKind, string) {
 		return ContentContainer, "ISO"
 	case scripted(head):
 		return ContentProgram, "HTA"
-	case magic == "application/octet-stream" && dense(b):
+	case magic == "application/octet-stream" && (dense(b) || len(b) >= 16<<10 && strings.HasSuffix(declares, "octet-stream")):
 		return ContentOpaque, "data"
 	}
 	return ContentPlain, ""

@@ -2,6 +2,8 @@ package replay
 
 import (
 	"fmt"
+	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -31,15 +33,8 @@ func (c *causes) infer() {
 
 // guess adds a guess.
 func (c *causes) guess(from *Node, k EdgeKind, reason string, w float64) {
-	if from.answered() > c.to.begin() {
-		return
-	}
-	before := len(c.all)
-	c.add(from, c.edge(from, k, reason, w, true))
-	for i := range c.all {
-		if x := &c.all[i]; x.from == from && (i >= before || x.total < w) {
-			x.total = max(x.total, 0) + w - decay(from, c.to)*float64(min(1, max(0, len(c.all)-before)))
-		}
+	if x := c.add(from, c.edge(from, k, reason, w, true)); x != nil {
+		x.total += w
 	}
 }
 
@@ -49,13 +44,13 @@ func (c *causes) byBrowser() bool {
 	if path != "/favicon.ico" && !strings.HasPrefix(path, "/apple-touch-icon") {
 		return false
 	}
-	if ps := c.v.pages[c.to.host()]; len(ps) > 0 {
+	if ps := c.v.pages[c.to.host]; len(ps) > 0 {
 		c.guess(ps[len(ps)-1], EdgeLink, "browsers ask for it by themselves", 4)
 	}
 	return true
 }
 
-// within tells whether a node was answered less than d before the request, and how long.
+// since tells how long before the request a node was answered, and whether less than d.
 func (c *causes) since(from *Node, d time.Duration) (time.Duration, bool) {
 	dt := time.Duration(c.to.begin() - from.answered())
 	return dt, dt >= 0 && dt <= d
@@ -111,42 +106,44 @@ func (c *causes) houseKeeping() bool {
 		strings.HasSuffix(path, ".crl") || strings.HasSuffix(path, ".crt") || strings.HasSuffix(path, ".cab") || c.to.Transaction.Response == nil
 }
 
-// afterPage: another program than the browser fetches something from the server of a
-// page, as code does that the page itself starts.
+// afterPage: a program or an object that can attack comes from the server of a page
+// without a Referer, as when code fetches it that the page starts.
 func (c *causes) afterPage() {
-	ps := c.v.pages[c.to.host()]
+	ps := c.v.pages[c.to.host]
 	if len(ps) == 0 || c.to.ordinary() {
 		return
 	}
 	p := ps[len(ps)-1]
-	if dt, near := c.since(p, afterPage); near && p.agent() != c.to.agent() {
-		c.guess(p, EdgeUserAgent, fmt.Sprintf("no Referer, %s after a page of the same server, %s", seconds(dt), changed(p.agent(), c.to.agent())), 1.5)
+	dt, near := c.since(p, afterPage)
+	if !near {
+		return
 	}
+	reason := fmt.Sprintf("no Referer, %s after a page of the same server", seconds(dt))
+	if p.agent() == c.to.agent() {
+		c.guess(p, EdgeAfterExploit, reason, 1.2)
+		return
+	}
+	c.guess(p, EdgeUserAgent, reason+", "+changed(p.agent(), c.to.agent()), 1.5)
 }
 
 // afterLookup: the name was looked up right after something came that can make a
 // browser do so.
 func (c *causes) afterLookup() {
-	host := c.to.host()
-	var found *Lookup
-	for _, l := range c.v.lookups[host] {
-		if l.Time > c.to.begin() {
-			break
-		}
-		found = l
-	}
-	if found == nil || c.to.begin()-found.Time > int64(afterLookup) {
+	host := c.to.host
+	all := c.v.lookups[host]
+	i := sort.Search(len(all), func(i int) bool { return all[i].Time > c.to.begin() }) - 1
+	if i < 0 || c.to.begin()-all[i].Time > int64(afterLookup) {
 		return
 	}
-	for i := len(c.v.recent) - 1; i >= 0; i-- {
-		x := c.v.recent[i]
-		before := found.Time - x.answered()
+	lookup := all[i]
+	for _, x := range slices.Backward(c.v.recent) {
+		before := lookup.Time - x.answered()
 		if before < 0 {
 			continue
 		}
 		if before <= int64(beforeLookup) && x.agent() == c.to.agent() {
 			c.guess(x, EdgeDNS, fmt.Sprintf("%s was looked up (frame %d) %s after this answer began, and asked %s later",
-				printable(host, maxReason), found.Frame, seconds(time.Duration(before)), seconds(time.Duration(c.to.begin()-found.Time))), 1.2)
+				printable(host, maxReason), lookup.Frame, seconds(time.Duration(before)), seconds(time.Duration(c.to.begin()-lookup.Time))), 1.2)
 		}
 		return
 	}

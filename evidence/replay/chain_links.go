@@ -32,9 +32,12 @@ type bodyKey struct {
 // links are those of an answer that the client asked for at any time.
 func (b *builder) links(n *Node, v *visitor) []found {
 	a := n.Transaction.Response
-	all := v.keep(headerLinks(n))
+	all := v.headerLinks(n)
 	body := &a.Body
 	data := body.Data
+	if a.Status == 304 {
+		return append(all, v.bodies[n.key]...)
+	}
 	if len(data) == 0 || a.Status == 206 && n.Content.Kind == ContentPlain {
 		return all
 	}
@@ -57,7 +60,19 @@ func (b *builder) links(n *Node, v *visitor) []found {
 			b.known[key] = fs
 		}
 	}
+	if n.key != "" && (len(fs) > 0 || len(v.bodies[n.key]) > 0) && a.Status == 200 {
+		v.bodies[n.key] = fromCache(fs, a.Frame)
+	}
 	return append(all, fs...)
+}
+
+// fromCache are the links of a body that the client still has.
+func fromCache(fs []found, frame int) []found {
+	all := slices.Clone(fs)
+	for i := range all {
+		all[i].reason += fmt.Sprintf(", in the body of frame %d, which the client still had", frame)
+	}
+	return all
 }
 
 // base is what relative references are relative to: of a script, the page that it is in.
@@ -85,11 +100,17 @@ func (b *builder) search(n *Node, v *visitor, base *url.URL) []found {
 			b.tell(n, fmt.Sprintf("links of a body: more than %d %s", x.Limit, x.What))
 		}
 	}
-	return v.keep(ls, nil)
+	var kept []found
+	for i := range ls {
+		if f, ok := v.keep(&ls[i]); ok {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // headerLinks are those of the header fields, 103 (Early Hints) included.
-func headerLinks(n *Node) ([]links.Link, map[string]bool) {
+func (v *visitor) headerLinks(n *Node) (all []found) {
 	a := n.Transaction.Response
 	h := map[string][]string{}
 	for _, m := range append(slices.Clip(n.Transaction.Early), a) {
@@ -101,50 +122,45 @@ func headerLinks(n *Node) ([]links.Link, map[string]bool) {
 		}
 	}
 	if len(h) == 0 {
-		return nil, nil
+		return nil
 	}
-	return links.FromHeaders(h, n.url()), map[string]bool{"header": true}
+	for _, l := range links.FromHeaders(h, n.url()) {
+		if f, ok := v.keep(&l); ok {
+			f.reason = l.Where + " header field"
+			if l.Kind == links.KindRefresh {
+				f.kind = EdgeRefresh
+			}
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // keep forgets links to what the client never asked for.
-func (v *visitor) keep(ls []links.Link, header map[string]bool) (kept []found) {
-	for i := range ls {
-		l := &ls[i]
-		at, ok := cutURL(l.URL)
-		if !ok || l.Kind == links.KindBase {
-			continue
-		}
-		prefix := l.Prefix && at.path != "" && at.path != "/"
-		if prefix {
-			if !v.wanted[directory(at)] {
-				continue
-			}
-		} else if !v.wanted[at.key] && !(at.scheme == "https" && v.wanted[tunnelKey(at.host)]) {
-			continue
-		}
-		f := found{location: at, kind: kindOfLink(l, header != nil), method: l.Method, offset: l.Offset, inferred: l.Inferred, prefix: prefix}
-		f.hidden = l.Depth > 0 || slices.Contains(l.Via, links.StepWrite) || slices.Contains(l.Via, links.StepUnescape) || slices.Contains(l.Via, links.StepEval)
-		f.reason = printable(l.Reason(), maxReason)
-		if header != nil {
-			f.reason = printable(l.Where, maxReason) + " header field"
-		}
-		kept = append(kept, f)
+func (v *visitor) keep(l *links.Link) (found, bool) {
+	at, ok := cutURL(l.URL)
+	if !ok || l.Kind == links.KindBase {
+		return found{}, false
 	}
-	return kept
+	prefix := l.Prefix && at.path != "" && at.path != "/"
+	switch {
+	case prefix && !v.wanted[directory(at)], !prefix && !v.wanted[at.key] && !(at.scheme == "https" && v.wanted[tunnelKey(at.host)]):
+		return found{}, false
+	}
+	f := found{location: at, kind: kindOfLink(l), reason: printable(strings.ReplaceAll(l.Reason(), "›", ">"), maxReason), method: l.Method, offset: l.Offset, inferred: l.Inferred, prefix: prefix}
+	f.hidden = l.Depth > 0 || slices.Contains(l.Via, links.StepWrite) || slices.Contains(l.Via, links.StepUnescape) || slices.Contains(l.Via, links.StepEval)
+	return f, true
 }
 
 // maxReason bounds the octets from the wire in one reason.
 const maxReason = 120
 
-func kindOfLink(l *links.Link, header bool) EdgeKind {
+func kindOfLink(l *links.Link) EdgeKind {
 	if slices.Contains(l.Via, links.StepWrite) {
 		return EdgeWrite
 	}
 	switch l.Kind {
 	case links.KindRefresh:
-		if header {
-			return EdgeRefresh
-		}
 		return EdgeMetaRefresh
 	case links.KindContentLocation:
 		return EdgeLink

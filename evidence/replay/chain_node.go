@@ -24,18 +24,18 @@ func (n *Node) answered() int64 {
 
 func (n *Node) url() *url.URL { return n.Transaction.Request.URL }
 
-// host is the name, or the address, that was asked, in lower case.
-func (n *Node) host() string {
-	if u := n.url(); u != nil {
+// hostOf is the name, or the address, that was asked, in lower case.
+func hostOf(t *Transaction) string {
+	if u := t.Request.URL; u != nil {
 		return strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	}
-	if host, _, ok := strings.Cut(n.Transaction.Request.Target, ":"); ok && n.Transaction.Request.Method == "CONNECT" {
+	if host, _, ok := strings.Cut(t.Request.Target, ":"); ok && t.Request.Method == "CONNECT" {
 		return strings.ToLower(host)
 	}
-	return n.Transaction.Flow.Server.Addr().String()
+	return t.Flow.Server.Addr().String()
 }
 
-// site is the registered domain of a host, or the host itself.
+// siteOf is the registered domain of a host, or the host itself.
 func siteOf(host string) string {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return host
@@ -48,7 +48,7 @@ func siteOf(host string) string {
 
 // sameServer tells whether two transactions were with the same host, or the same address.
 func (n *Node) sameServer(o *Node) bool {
-	return n.host() == o.host() || n.Transaction.Flow.Server.Addr() == o.Transaction.Flow.Server.Addr() && !n.proxied() && !o.proxied()
+	return n.host == o.host || n.Transaction.Flow.Server.Addr() == o.Transaction.Flow.Server.Addr() && !n.proxied() && !o.proxied()
 }
 
 // proxied tells whether the flow's server is a proxy, whose address says nothing.

@@ -44,11 +44,12 @@ type index struct {
 	objects map[address][]*replay.Object
 	order   []*resource    // of exact, in order of their first answers
 	no      map[key]string // why what was asked for has no answer
+	hosts   map[string]bool // that are in order, and whether any of it was HTTP/2
 }
 
 func newIndex(r *replay.Reading, want func(*replay.Transaction) bool) *index {
 	x := &index{exact: map[key]*resource{}, steady: map[key]*resource{}, byPath: map[path][]*resource{},
-		objects: map[address][]*replay.Object{}, no: map[key]string{}}
+		objects: map[address][]*replay.Object{}, no: map[key]string{}, hosts: map[string]bool{}}
 	for _, t := range r.Transactions {
 		if t.Request != nil && t.Request.URL != nil && t.Request.Method != "" && want(t) {
 			x.add(t)
@@ -70,6 +71,7 @@ func (x *index) add(t *replay.Transaction) {
 		x.no[k] = why
 		return
 	}
+	x.hosts[hostOf(k.host)] = x.hosts[hostOf(k.host)] || t.Request.Version == "HTTP/2"
 	a := &answer{t: t, body: sha256.Sum256(t.Request.Body.Data)}
 	r := x.exact[k]
 	if r == nil {
@@ -142,7 +144,9 @@ func (r *resource) next(q *request, from []*answer) *answer {
 		return nil
 	}
 	n := min(r.turns[name], len(from)-1)
-	r.turns[name] = n + 1
+	if q.method == r.method {
+		r.turns[name] = n + 1
+	}
 	return from[n]
 }
 

@@ -209,15 +209,11 @@ func (m *matcher) nearest(q *request) string {
 	return ""
 }
 
-// knows tells whether anything of a host was recorded, and over which versions.
+// knows tells whether anything of a host was recorded, and whether by HTTP/2.
 func (m *matcher) knows(host string) (known, http2 bool) {
 	for _, x := range m.layers {
-		for _, r := range x.order {
-			if hostOf(r.host) == host {
-				known = true
-				http2 = http2 || r.answers[0].t.Request.Version == "HTTP/2"
-			}
-		}
+		two, ok := x.hosts[host]
+		known, http2 = known || ok, http2 || two
 	}
 	return known, http2
 }
