@@ -13,7 +13,10 @@ import (
 )
 
 // shelf is a Store that remembers how much of each frame it got.
-type shelf struct{ kept []kept }
+type shelf struct {
+	kept  []kept
+	whole int // from so many packets on, everything is wanted whole; 0 = never
+}
 
 type kept struct {
 	captured int
@@ -25,7 +28,7 @@ func (s *shelf) Add(f *sensor.Frame, _ sensor.Class, _ int) {
 }
 func (s *shelf) Note(records.Record)    {}
 func (s *shelf) Tick(int64, uint64)     {}
-func (s *shelf) Whole(*packet.Key) bool { return false }
+func (s *shelf) Whole(*packet.Key) bool { return s.whole > 0 && len(s.kept) >= s.whole }
 
 // sealedBulk is a download: 100 octets of payload a packet, each acknowledged, of
 // a protocol that is done with the word quit.
@@ -36,6 +39,35 @@ func sealedBulk(t testing.TB, packets int) *conn {
 		c.seg('s', ".", 100*i, 4, strings.Repeat("x", 100)).seg('c', ".", 4, 100*(i+1), "")
 	}
 	return c
+}
+
+// TestAlertedFlowsAreWhole: a flow that an alert is about is not cut, and one that
+// was cut already is not any more, within 64 packets.
+func TestAlertedFlowsAreWhole(t *testing.T) {
+	const headers, bulk = 14 + 20 + 20, 300
+	for _, c := range []struct {
+		name               string
+		whole, least, most int
+	}{
+		{"alerted before the cutoff", 1, bulk, bulk},
+		{"alerted while it is cut", 300, 20 + (2*bulk-300-64)/2, 20 + (2*bulk-300)/2 + 1},
+		{"never", 0, 20, 20},
+	} {
+		s := &shelf{whole: c.whole}
+		e := cutEngine(2000, s, true, func([]records.Record) {})
+		if err := e.Read(context.Background(), &memory{frames: sealedBulk(t, bulk).frames, size: 7}); err != nil {
+			t.Fatal(err)
+		}
+		whole := 0
+		for _, k := range s.kept {
+			if k.captured == headers+100 {
+				whole++
+			}
+		}
+		if whole < c.least || whole > c.most {
+			t.Errorf("%s: %d of %d packets whole, want %d to %d", c.name, whole, bulk, c.least, c.most)
+		}
+	}
 }
 
 func cutEngine(cutoff int, store sensor.Store, encrypted bool, out func([]records.Record)) *sensor.Engine {

@@ -13,8 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cutting keeps packets, of encrypted flows 4 KiB a direction.
-const cutting = evidenceToo + "cutoff_kib = 4\n[metrics]\nlisten = \"127.0.0.1:9779\"\n"
+// cutting keeps packets, of encrypted flows 4 KiB a direction. Alerts would keep
+// more of them live than from a file.
+const cutting = evidenceToo + "cutoff_kib = 4\n[metrics]\nlisten = \"127.0.0.1:9779\"\n" +
+	"[detect.download]\nenable = false\n[detect.beacon]\nenable = false\n"
 
 // kept are the packets in a directory of evidence, without their times, sorted.
 func kept(t *testing.T, dir string) (out []string) {

@@ -109,8 +109,8 @@ func Build(r *Reading) *Chain {
 	for _, n := range c.Nodes {
 		b.visit(n)
 	}
-	b.tellLimits()
 	c.finish()
+	b.tellLimits()
 	return c
 }
 
@@ -148,18 +148,30 @@ func (c *Chain) Confirm(from, to *Transaction) bool {
 	}
 	first = append(first, Edge{From: from, To: to, Kind: EdgeConfirmed, Reason: "a browser that was given the answer again asked for it", Frames: framesOf(f, t), Weight: weight})
 	t.In = slices.Concat(first, same, other)
-	c.finish()
+	if t.Parent == f { // the tree stays
+		c.gather()
+	} else {
+		c.finish()
+	}
 	return true
+}
+
+// gather lists the edges of all nodes.
+func (c *Chain) gather() {
+	c.Edges = c.Edges[:0]
+	for _, n := range c.Nodes {
+		c.Edges = append(c.Edges, n.In...)
+	}
 }
 
 // finish makes the tree and what is guessed from it.
 func (c *Chain) finish() {
-	c.Roots, c.Edges = nil, nil
+	c.Roots = nil
+	c.gather()
 	for _, n := range c.Nodes {
 		n.Parent, n.Children, n.Role, n.Why = nil, nil, "", ""
 	}
 	for _, n := range c.Nodes {
-		c.Edges = append(c.Edges, n.In...)
 		if len(n.In) == 0 {
 			c.Roots = append(c.Roots, n)
 			continue

@@ -11,7 +11,7 @@ import (
 // transaction does not grow with the number of transactions.
 const (
 	maxRecent   = 8        // the latest of a kind: requests of a URL, links to it, exploits ...
-	maxPrefixes = 16       // directories of a URL in which links that are only its beginning are sought
+	maxPrefixes = 6        // directories of a URL in which links that are only its beginning are sought
 	maxAgents   = 4096     // User-Agents of a client
 	maxSearched = 16 << 20 // octets of one body that are searched for links
 	maxTotal    = 256 << 20
@@ -32,6 +32,7 @@ type builder struct {
 // visitor is what is known of one client so far.
 type visitor struct {
 	wanted   map[string]bool    // keys that the client asks for at any time: links to others lead nowhere
+	within   map[string]bool    // directories of those
 	asked    map[string][]*Node // by key, the latest
 	named    map[string][]ref   // links to a key
 	prefixes map[string][]ref   // links that are the beginning of a URL, by the directory where they end
@@ -61,7 +62,7 @@ func newBuilder(r *Reading, c *Chain) *builder {
 			v.wanted[l.key] = true
 			if l.path != "" {
 				for _, dir := range directories(l) {
-					v.wanted[dir] = true
+					v.within[dir] = true
 				}
 			}
 		}
@@ -79,7 +80,7 @@ func newBuilder(r *Reading, c *Chain) *builder {
 		}
 	}
 	for _, v := range b.clients {
-		for _, ls := range v.lookups {
+		for _, ls := range v.lookups { // no order between hosts matters
 			slices.SortStableFunc(ls, func(a, b *Lookup) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Frame, b.Frame)) })
 		}
 	}
@@ -89,7 +90,7 @@ func newBuilder(r *Reading, c *Chain) *builder {
 func (b *builder) visitor(client netip.Addr) *visitor {
 	v := b.clients[client]
 	if v == nil {
-		v = &visitor{wanted: map[string]bool{}, asked: map[string][]*Node{}, named: map[string][]ref{}, prefixes: map[string][]ref{}, pages: map[string][]*Node{}, hosts: map[string][]*Node{}, bodies: map[string][]found{},
+		v = &visitor{wanted: map[string]bool{}, within: map[string]bool{}, asked: map[string][]*Node{}, named: map[string][]ref{}, prefixes: map[string][]ref{}, pages: map[string][]*Node{}, hosts: map[string][]*Node{}, bodies: map[string][]found{},
 			agents: map[string]int64{}, lookups: map[string][]*Lookup{}, dark: map[string]*Flow{}}
 		b.clients[client] = v
 	}
@@ -175,5 +176,12 @@ func (b *builder) tellLimits() {
 	if b.skipped > 0 {
 		b.c.Notes = append(b.c.Notes, Hole{Kind: HoleLimit, Time: b.first,
 			Text: fmt.Sprintf("%d bodies were not searched for links: more than %d octets in all", b.skipped, maxTotal)})
+	}
+	ends := 0
+	for _, n := range b.c.Nodes {
+		if ends += count(b.c.ends(n)); ends > maxEnds {
+			b.tell(n, fmt.Sprintf("more than %d programs and objects that can attack: only the first are judged", maxEnds))
+			return
+		}
 	}
 }

@@ -144,7 +144,7 @@ func (v *visitor) keep(l *links.Link) (found, bool) {
 	}
 	prefix := l.Prefix && at.path != "" && at.path != "/"
 	switch {
-	case prefix && !v.wanted[directory(at)], !prefix && !v.wanted[at.key] && !(at.scheme == "https" && v.wanted[tunnelKey(at.host)]):
+	case prefix && !v.within[directory(at)], !prefix && !v.wanted[at.key] && !(at.scheme == "https" && v.wanted[tunnelKey(at.host)]):
 		return found{}, false
 	}
 	f := found{location: at, kind: kindOfLink(l), reason: printable(strings.ReplaceAll(l.Reason(), "›", ">"), maxReason), method: l.Method, offset: l.Offset, inferred: l.Inferred, prefix: prefix}
@@ -169,18 +169,19 @@ func kindOfLink(l *links.Link) EdgeKind {
 }
 
 // directory is where links are filed that are only the beginning of a URL: all before
-// the last slash of the path.
+// the last slash of the path. It is a piece of the key.
 func directory(l location) string {
 	path, _, _ := strings.Cut(l.path, "?")
-	return "in " + l.host + path[:strings.LastIndexByte(path, '/')+1]
+	return l.key[:len(l.host)+strings.LastIndexByte(path, '/')+1]
 }
 
-// directories are those in which a link that is the beginning of l may be filed.
+// directories are those in which a link that is the beginning of l may be filed, the
+// deepest only if there are many.
 func directories(l location) (all []string) {
 	path, _, _ := strings.Cut(l.path, "?")
-	for i := 0; i < len(path) && len(all) < maxPrefixes; i++ {
+	for i := len(path) - 1; i >= 0 && len(all) < maxPrefixes; i-- {
 		if path[i] == '/' {
-			all = append(all, "in "+l.host+path[:i+1])
+			all = append(all, l.key[:len(l.host)+i+1])
 		}
 	}
 	return all

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -75,10 +76,18 @@ func (n *Node) types() (declares, magic string) {
 // redirects tells whether the answer sends the client elsewhere.
 func (n *Node) redirects() bool { return n.status()/100 == 3 && n.status() != 304 }
 
-// document tells whether the answer is what a browser shows as a page.
+// document tells whether the answer is what a browser shows as a page. Scripts are often
+// declared as HTML, too.
 func (n *Node) document() bool {
 	declares, magic := n.types()
-	return strings.Contains(declares, "html") || declares == "" && magic == "text/html" || magic == "text/html" && strings.HasPrefix(declares, "text/")
+	if magic == "text/html" {
+		return strings.Contains(declares, "html") || declares == "" || strings.HasPrefix(declares, "text/")
+	}
+	if !strings.Contains(declares, "html") || len(n.In) > 0 && n.In[0].Kind == EdgeScript {
+		return false
+	}
+	head := n.Transaction.Response.Body.Data
+	return bytes.IndexByte(head[:min(len(head), 512)], '<') >= 0
 }
 
 func (n *Node) script() bool {

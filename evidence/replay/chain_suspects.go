@@ -44,6 +44,7 @@ const (
 	// servers are is not in the score: a Chain knows one capture only.
 	SuspectScore = 6
 	maxSuspects  = 256
+	maxEnds      = 1 << 14
 	maxPath      = 64 // nodes of a way, counted from its end
 )
 
@@ -52,6 +53,9 @@ const (
 func (c *Chain) Suspects() []Suspect {
 	var all []Suspect
 	for _, n := range c.Nodes {
+		if len(all) == maxEnds {
+			break
+		}
 		if c.ends(n) {
 			all = append(all, judge(n))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -34,6 +35,9 @@ func (r *reply) defang(a *replay.Response, o *replay.Object) {
 		charset = "iso-8859-1"
 	}
 	r.body = data
+	if r.status == http.StatusPartialContent { // a part of something else now
+		r.status, r.reason = http.StatusOK, "OK"
+	}
 	drop := []string{"content-type", "content-encoding", "content-disposition", "content-range", "accept-ranges", "refresh", "link",
 		"x-content-type-options", "content-security-policy", "alt-svc", "sourcemap", "x-sourcemap", "content-md5", "digest"}
 	r.header = slices.DeleteFunc(r.header, func(f replay.Field) bool {

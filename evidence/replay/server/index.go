@@ -165,8 +165,9 @@ func (a *answer) leadsTo(to address) bool {
 func (x *index) nearest(k key) string {
 	const most = 50_000 // URLs that are looked at
 	best, url := 0.0, ""
+	asked := parameters(k.query)
 	for _, r := range x.order[:min(len(x.order), most)] {
-		if n := r.likeness(k); n > best {
+		if n := r.likeness(k, asked); n > best {
 			best, url = n, r.address.String()
 		}
 	}
@@ -175,11 +176,11 @@ func (x *index) nearest(k key) string {
 
 // likeness grows from the path's beginning over the host to path and query. It is 0
 // when neither host nor path is the same.
-func (r *resource) likeness(k key) float64 {
+func (r *resource) likeness(k key, asked []parameter) float64 {
 	n := 0.0
 	switch {
 	case r.host == k.host && r.path == k.path:
-		n = 8 + overlap(r.parameters, parameters(k.query))
+		n = 8 + overlap(r.parameters, asked)
 	case r.host == k.host:
 		n = 4 + prefix(r.path, k.path)
 	case hostOf(r.host) == hostOf(k.host):

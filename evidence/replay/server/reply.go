@@ -147,7 +147,8 @@ func transferCodings(a *replay.Response) (all []string) {
 }
 
 // measure puts the body's length where its framing was said. head is the answer to a
-// HEAD: its length is that of what was not sent.
+// HEAD: its length is that of what was not sent. That of a 304 is, too, but some
+// clients of HTTP/2 wait for it, and it may be left out.
 func (r *reply) measure(head bool) {
 	const length, coding = "Content-Length", "Transfer-Encoding"
 	said := false
@@ -156,7 +157,7 @@ func (r *reply) measure(head bool) {
 		switch {
 		case !framing:
 			return false
-		case head || r.status == http.StatusNotModified:
+		case head:
 			_, err := strconv.ParseUint(f.Value, 10, 62)
 			return said || err != nil || !strings.EqualFold(f.Name, length)
 		}
