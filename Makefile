@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED := 0
 BUILD := $(GO) build -trimpath -buildvcs=false -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: help build run test race bench bench-live fuzz generate check-generated lint live-test cross check corpus agree squid-twin genuine-captures clean
+.PHONY: help build run test race bench bench-live bench-evidence fuzz generate check-generated lint live-test cross check corpus agree squid-twin genuine-captures clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '%-16s %s\n' "$$t" "$$d"; done
@@ -63,6 +63,14 @@ bench: build $(if $(FILE),,out/bench.pcap) ## CPU and memory against tcpdump, th
 
 bench-live: build ## CPU against a bare ring reader on a veth pair; root
 	$(GO) run ./lab/cmd/benchlive -kagami bin/kagami
+
+# GIB= of packets are written below STORE once, and stay there.
+GIB ?= 20
+STORE ?= out/store
+bench-evidence: build $(if $(FILE),,out/bench.pcap) ## finding packets in a big store, and what writing costs; FILE=/path/to.pcap GIB=20 STORE=out/store
+	$(GO) run ./lab/cmd/benchevidence -kagami bin/kagami -file '$(BENCH_FILE)' -gib $(GIB) -dir '$(STORE)'
+	$(GO) test -run '^$$' -bench 'Writer|Sequential' -count 3 ./evidence
+	$(GO) test -run '^$$' -bench . ./evidence/index ./evidence/segment ./evidence/query
 
 out/bench.pcap: lab/scenarios/office.toml
 	$(GO) run ./lab/cmd/bench -make $@

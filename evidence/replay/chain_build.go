@@ -10,12 +10,12 @@ import (
 // Bounds of what is remembered. Every list is of one key, so that the work for a
 // transaction does not grow with the number of transactions.
 const (
-	maxRecent   = 8        // the latest of a kind: requests of a URL, links to it, exploits ...
-	maxPrefixes = 6        // directories of a URL in which links that are only its beginning are sought
-	maxAgents   = 4096     // User-Agents of a client
-	maxSearched = 16 << 20 // octets of one body that are searched for links
-	maxTotal    = 256 << 20
-	maxKnown    = 1 << 16 // bodies whose links are remembered, as the same often come again
+	maxRecent   = 8         // the latest of a kind: requests of a URL, links to it, exploits ...
+	maxPrefixes = 6         // directories of a URL in which links that are only its beginning are sought
+	maxAgents   = 4096      // User-Agents of a client
+	maxSearched = 16 << 20  // octets of one body that are searched for links
+	maxTotal    = 128 << 20 // octets of all bodies that are searched; of those that are no text an eighth counts
+	maxKnown    = 1 << 16   // bodies whose links are remembered, as the same often come again
 )
 
 // builder goes through the transactions in order of time.
@@ -175,7 +175,7 @@ func (b *builder) tell(n *Node, what string) {
 func (b *builder) tellLimits() {
 	if b.skipped > 0 {
 		b.c.Notes = append(b.c.Notes, Hole{Kind: HoleLimit, Time: b.first,
-			Text: fmt.Sprintf("%d bodies were not searched for links: more than %d octets in all", b.skipped, maxTotal)})
+			Text: fmt.Sprintf("%d bodies were not searched for links: more than %d octets of text in all", b.skipped, maxTotal)})
 	}
 	ends := 0
 	for _, n := range b.c.Nodes {

@@ -237,7 +237,7 @@ func (c *causes) byReferer() {
 	if len(ps) == 0 {
 		return
 	}
-	switch p := ps[len(ps)-1]; {
+	switch p := outermost(ps[len(ps)-1]); {
 	case c.page != nil && c.cut && p.order > c.page.order: // as likely as the page "/" itself, and nearer
 		c.add(p, c.edge(p, EdgeRefererOrigin, reason+"; this is the latest page from there", weight(EdgeReferer)-2, true))
 	case len(c.all) == 0:
@@ -246,6 +246,20 @@ func (c *causes) byReferer() {
 		}
 		c.add(p, c.edge(p, EdgeRefererOrigin, reason+"; this is the latest page from there", w, true))
 	}
+}
+
+// outermost is the page that a frame or fragment of the same host is part of: what came
+// soon after it, and not by a click.
+func outermost(n *Node) *Node {
+	const soon = int64(10 * time.Second)
+	for p := n.Parent; p != nil && p.host == n.host && p.document() && n.begin()-p.answered() < soon; p = n.Parent {
+		switch n.In[0].Kind {
+		case EdgeAnchor, EdgeForm, EdgeLocation, EdgeRefresh, EdgeMetaRefresh:
+			return n
+		}
+		n = p
+	}
+	return n
 }
 
 // byShortReferer finds what the Referer is the beginning of: plug-ins cut it.

@@ -48,13 +48,17 @@ func (b *builder) links(n *Node, v *visitor) []found {
 	}
 	fs, known := b.known[key]
 	if !known || key.sha256 == "" {
-		if b.searched+int64(len(data)) > maxTotal {
+		cost := min(int64(len(data)), maxSearched)
+		if !n.text() {
+			cost /= 8
+		}
+		if b.searched+cost > maxTotal {
 			if b.skipped++; b.skipped == 1 {
 				b.first = n.answered()
 			}
 			return all
 		}
-		b.searched += int64(len(data))
+		b.searched += cost
 		fs = b.search(n, v, base)
 		if len(b.known) < maxKnown {
 			b.known[key] = fs

@@ -95,6 +95,13 @@ func (n *Node) script() bool {
 	return strings.Contains(declares, "script") || strings.Contains(magic, "javascript")
 }
 
+// text tells whether the answer is read as text.
+func (n *Node) text() bool {
+	declares, magic := n.types()
+	return strings.HasPrefix(magic, "text/") || strings.HasPrefix(declares, "text/") || strings.Contains(declares, "script") ||
+		strings.Contains(declares, "json") || strings.Contains(declares, "xml") || strings.Contains(magic, "json")
+}
+
 // active tells whether the answer can make a browser ask for more.
 func (n *Node) active() bool {
 	return n.document() || n.script() || n.redirects() || n.Content.Kind == ContentExploit

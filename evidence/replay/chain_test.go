@@ -156,6 +156,8 @@ func TestCauses(t *testing.T) {
 		"beginning":   {[]visit{get(0, home, `<script>location="http://b.example/go/"+x()</script>`), {at: 1, request: "GET http://b.example/go/17"}}, 0, replay.EdgeLiteral, true},
 		"Referer":     {[]visit{get(0, home, "<p>"), {at: 1, request: "GET http://b.example/f", referer: home}}, 0, replay.EdgeReferer, false},
 		"Referer cut": {[]visit{get(0, home, `<p>`), {at: 1, request: "GET http://b.example/f", referer: "http://a.example/"}}, 0, replay.EdgeRefererOrigin, true},
+		"Referer cut, to the page around a frame": {[]visit{get(0, home, `<iframe src=f>`), {at: 1, request: "GET " + home + "f", referer: home, kind: page, body: "<p>"},
+			{at: 2, request: "GET http://b.example/f", referer: "http://a.example/"}}, 0, replay.EdgeRefererOrigin, true},
 		"Referer cut, but a link": {[]visit{get(0, home, `<iframe src=http://b.example/f>`), get(1, "http://a.example/q", "<p>"),
 			{at: 2, request: "GET http://b.example/f", referer: "http://a.example/"}}, 0, replay.EdgeIframe, false},
 		"Referer cut short by a plug-in": {[]visit{{request: "GET http://a.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa?b", kind: "application/x-shockwave-flash", body: swfBody},
@@ -205,7 +207,7 @@ func TestCauses(t *testing.T) {
 func TestOffset(t *testing.T) {
 	body := `<p>some text</p><iframe src="f">`
 	c := replay.Build(reading(visit{request: "GET http://a.example/", kind: page, body: body}, visit{at: 1, request: "GET http://a.example/f"}))
-	if e := c.Nodes[1].In[0]; e.Offset != strings.Index(body, "<iframe") || e.Reason != "iframe src" {
+	if e := c.Nodes[1].In[0]; e.Offset != strings.Index(body, `f">`) || e.Reason != "iframe src" {
 		t.Errorf("got %+v", e)
 	}
 }

@@ -154,7 +154,9 @@ func (t *tree) line(n *Node, branch, under string) {
 		fmt.Fprintf(t.w, "  %.12s", a.Body.SHA256)
 	}
 	for _, h := range t.c.holes[x] {
-		fmt.Fprintf(t.w, "  !%s", h)
+		if h != HoleNoAnswer && h != HoleNoRequest { // the line says so
+			fmt.Fprintf(t.w, "  !%s", h)
+		}
 	}
 	t.w.WriteByte('\n')
 	if !t.Reasons {

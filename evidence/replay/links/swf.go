@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/ulikunitz/xz/lzma"
 )
@@ -197,18 +198,18 @@ func (r *reader) skip(n int) { r.take(n) }
 
 // varint is the u30 of ActionScript: seven bits an octet, least significant first.
 func (r *reader) varint() int {
-	v := 0
+	var v uint32
 	for shift := 0; shift < 35; shift += 7 {
 		b := r.take(1)
 		if b == nil {
 			return 0
 		}
-		v |= int(b[0]&0x7F) << shift
+		v |= uint32(b[0]&0x7F) << shift
 		if b[0] < 0x80 {
 			break
 		}
 	}
-	return v & 0xFFFFFFFF
+	return int(min(v, math.MaxInt32)) // no count or index is larger
 }
 
 func (r *reader) uint16() int {

@@ -42,8 +42,8 @@ type index struct {
 	steady  map[key]*resource // by the query without its busters: answers of several URLs, in order
 	byPath  map[path][]*resource
 	objects map[address][]*replay.Object
-	order   []*resource    // of exact, in order of their first answers
-	no      map[key]string // why what was asked for has no answer
+	order   []*resource     // of exact, in order of their first answers
+	no      map[key]string  // why what was asked for has no answer
 	hosts   map[string]bool // that are in order, and whether any of it was HTTP/2
 }
 

@@ -19,7 +19,9 @@ func newMatcher(r *replay.Reading, client netip.Addr, fuzzy bool) *matcher {
 		m.layers = []*index{newIndex(r, func(*replay.Transaction) bool { return true })}
 		return m
 	}
-	is := func(t *replay.Transaction) bool { return t.Flow != nil && t.Flow.Client.Addr().Unmap() == client.Unmap() }
+	is := func(t *replay.Transaction) bool {
+		return t.Flow != nil && t.Flow.Client.Addr().Unmap() == client.Unmap()
+	}
 	m.layers = []*index{newIndex(r, is), newIndex(r, func(t *replay.Transaction) bool { return !is(t) })}
 	return m
 }

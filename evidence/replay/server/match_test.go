@@ -14,7 +14,9 @@ import (
 // TestMatch: what was recorded, what is asked in a row, and what is answered. A "!"
 // begins the reason why nothing is; in brackets is how it was found.
 func TestMatch(t *testing.T) {
-	notModified := func(url string) *replay.Transaction { return exchange("GET", url, 304, nil, "", "If-None-Match: \"1\"") }
+	notModified := func(url string) *replay.Transaction {
+		return exchange("GET", url, 304, nil, "", "If-None-Match: \"1\"")
+	}
 	other := func(x *replay.Transaction) *replay.Transaction {
 		x.Flow = from("192.168.1.99")
 		return x

@@ -298,12 +298,23 @@ func (r *reply) write(q *request, closes bool) (head, body []byte) {
 	return b, r.body
 }
 
-// line is s without what would end a line.
+// line is s with blanks for control characters, which would end a line or make
+// clients refuse it. Other octets need not be UTF-8.
 func line(s string) string {
-	if strings.ContainsAny(s, "\r\n\x00") {
-		return strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(s)
+	control := func(c byte) bool { return c < ' ' && c != '\t' || c == 0x7f }
+	var b []byte
+	for i := range len(s) {
+		if control(s[i]) {
+			if b == nil {
+				b = []byte(s)
+			}
+			b[i] = ' '
+		}
 	}
-	return s
+	if b == nil {
+		return s
+	}
+	return string(b)
 }
 
 // fill puts a reply's header into one of net/http, which adds what is not there of its

@@ -58,7 +58,7 @@ func TestWire(t *testing.T) {
 		{"nothing of what is coded", holed, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\nX-Replay-Incomplete: hole\r\n|abc"},
 		{"a coding nobody knows", unknown, "HTTP/1.1 200 OK\r\nContent-Encoding: sdch\r\nContent-Length: 3\r\nX-Replay-Incomplete: it is not complete\r\n|abc"},
 		{"HTTP/2", two, "HTTP/1.1 200 \r\ncontent-type: text/html\r\ncontent-encoding: gzip\r\nContent-Length: 6\r\n|zipped"},
-		{"fields that end their line", exchange("GET", "http://a.test/", 200, []string{"A: 1\rB: 2\n\x00C", "B\r\nC: 1", ": 2", "D E: 1"}, ""), "HTTP/1.1 200 OK\r\nA: 1 B: 2  C\r\nContent-Length: 0\r\n|"},
+		{"fields that end their line", exchange("GET", "http://a.test/", 200, []string{"A: 1\rB: 2\n\x00C\x1c\x7f\t\xff", "B\r\nC: 1", ": 2", "D E: 1"}, ""), "HTTP/1.1 200 OK\r\nA: 1 B: 2  C  \t\xff\r\nContent-Length: 0\r\n|"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := serveTest(t, reading(c.recorded), Options{})

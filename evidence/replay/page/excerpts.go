@@ -1,0 +1,162 @@
+package page
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"kagami/evidence/replay"
+)
+
+func percent(f float64) string { return fmt.Sprintf("%.2f", f) }
+
+// excerpt shows the beginning of a transaction's octets.
+type excerpt struct {
+	Number   int
+	Title    string
+	Role     string
+	Class    string
+	Request  string
+	Sent     body
+	Response string
+	Body     body
+}
+
+type body struct{ Label, Text string }
+
+const (
+	headShown = 2048 // octets
+	textBody  = 1024
+	hexBody   = 256
+)
+
+func (v *view) fillExcerpts() {
+	for _, n := range v.c.Nodes {
+		t := n.Transaction
+		if !v.path[t] {
+			continue
+		}
+		v.Excerptable++
+		if len(v.Excerpts) == maxExcerpts {
+			continue
+		}
+		x := excerpt{Number: t.Number, Title: v.method(t) + " " + v.url(t), Role: v.role(n), Class: v.class(n)}
+		if t.Request != nil {
+			x.Request, x.Sent = v.head(t.Request.Head), v.body("excerpts.sent", t.Request.Body.Data)
+		}
+		if t.Response != nil {
+			x.Response, x.Body = v.head(t.Response.Head), v.body("excerpts.body", t.Response.Body.Data)
+		}
+		v.Excerpts = append(v.Excerpts, x)
+	}
+}
+
+func (v *view) head(b []byte) string { return v.quote(b, headShown) }
+
+// quote is a text of several lines.
+func (v *view) quote(b []byte, most int) string {
+	s := lines(b, most)
+	if !v.Live {
+		s = defang(s)
+	}
+	return s
+}
+
+func (v *view) body(key string, b []byte) body {
+	if len(b) == 0 {
+		return body{}
+	}
+	most, text := hexBody, ""
+	if isText(b) {
+		most = textBody
+		text = v.quote(b, most)
+	} else {
+		text = dump(b, most)
+	}
+	return body{v.t.say(key, number(int64(min(most, len(b)))), number(int64(len(b)))), text}
+}
+
+// filter is a display filter of Wireshark.
+type filter struct{ Label, Text string }
+
+func (v *view) fillFilters() {
+	for i := range v.attacks[:min(len(v.attacks), maxStories)] {
+		nodes := slices.Clone(v.attacks[i].Path)
+		for _, x := range v.attacks[i].End().Children {
+			if x.Role == replay.RoleCheckIn {
+				nodes = append(nodes, x)
+			}
+		}
+		if text := frameFilter(nodes); text != "" {
+			v.Filters = append(v.Filters, filter{v.t.say("next.frames", i+1), text})
+		}
+		v.Filters = append(v.Filters, filter{v.t.say("next.flows", i+1), flowFilter(nodes)})
+	}
+}
+
+// frameFilter finds the frames in which messages begin and end.
+func frameFilter(nodes []*replay.Node) string {
+	var all []int
+	add := func(m *replay.Message) { all = append(all, m.Frame, m.Till) }
+	for _, n := range nodes {
+		if n.Transaction.Request != nil {
+			add(&n.Transaction.Request.Message)
+		}
+		if n.Transaction.Response != nil {
+			add(&n.Transaction.Response.Message)
+		}
+	}
+	slices.Sort(all)
+	all = slices.DeleteFunc(slices.Compact(all), func(n int) bool { return n <= 0 })
+	if len(all) == 0 {
+		return ""
+	}
+	var terms []string
+	for _, n := range all[:min(len(all), maxFilter)] {
+		terms = append(terms, fmt.Sprint(n))
+	}
+	return "frame.number in {" + strings.Join(terms, ", ") + "}"
+}
+
+// flowFilter finds the conversations.
+func flowFilter(nodes []*replay.Node) string {
+	var terms []string
+	for _, n := range nodes {
+		f := n.Transaction.Flow
+		term := fmt.Sprintf("(%s && %s && tcp.port == %d && tcp.port == %d)", is(f.Client), is(f.Server), f.Client.Port(), f.Server.Port())
+		if len(terms) < maxFilter && !slices.Contains(terms, term) {
+			terms = append(terms, term)
+		}
+	}
+	return strings.Join(terms, " || ")
+}
+
+func is(a netip.AddrPort) string {
+	if a.Addr().Unmap().Is4() {
+		return "ip.addr == " + a.Addr().Unmap().String()
+	}
+	return "ipv6.addr == " + visible(a.Addr().WithZone("").String())
+}
+
+// Command is the command line that made this, to which more can be added.
+func (v *view) Command() string {
+	return "kagami replay " + shell(v.r.Source) + " -o " + shell(v.Directory)
+}
+
+// Unzip takes the objects out.
+func (v *view) Unzip() string {
+	return "7z x -p" + shell(v.Password) + " " + shell(v.Directory+"/objects.zip")
+}
+
+// shell quotes a word for a POSIX shell. One that cannot be seen whole is not to be
+// copied from a page.
+func shell(s string) string {
+	shown := visible(bounded(s))
+	if shown != "" && strings.IndexFunc(shown, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:@%+,", r))
+	}) < 0 {
+		return shown
+	}
+	return "'" + strings.ReplaceAll(shown, "'", `'\''`) + "'"
+}
