@@ -39,7 +39,8 @@ var below = map[string][]string{
 	"bpf/filter":     {"packet"},
 	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "evidence/cases", "site"},
 	"cmd/kagami": {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "evidence/segment", "evidence/index",
-		"evidence/query", "evidence/search", "evidence/cases", "bpf", "bpf/filter", "configs", "site"},
+		"evidence/query", "evidence/search", "evidence/cases", "evidence/replay", "evidence/replay/har", "evidence/replay/warc", "evidence/replay/objects",
+		"evidence/replay/page", "evidence/replay/server", "evidence/replay/tlskeys", "bpf", "bpf/filter", "configs", "site"},
 
 	"evidence/segment":               {"packet", "sensor"},
 	"evidence/index":                 {"packet", "evidence/segment"},
@@ -52,6 +53,7 @@ var below = map[string][]string{
 	"evidence/replay/har":            {"evidence/replay", "evidence/replay/internal/plain"},
 	"evidence/replay/warc":           {"evidence/replay", "evidence/replay/internal/plain"},
 	"evidence/replay/objects":        {"evidence/replay", "evidence/replay/internal/plain", "evidence/replay/sealedzip"},
+	"evidence/replay/page":           {"evidence/replay"},
 	"evidence/replay/server":         {"evidence/replay"},
 	"evidence/replay/sealedzip":      {},
 	"evidence/replay/internal/plain": {"evidence/replay"},
@@ -74,8 +76,8 @@ var below = map[string][]string{
 // in a slash is for all packages below it.
 var only = map[string][]string{
 	"net/http":                   {"cmd/kagami", "evidence/replay/server", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
-	"html":                       {"evidence/replay/links", "evidence/cases"}, // and what is below it
-	"html/template":              {"evidence/cases"},
+	"html":                       {"evidence/replay/links", "evidence/cases", "evidence/replay/page"}, // and what is below it
+	"html/template":              {"evidence/cases", "evidence/replay/page"},
 	"os/exec":                    {"lab/cmd/"},
 	"github.com/google/gopacket": {"lab", "lab/cmd/repeat"}, // it panics on hostile input
 	"github.com/miekg/dns":       {"decoders", "lab", "lab/cmd/"},

@@ -23,6 +23,8 @@ type visit struct {
 	took    float64 // until the answer begins, 0 = 0.05
 	client  string  // "" = 10.0.0.1
 	request string  // method and URL
+	server  string  // "" = an address of the host's own
+	proxy   bool    // the request is one to a proxy
 	referer string
 	agent   string // "" = browser, "-" = none
 	status  int    // 0 = 200, -1 = no answer
@@ -39,6 +41,12 @@ func (s visit) transaction(number int) *replay.Transaction {
 	if u, err := url.Parse(target); err == nil && method != "CONNECT" {
 		t.Request.URL = u
 		server = serverOf(u.Host)
+		if !s.proxy {
+			t.Request.Target = u.RequestURI()
+		}
+	}
+	if s.server != "" {
+		server = netip.MustParseAddrPort(s.server)
 	}
 	client := "10.0.0.1"
 	if s.client != "" {
@@ -162,21 +170,25 @@ func TestCauses(t *testing.T) {
 			{at: 2, request: "GET http://b.example/f", referer: "http://a.example/"}}, 0, replay.EdgeIframe, false},
 		"Referer cut short by a plug-in": {[]visit{{request: "GET http://a.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa?b", kind: "application/x-shockwave-flash", body: swfBody},
 			{at: 1, request: "POST http://a.example/x", referer: "http://a.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}, 0, replay.EdgeReferer, false},
-		"http became https":               {[]visit{get(0, home, `<iframe src=http://b.example/f>`), {at: 1, request: "GET https://b.example/f"}}, 0, replay.EdgeIframe, false},
-		"a tunnel":                        {[]visit{get(0, home, `<iframe src=https://b.example/f>`), {at: 1, request: "CONNECT b.example:443"}}, 0, replay.EdgeIframe, true},
-		"favicon":                         {[]visit{get(0, home, `<p>`), {at: 1, request: "GET http://a.example/favicon.ico"}}, 0, replay.EdgeLink, true},
-		"the nearest of two loads":        {[]visit{get(0, home, `<iframe src=f>`), get(30, home, `<iframe src=f>`), {at: 31, request: "GET " + home + "f", referer: home}}, 1, replay.EdgeIframe, false},
-		"not before the answer":           {[]visit{{request: "GET " + home, took: 2, kind: page, body: `<iframe src=f>`}, {at: 1, request: "GET " + home + "f"}}, -1, "", false},
-		"not of another client":           {[]visit{get(0, home, `<iframe src=f>`), {at: 1, client: "10.0.0.2", request: "GET " + home + "f", referer: home}}, -1, "", false},
-		"the Referer names another page":  {[]visit{get(0, home, `<a href=f>`), get(1, "http://a.example/q", "<p>"), {at: 2, request: "GET " + home + "f", referer: "http://a.example/q"}}, 1, replay.EdgeReferer, false},
-		"typed in":                        {[]visit{get(0, home, "<p>"), {at: 50, request: "GET http://b.example/"}}, -1, "", false},
-		"payload after an exploit":        {[]visit{get(0, home, "<p>"), {at: 1, request: "GET http://a.example/e.jar", referer: home, body: jarBody}, {at: 9, request: "GET http://a.example/l?e=1", agent: plugin, body: peBody()}}, 1, replay.EdgeAfterExploit, true},
-		"not a page after a plug-in's":    {[]visit{get(0, home, "<p>"), {at: 1, request: "GET http://a.example/e.swf", referer: home, body: swfBody}, get(9, "http://a.example/next", "<p>")}, -1, "", false},
-		"check-in":                        {[]visit{{request: "GET http://a.example/x.exe", body: peBody()}, {at: 9, request: "POST http://c2.example/g", agent: "bot"}}, 0, replay.EdgeUserAgent, true},
-		"not by what was there before":    {[]visit{{request: "GET http://u.example/u", agent: "updater"}, {at: 1, request: "GET http://a.example/x.exe", body: peBody()}, {at: 9, request: "POST http://u.example/g", agent: "updater"}}, -1, "", false},
-		"what the program bears as text":  {[]visit{{request: "GET http://a.example/x.exe", body: peBody() + "\x00http://c.example/decoy\x00"}, {at: 9, request: "GET http://c.example/decoy"}}, 0, replay.EdgeString, true},
-		"not long after":                  {[]visit{{request: "GET http://a.example/x.exe", body: peBody()}, {at: 900, request: "POST http://c2.example/g", agent: "bot"}}, -1, "", false},
-		"a request that was not captured": {[]visit{get(0, home, `<p>`), {at: 1, request: " "}}, -1, "", false},
+		"http became https":                       {[]visit{get(0, home, `<iframe src=http://b.example/f>`), {at: 1, request: "GET https://b.example/f"}}, 0, replay.EdgeIframe, false},
+		"a tunnel":                                {[]visit{get(0, home, `<iframe src=https://b.example/f>`), {at: 1, request: "CONNECT b.example:443"}}, 0, replay.EdgeIframe, true},
+		"favicon":                                 {[]visit{get(0, home, `<p>`), {at: 1, request: "GET http://a.example/favicon.ico"}}, 0, replay.EdgeLink, true},
+		"the nearest of two loads":                {[]visit{get(0, home, `<iframe src=f>`), get(30, home, `<iframe src=f>`), {at: 31, request: "GET " + home + "f", referer: home}}, 1, replay.EdgeIframe, false},
+		"not before the answer":                   {[]visit{{request: "GET " + home, took: 2, kind: page, body: `<iframe src=f>`}, {at: 1, request: "GET " + home + "f"}}, -1, "", false},
+		"not of another client":                   {[]visit{get(0, home, `<iframe src=f>`), {at: 1, client: "10.0.0.2", request: "GET " + home + "f", referer: home}}, -1, "", false},
+		"the Referer names another page":          {[]visit{get(0, home, `<a href=f>`), get(1, "http://a.example/q", "<p>"), {at: 2, request: "GET " + home + "f", referer: "http://a.example/q"}}, 1, replay.EdgeReferer, false},
+		"typed in":                                {[]visit{get(0, home, "<p>"), {at: 50, request: "GET http://b.example/"}}, -1, "", false},
+		"payload after an exploit":                {[]visit{get(0, home, "<p>"), {at: 1, request: "GET http://a.example/e.jar", referer: home, body: jarBody}, {at: 9, request: "GET http://a.example/l?e=1", agent: plugin, body: peBody()}}, 1, replay.EdgeAfterExploit, true},
+		"not a page after a plug-in's":            {[]visit{get(0, home, "<p>"), {at: 1, request: "GET http://a.example/e.swf", referer: home, body: swfBody}, get(9, "http://a.example/next", "<p>")}, -1, "", false},
+		"payload from another name of the server": {[]visit{{request: "GET http://a.example/e.jar", body: jarBody, server: "192.0.2.9:80"}, {at: 9, request: "GET http://b.example/l", agent: plugin, body: peBody(), server: "192.0.2.9:80"}}, 0, replay.EdgeAfterExploit, true},
+		"a proxy is no server":                    {[]visit{{request: "GET http://a.example/e.jar", body: jarBody, server: "192.0.2.9:80", proxy: true}, {at: 9, request: "GET http://b.example/l", agent: plugin, body: peBody(), server: "192.0.2.9:80", proxy: true}}, -1, "", false},
+		"not what the system does anyway":         {[]visit{{request: "GET http://a.example/x.exe", body: peBody()}, {at: 9, request: "GET http://ocsp.example/x", agent: "Microsoft-CryptoAPI/10.0", kind: "application/ocsp-response"}}, -1, "", false},
+		"its User-Agent alone is no excuse":       {[]visit{{request: "GET http://a.example/x.exe", body: peBody()}, {at: 9, request: "POST http://c2.example/x", agent: "Microsoft-CryptoAPI/10.0", kind: "text/html"}}, 0, replay.EdgeUserAgent, true},
+		"check-in":                                {[]visit{{request: "GET http://a.example/x.exe", body: peBody()}, {at: 9, request: "POST http://c2.example/g", agent: "bot"}}, 0, replay.EdgeUserAgent, true},
+		"not by what was there before":            {[]visit{{request: "GET http://u.example/u", agent: "updater"}, {at: 1, request: "GET http://a.example/x.exe", body: peBody()}, {at: 9, request: "POST http://u.example/g", agent: "updater"}}, -1, "", false},
+		"what the program bears as text":          {[]visit{{request: "GET http://a.example/x.exe", body: peBody() + "\x00http://c.example/decoy\x00"}, {at: 9, request: "GET http://c.example/decoy"}}, 0, replay.EdgeString, true},
+		"not long after":                          {[]visit{{request: "GET http://a.example/x.exe", body: peBody()}, {at: 900, request: "POST http://c2.example/g", agent: "bot"}}, -1, "", false},
+		"a request that was not captured":         {[]visit{get(0, home, `<p>`), {at: 1, request: " "}}, -1, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := reading(c.steps...)

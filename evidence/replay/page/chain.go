@@ -32,7 +32,7 @@ const maxRails = 12
 func (v *view) fillChain() {
 	wanted := map[*replay.Node]bool{}
 	for _, n := range v.c.Nodes {
-		if v.path[n.Transaction] {
+		if v.told[n.Transaction] {
 			for p := n; p != nil && !wanted[p]; p = p.Parent {
 				wanted[p] = true
 			}

@@ -34,7 +34,7 @@ const (
 func (v *view) fillExcerpts() {
 	for _, n := range v.c.Nodes {
 		t := n.Transaction
-		if !v.path[t] {
+		if !v.told[t] {
 			continue
 		}
 		v.Excerptable++

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"kagami/evidence/replay"
@@ -45,6 +46,38 @@ type step struct {
 	Cut      []string // what is missing of it
 }
 
+// attack is a suspicious way, and the same one seen at other places: the packets of a
+// proxy's clients are often captured on both of its sides.
+type attack struct {
+	replay.Suspect
+	key  string
+	also []*replay.Node // ends
+}
+
+// addAttack adds a way, or notes that it is told already.
+func (v *view) addAttack(s replay.Suspect) {
+	a := attack{Suspect: s, key: hashOf(s.End().Transaction)}
+	for _, n := range s.Path {
+		a.key += "\x00" + address(n.Transaction)
+	}
+	at := slices.IndexFunc(v.attacks, func(x attack) bool {
+		return x.key == a.key && x.End().Transaction.Flow.Client.Addr() != s.End().Transaction.Flow.Client.Addr()
+	})
+	if at < 0 {
+		v.attacks = append(v.attacks, a)
+	} else {
+		v.attacks[at].also = append(v.attacks[at].also, s.End())
+	}
+	for _, n := range s.Path {
+		v.mark(n, at < 0)
+		for _, x := range n.Children {
+			if x.Role != "" {
+				v.mark(x, at < 0)
+			}
+		}
+	}
+}
+
 // weak is a suspicious way that is not told.
 type weak struct {
 	Client, What, URL, Score string
@@ -71,7 +104,7 @@ func (v *view) fillStories() {
 	}
 }
 
-func (v *view) tell(n int, s *replay.Suspect) story {
+func (v *view) tell(n int, s *attack) story {
 	last := s.End()
 	t := last.Transaction
 	st := story{Number: n, URL: v.url(t), Title: v.t.say("headline", clientOf(t), v.content(last.Content), v.host(t)), Score: fmt.Sprintf("%.1f", s.Score)}
@@ -102,6 +135,13 @@ func (v *view) tell(n int, s *replay.Suspect) story {
 	} else {
 		add("story.unsound", len(s.Path), holed)
 	}
+	if len(s.also) > 0 {
+		var who []string
+		for _, x := range s.also[:min(len(s.also), 8)] {
+			who = append(who, clientOf(x.Transaction))
+		}
+		add("story.also", len(s.also), strings.Join(who, ", "))
+	}
 	for _, r := range s.Reasons {
 		st.Reasons = append(st.Reasons, weighed{v.reason(r.Text), fmt.Sprintf("%+.1f", r.Nats)})
 	}
@@ -118,6 +158,13 @@ func answered(t *replay.Transaction) int64 {
 		return t.Response.Time
 	}
 	return begin(t)
+}
+
+func hashOf(t *replay.Transaction) string {
+	if t.Response == nil {
+		return ""
+	}
+	return t.Response.Body.SHA256
 }
 
 func countHosts(path []*replay.Node) int {
@@ -184,7 +231,7 @@ func (v *view) step(n *replay.Node, from int64) step {
 
 // around is the place in a body that names where it led.
 func (v *view) around(e *replay.Edge) string {
-	const before, after = 60, 180
+	const before, after = 100, 160
 	if e.From.Response == nil || e.Offset <= 0 {
 		return ""
 	}

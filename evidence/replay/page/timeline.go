@@ -35,7 +35,7 @@ func (v *view) fillTimeline() {
 	last := int64(0)
 	for _, n := range v.c.Nodes {
 		t := n.Transaction
-		if len(v.path) > 0 && !v.path[t] {
+		if len(v.told) > 0 && !v.told[t] {
 			continue
 		}
 		all = append(all, event{Text: v.url(t), Number: t.Number, Shown: v.shown[t], Class: v.class(n), Role: v.role(n), at: begin(t), until: end(t)})
@@ -48,13 +48,13 @@ func (v *view) fillTimeline() {
 	}
 	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	from := all[0].at
-	if len(v.path) > 0 {
+	if len(v.told) > 0 {
 		all = append(all, v.looked(&from, last)...)
 		slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	}
 	if left := len(all) - maxTimeline; left > 0 {
 		all, v.Timeline.Left = all[:maxTimeline], number(int64(left))
-		if len(v.path) == 0 {
+		if len(v.told) == 0 {
 			last = all[len(all)-1].until
 		}
 	}

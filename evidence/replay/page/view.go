@@ -19,9 +19,10 @@ type view struct {
 
 	holes   []replay.Hole
 	broken  map[*replay.Transaction][]replay.HoleKind
-	attacks []replay.Suspect // the worst first
-	path    map[*replay.Transaction]bool
-	hosts   map[string]bool // on suspicious ways
+	attacks []attack                     // the worst first
+	path    map[*replay.Transaction]bool // on suspicious ways
+	told    map[*replay.Transaction]bool // of these what is not told as another one
+	hosts   map[string]bool              // of suspicious ways
 	shown   map[*replay.Transaction]bool
 
 	Lang         string
@@ -52,7 +53,7 @@ type view struct {
 
 func newView(r *replay.Reading, c *replay.Chain, t *texts, o Options) *view {
 	v := &view{Options: o, r: r, c: c, t: t, Lang: t.language, Source: short(r.Source, textShown), Total: len(r.Transactions),
-		broken: map[*replay.Transaction][]replay.HoleKind{}, path: map[*replay.Transaction]bool{}, hosts: map[string]bool{}, shown: map[*replay.Transaction]bool{}}
+		broken: map[*replay.Transaction][]replay.HoleKind{}, path: map[*replay.Transaction]bool{}, told: map[*replay.Transaction]bool{}, hosts: map[string]bool{}, shown: map[*replay.Transaction]bool{}}
 	v.holes = append(missing(r), c.Notes...)
 	for i := range v.holes {
 		if h := &v.holes[i]; h.Transaction != nil && !slices.Contains(v.broken[h.Transaction], h.Kind) {
@@ -64,15 +65,7 @@ func newView(r *replay.Reading, c *replay.Chain, t *texts, o Options) *view {
 			v.addWeak(&s)
 			continue
 		}
-		v.attacks = append(v.attacks, s)
-		for _, n := range s.Path {
-			v.mark(n)
-		}
-	}
-	for _, n := range c.Nodes {
-		if n.Role != "" {
-			v.mark(n)
-		}
+		v.addAttack(s)
 	}
 	v.fillTransactions()
 	v.fillStories()
@@ -88,8 +81,11 @@ func newView(r *replay.Reading, c *replay.Chain, t *texts, o Options) *view {
 	return v
 }
 
-func (v *view) mark(n *replay.Node) {
+func (v *view) mark(n *replay.Node, told bool) {
 	v.path[n.Transaction] = true
+	if told {
+		v.told[n.Transaction] = true
+	}
 	if h := hostOf(n.Transaction); h != "" {
 		v.hosts[h] = true
 	}
@@ -100,10 +96,9 @@ func (v *view) Headline() string {
 	if len(v.attacks) == 0 {
 		return v.t.say("headline.none", number(int64(v.Total)))
 	}
-	s := &v.attacks[0]
-	end := s.End()
+	end := v.attacks[0].End()
 	text := v.t.say("headline", clientOf(end.Transaction), v.content(end.Content), v.host(end.Transaction))
-	if n := len(v.attacks) - 1; n > 0 {
+	if n := len(v.attacks); n > 1 {
 		text = v.t.say("headline.more", text, n)
 	}
 	return text
@@ -118,6 +113,16 @@ func (v *view) State() string {
 		return v.t.say("state.complete")
 	}
 	return v.t.say("state.holes", number(int64(len(v.holes))))
+}
+
+// Sound tells that nothing of the ways that are told is missing.
+func (v *view) Sound() bool {
+	for t := range v.told {
+		if len(v.broken[t]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Notes are what a reader must know of all the page.

@@ -110,11 +110,9 @@ func unusable(t *replay.Transaction) string {
 // selection: those to the same body, and to the same range, if there are any.
 func (r *resource) candidates(q *request, from []*answer) ([]*answer, string) {
 	name := ""
-	if len(q.body) > 0 {
-		sum := sha256.Sum256(q.body)
-		if same := filter(from, func(a *answer) bool { return a.body == sum }); len(same) > 0 && len(same) < len(from) {
-			from, name = same, "body "+string(sum[:])
-		}
+	sum := sha256.Sum256(q.body)
+	if same := filter(from, func(a *answer) bool { return a.body == sum }); len(same) > 0 && len(same) < len(from) {
+		from, name = same, "body "+string(sum[:])
 	}
 	if part := q.get("Range"); part != "" {
 		if same := filter(from, func(a *answer) bool { return a.t.Request.Get("Range") == part }); len(same) > 0 {

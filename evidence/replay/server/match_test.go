@@ -65,6 +65,7 @@ func TestMatch(t *testing.T) {
 		{"the body chooses", []*replay.Transaction{post("a", "to a"), post("b", "to b"), post("a", "to a again")}, Options{},
 			[]string{"POST http://c2.test/in > b", "POST http://c2.test/in > a", "POST http://c2.test/in > a", "POST http://c2.test/in > c", "POST http://c2.test/in > c"},
 			[]string{"to b [exact]", "to a [exact]", "to a again [exact]", "to a [exact]", "to b [exact]"}},
+		{"no body chooses, too", []*replay.Transaction{post("a", "to a"), post("", "to nothing")}, Options{}, []string{"POST http://c2.test/in", "POST http://c2.test/in > a"}, []string{"to nothing [exact]", "to a [exact]"}},
 		{"304 to who asks for it", []*replay.Transaction{notModified("http://a.test/")}, Options{},
 			[]string{"GET http://a.test/ | If-None-Match: \"1\"", "GET http://a.test/ | If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT"}, []string{"304 [exact]", "304 [exact]"}},
 		{"304 to others: the content of before", []*replay.Transaction{get("http://a.test/", "1"), notModified("http://a.test/"), get("http://a.test/", "2")}, Options{},

@@ -97,7 +97,8 @@ func TestRanges(t *testing.T) {
 	lost := exchange("GET", "http://a.test/lost", 206, []string{"Content-Range: bytes 5-9/10"}, "56789", "Range: bytes=5-")
 	begun := exchange("GET", "http://a.test/begun", 206, []string{"Content-Range: bytes 0-2/10", "Content-Type: multipart/byteranges; boundary=x"}, "012", "Range: bytes=0-2")
 	ignored := exchange("GET", "http://a.test/ignored", 200, nil, "0123456789", "Range: bytes=2-3")
-	r := reading(whole, part, rest, lost, begun, ignored)
+	unasked := exchange("GET", "http://a.test/unasked", 206, []string{"Content-Range: bytes 0-1/9"}, "01")
+	r := reading(whole, part, rest, lost, begun, ignored, unasked)
 	r.Objects = []*replay.Object{
 		{URL: part.Request.URL, Size: 10, Pieces: []replay.Piece{{Transaction: part, Length: 5}, {Transaction: rest, Offset: 5, Length: 5}}, Data: []byte("0123456789"), Complete: true, Declares: "text/x"},
 		{URL: begun.Request.URL, Size: 10, Pieces: []replay.Piece{{Transaction: begun, Length: 3}}, Data: []byte("012"), Declares: "text/y"},
@@ -127,6 +128,7 @@ func TestRanges(t *testing.T) {
 		{"part", "bytes=4-5", "", "206 [bytes 4-5/10] [text/x] 45"},
 		{"begun", "", "", "200 [] [text/y] 012"},
 		{"lost", "", "", "504 [] [text/plain; charset=utf-8] "},
+		{"unasked", "", "", "206 [bytes 0-1/9] [] 01"},
 		{"ignored", "bytes=2-3", "", "200 [] [] 0123456789"},
 	} {
 		fields := []string{}
