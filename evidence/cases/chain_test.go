@@ -296,3 +296,14 @@ func TestNamesOfCases(t *testing.T) {
 		}
 	}
 }
+
+// TestProblemsAreBounded: a journal that is all wrong is told of in so many lines.
+func TestProblemsAreBounded(t *testing.T) {
+	w := links{name: "x"}
+	for n := range 10 * maxProblems {
+		w.add(n, "was changed")
+	}
+	if len(w.problems) != maxProblems || !strings.Contains(w.problems[maxProblems-1].Text, "more lines") {
+		t.Errorf("%d problems, the last %q", len(w.problems), w.problems[len(w.problems)-1].Text)
+	}
+}

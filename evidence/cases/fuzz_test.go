@@ -2,6 +2,7 @@ package cases
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"os"
@@ -140,7 +141,7 @@ func FuzzState(f *testing.F) {
 // of whatever they hold.
 func FuzzSummary(f *testing.F) {
 	var b strings.Builder
-	if err := hostileRecords(nil, nil, &b); err != nil {
+	if err := hostileRecords(context.Background(), nil, &b); err != nil {
 		f.Fatal(err)
 	}
 	f.Add([]byte(b.String()))

@@ -17,11 +17,10 @@ type links struct {
 	head     string // hash of the last line
 	problems []Problem
 	name     string // file
-	broken   bool   // the link into the line at hand is broken
 	open     int    // line whose content may have changed: its successor does not match; 0 = none
 }
 
-// maxProblems is how many problems a verdict lists; the rest is counted.
+// maxProblems is how many problems of one file are listed; the last says that there are more.
 const maxProblems = 200
 
 // walk reads lines from r and calls visit for each whose form is right.
@@ -82,6 +81,12 @@ func (w *links) settle() {
 }
 
 func (w *links) add(n int, text string) {
+	switch len(w.problems) {
+	case maxProblems:
+		return
+	case maxProblems - 1:
+		text += "; more lines than are listed are not as they were"
+	}
 	w.problems = append(w.problems, Problem{File: w.name, Line: n, Text: w.name + ": " + text})
 }
 

@@ -103,7 +103,7 @@ const asciiSpace = " \t\r\n\f\v\x00"
 // spaces from the ends, tabs and line ends from everywhere.
 func cleanURL(b []byte) []byte {
 	b = bytes.TrimFunc(b, func(r rune) bool { return r <= ' ' })
-	if bytes.IndexAny(b, "\t\r\n") < 0 {
+	if !bytes.ContainsAny(b, "\t\r\n") {
 		return b
 	}
 	out := make([]byte, 0, len(b))

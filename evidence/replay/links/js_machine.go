@@ -39,7 +39,6 @@ const (
 type frame struct {
 	role      role
 	packer    bool
-	statement bool // the brace stands where a statement may
 	callee    value
 	vals, ops int // how many of the machine's are older
 	args      int // complete elements on the stack

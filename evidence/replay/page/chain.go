@@ -80,7 +80,7 @@ func (v *view) rows(wanted func(*replay.Node) bool, most int) (all []row, left i
 			}
 			var under []string
 			if p.level > 0 && len(all) < most {
-				under = append(p.rails[:len(p.rails):len(p.rails)], []string{"v", "e"}[isFirst2(p.last)])
+				under = append(p.rails[:len(p.rails):len(p.rails)], []string{"v", "e"}[count(p.last)])
 			}
 			last := true
 			for i := len(p.n.Children) - 1; i >= 0; i-- {
@@ -94,7 +94,7 @@ func (v *view) rows(wanted func(*replay.Node) bool, most int) (all []row, left i
 	return all, left
 }
 
-func isFirst2(b bool) int {
+func count(b bool) int {
 	if b {
 		return 1
 	}
@@ -106,7 +106,7 @@ func (v *view) row(p *pending) row {
 	r := row{Number: t.Number, Shown: v.shown[t], Method: v.method(t), URL: v.url(t), Answer: v.answer(n), Role: v.role(n), Class: v.class(n),
 		Frames: frames(framesOf(t)), Cut: strings.Join(v.marks(t), v.t.say("list.separator")), Time: clock(begin(t))}
 	if p.level > 0 {
-		r.Rails = append(p.rails[:len(p.rails):len(p.rails)], []string{"t", "l"}[isFirst2(p.last)])
+		r.Rails = append(p.rails[:len(p.rails):len(p.rails)], []string{"t", "l"}[count(p.last)])
 	}
 	if extra := len(r.Rails) - maxRails; extra > 0 {
 		r.Rails = r.Rails[extra:]
@@ -117,7 +117,7 @@ func (v *view) row(p *pending) row {
 		if e.Kind == replay.EdgeConfirmed && len(n.In) > 1 && n.In[1].From == e.From {
 			e, r.Again = &n.In[1], true
 		}
-		r.Kind, r.Inferred, r.Reason = string(e.Kind), e.Inferred, v.reason(e.Reason)
+		r.Kind, r.Inferred, r.Reason = v.text(string(e.Kind), 40), e.Inferred, v.reason(e.Reason)
 	}
 	return r
 }

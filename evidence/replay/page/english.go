@@ -29,7 +29,7 @@ var english = map[string]string{
 	"story.unsound":   "Of the %[1]d transactions of this way, %[2]d are not complete.",
 	"story.score":     "The reasons add up to %[1]s nats of evidence that this was done to the user rather than by the user; from %[2]s on it is called an attack. How rare the servers are is not in it.",
 	"story.none":      "No way through this capture ends in a program or in an object that can attack with %[1]s nats of evidence or more. That is no proof that nothing happened: see what is missing.",
-	"story.also":      "The same way was captured %[1]d more times, with other addresses (%[2]s): the other side of a proxy, most likely.",
+	"story.also":      "The same way was captured with another client address, too (%[1]s): most likely the other side of a proxy.",
 	"sentence.space":  " ",
 	"nav.steps":       "Step by step",
 	"story.left":      "%[1]d more ways are not told here.",
@@ -43,6 +43,7 @@ var english = map[string]string{
 
 	"step.root":    "The client asked for it; nothing that was captured led there.",
 	"step.frames":  "frames %[1]d → %[2]d",
+	"step.own":     "frames %[1]s",
 	"step.offset":  "octet %[1]s of the decoded body",
 	"step.answer":  "answer %[1]d",
 	"step.partial": "answer without its head",
@@ -105,7 +106,7 @@ var english = map[string]string{
 	"timeline.later": "later",
 
 	"transactions.intro": "All transactions of the capture, in order. Marked lines belong to a suspicious way.",
-	"transactions.cut":   "%[1]s of %[2]s transactions are shown: those of the suspicious ways, then those with a body of note, then the first. All are in the HAR file.",
+	"transactions.cut":   "%[1]s of %[2]s transactions are shown: those of the suspicious ways, then programs and the like, then what the same client did around that time, then the first. All are in the HAR file.",
 	"objects.intro":      "Bodies of answers, and objects joined of ranges, by SHA-256 of what was decoded. They may be malware: look the hash up, do not open the file. All are in objects.zip.",
 	"objects.cut":        "%[1]s of %[2]s objects are shown: those that can run or attack first.",
 	"objects.none":       "There were no bodies.",
@@ -124,13 +125,12 @@ var english = map[string]string{
 	"excerpts.none":      "There is no suspicious way to show excerpts of.",
 	"excerpts.cut":       "Of %[1]s transactions %[2]s are shown.",
 	"excerpts.request":   "Request", "excerpts.response": "Response", "excerpts.body": "Body of the response: first %[1]s of %[2]s octets", "excerpts.sent": "Body of the request: first %[1]s of %[2]s octets",
-	"excerpts.link": "The place in %[1]s that names it",
 
 	"col.time": "UTC", "col.number": "No.", "col.client": "Client", "col.server": "Server", "col.request": "Request", "col.answer": "Answer", "col.type": "Type", "col.size": "Size",
-	"col.frames": "Frames", "col.role": "Role", "col.url": "URL", "col.hash": "Hashes", "col.name": "Name", "col.addresses": "Answer", "col.why": "Why", "col.kind": "Kind", "col.what": "What",
-	"col.where": "Where", "col.state": "Missing", "col.score": "Nats",
-	"type.declared": "declared %[1]s", "type.found": "found %[1]s", "type.unknown": "not known", "same": "ok", "unknown": "not known", "request.unseen": "request not captured",
-	"lookup.failed": "failed: %[1]s", "stream": "stream %[1]d", "pushed": "pushed", "length": "%[1]s missing", "in.transaction": "transaction %[1]d", "in.flow": "flow %[1]d",
+	"col.frames": "Frames", "col.url": "URL", "col.hash": "Hashes", "col.name": "Name", "col.addresses": "Answer", "col.why": "Why", "col.kind": "Kind", "col.what": "What",
+	"col.where": "Where", "col.score": "Nats",
+	"type.declared": "declared %[1]s", "type.found": "found %[1]s", "type.unknown": "not known", "request.unseen": "request not captured",
+	"lookup.failed": "failed: %[1]s", "lookup.empty": "no address", "stream": "stream %[1]d", "pushed": "pushed", "length": "%[1]s missing", "in.transaction": "transaction %[1]d", "in.flow": "flow %[1]d",
 
 	"next.serve":      "Serve the recorded answers again, to a browser that you give this proxy. It binds to this machine only and opens no connection:",
 	"next.browse":     "Let a browser without network walk the attack again; what it confirms is marked:",

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -85,7 +86,10 @@ func Incomplete(w io.Writer, r *replay.Reading) error {
 		if err != nil {
 			return fmt.Errorf("write %s: %w", IncompleteName, err)
 		}
-		b.WriteString([]string{",\n", "\n"}[isFirst(i)])
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('\n')
 		b.Write(line)
 	}
 	b.WriteString("\n]}\n")
@@ -95,18 +99,11 @@ func Incomplete(w io.Writer, r *replay.Reading) error {
 	return nil
 }
 
-func isFirst(i int) int {
-	if i == 0 {
-		return 1
-	}
-	return 0
-}
-
 func summarize(r *replay.Reading, holes []replay.Hole) Summary {
 	s := Summary{Format: incompleteFormat, Source: visible(r.Source), From: stamp(r.First), To: stamp(r.Last), Frames: r.Frames, Flows: len(r.Flows),
 		OtherFlows: r.Others, Transactions: len(r.Transactions), Complete: len(holes) == 0, Counts: map[string]int{}}
 	for i := range holes {
-		s.Counts[string(holes[i].Kind)]++
+		s.Counts[visible(string(holes[i].Kind))]++
 	}
 	return s
 }
@@ -119,7 +116,7 @@ func stamp(ns int64) string {
 }
 
 func describe(h *replay.Hole) Missing {
-	m := Missing{Kind: string(h.Kind), Time: stamp(h.Time), Text: visible(h.Text), Offset: h.Offset, Length: h.Length}
+	m := Missing{Kind: visible(string(h.Kind)), Time: stamp(h.Time), Text: visible(h.Text), Offset: h.Offset, Length: h.Length}
 	if f := h.Flow; f != nil {
 		m.Flow = &FlowRef{Number: f.Number, Client: f.Client.String(), Server: f.Server.String(), Frame: f.Frame, Protocol: visible(f.Protocol), CommunityID: visible(f.CommunityID)}
 		if f.TLS != nil {
@@ -237,8 +234,8 @@ func IncompleteText(w io.Writer, r *replay.Reading, language string) error {
 	return nil
 }
 
-// Tally is how much is missing of a kind.
-type Tally struct {
+// counted is how much is missing of a kind.
+type counted struct {
 	Kind   replay.HoleKind
 	Count  int
 	Octets int64 // as far as is known
@@ -248,23 +245,27 @@ type Tally struct {
 var holeKinds = [...]replay.HoleKind{replay.HoleLost, replay.HoleGap, replay.HoleTruncated, replay.HoleNoAnswer, replay.HoleNoRequest, replay.HoleMidstream,
 	replay.HoleCached, replay.HoleRange, replay.HoleDark, replay.HoleEncoding, replay.HoleLimit, replay.HoleSyntax}
 
-func tally(holes []replay.Hole) []Tally {
-	by := map[replay.HoleKind]*Tally{}
+func tally(holes []replay.Hole) []counted {
+	by := map[replay.HoleKind]*counted{}
 	for i := range holes {
 		h := &holes[i]
 		n := by[h.Kind]
 		if n == nil {
-			n = &Tally{Kind: h.Kind}
+			n = &counted{Kind: h.Kind}
 			by[h.Kind] = n
 		}
 		n.Count++
 		n.Octets += max(0, h.Length)
 	}
-	var all []Tally
+	var all []counted
 	for _, k := range holeKinds {
 		if n := by[k]; n != nil {
 			all = append(all, *n)
+			delete(by, k)
 		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(by)) { // kinds that are not known here
+		all = append(all, *by[k])
 	}
 	return all
 }

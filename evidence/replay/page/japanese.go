@@ -29,7 +29,7 @@ var japanese = map[string]string{
 	"story.unsound":   "この経路のトランザクション %[1]d 件のうち、%[2]d 件に欠落がある。",
 	"story.score":     "利用者自身の操作ではなく攻撃であることを示す根拠の合計は %[1]s nat。%[2]s nat 以上を攻撃とみなす。宛先の珍しさは含まない。",
 	"story.none":      "プログラム、または攻撃に使われうるオブジェクトに至る経路で、根拠の合計が %[1]s nat 以上のものはない。ただし、何も起きなかったことの証明ではない。欠落の有無も確認すること。",
-	"story.also":      "同じ経路は別のアドレス（%[2]s）でも %[1]d 回キャプチャされている。プロキシの反対側の通信とみられる。",
+	"story.also":      "同じ経路は別の端末アドレス（%[1]s）でもキャプチャされている。プロキシの反対側の通信とみられる。",
 	"sentence.space":  "",
 	"nav.steps":       "経過",
 	"story.left":      "ほか %[1]d 件の経路は省略した。",
@@ -43,6 +43,7 @@ var japanese = map[string]string{
 
 	"step.root":    "端末がこの URL を要求した。ここに至る通信は記録にない。",
 	"step.frames":  "フレーム %[1]d → %[2]d",
+	"step.own":     "フレーム %[1]s",
 	"step.offset":  "デコード後の本文の %[1]s オクテット目",
 	"step.answer":  "応答 %[1]d",
 	"step.partial": "応答のヘッダーなし",
@@ -105,7 +106,7 @@ var japanese = map[string]string{
 	"timeline.later": "以後",
 
 	"transactions.intro": "キャプチャに含まれる全トランザクション（順）。色の付いた行は不審な経路に属する。",
-	"transactions.cut":   "%[2]s 件のうち %[1]s 件を示す。不審な経路のもの、注目すべき本文を持つもの、残りは先頭からの順である。HAR ファイルにはすべて含まれる。",
+	"transactions.cut":   "%[2]s 件のうち %[1]s 件を示す。不審な経路のもの、プログラムなどを含むもの、その前後の同じ端末のもの、残りは先頭からの順である。HAR ファイルにはすべて含まれる。",
 	"objects.intro":      "応答の本文と、範囲から組み立てたオブジェクト。ハッシュ値はデコード後のもの。マルウェアの可能性があるため、ファイルは開かず、ハッシュ値で調べること。すべて objects.zip に含まれる。",
 	"objects.cut":        "%[2]s 個のうち %[1]s 個を示す。実行または攻撃に使われうるものを先に示す。",
 	"objects.none":       "本文はない。",
@@ -124,13 +125,12 @@ var japanese = map[string]string{
 	"excerpts.none":      "抜粋を示すべき不審な経路はない。",
 	"excerpts.cut":       "%[1]s 件のうち %[2]s 件を示す。",
 	"excerpts.request":   "リクエスト", "excerpts.response": "応答", "excerpts.body": "応答の本文（%[2]s オクテットのうち先頭 %[1]s）", "excerpts.sent": "リクエストの本文（%[2]s オクテットのうち先頭 %[1]s）",
-	"excerpts.link": "%[1]s の中で、この URL を示す箇所",
 
 	"col.time": "UTC", "col.number": "番号", "col.client": "端末", "col.server": "サーバー", "col.request": "リクエスト", "col.answer": "応答", "col.type": "種類", "col.size": "大きさ",
-	"col.frames": "フレーム", "col.role": "役割", "col.url": "URL", "col.hash": "ハッシュ値", "col.name": "名前", "col.addresses": "応答", "col.why": "理由", "col.kind": "種別", "col.what": "内容",
-	"col.where": "場所", "col.state": "欠落", "col.score": "nat",
-	"type.declared": "申告 %[1]s", "type.found": "中身 %[1]s", "type.unknown": "不明", "same": "なし", "unknown": "不明", "request.unseen": "リクエストはキャプチャされていない",
-	"lookup.failed": "失敗: %[1]s", "stream": "ストリーム %[1]d", "pushed": "サーバープッシュ", "length": "%[1]s 欠落", "in.transaction": "トランザクション %[1]d", "in.flow": "フロー %[1]d",
+	"col.frames": "フレーム", "col.url": "URL", "col.hash": "ハッシュ値", "col.name": "名前", "col.addresses": "応答", "col.why": "理由", "col.kind": "種別", "col.what": "内容",
+	"col.where": "場所", "col.score": "nat",
+	"type.declared": "申告 %[1]s", "type.found": "中身 %[1]s", "type.unknown": "不明", "request.unseen": "リクエストはキャプチャされていない",
+	"lookup.failed": "失敗: %[1]s", "lookup.empty": "アドレスなし", "stream": "ストリーム %[1]d", "pushed": "サーバープッシュ", "length": "%[1]s 欠落", "in.transaction": "トランザクション %[1]d", "in.flow": "フロー %[1]d",
 
 	"next.serve":      "記録された応答を再び配信する。ブラウザーにこのプロキシを設定して使う。このマシンだけで待ち受け、外部への接続は一切行わない。",
 	"next.browse":     "ネットワークから切り離したブラウザーに攻撃をたどらせる。再現できた関係には印が付く。",

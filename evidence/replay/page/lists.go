@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"kagami/evidence/replay"
 )
@@ -59,13 +60,11 @@ type line struct {
 	Method, URL    string
 	Extra          string // stream, pushed
 	Status         string
-	Declared       string
-	Found          string
+	Types          []string
 	Size           string
 	Frames         string
 	Role, Class    string
 	Cut            string
-	SHA256         string
 }
 
 // fillTransactions chooses the transactions that are shown: when they are too many,
@@ -77,8 +76,10 @@ func (v *view) fillTransactions() {
 			return 0
 		case n.Content.Kind != replay.ContentPlain:
 			return 1
+		case v.near(n.Transaction):
+			return 2
 		}
-		return 2
+		return 3
 	}
 	nodes := slices.Clone(v.c.Nodes)
 	if len(nodes) > maxTransactions {
@@ -92,6 +93,18 @@ func (v *view) fillTransactions() {
 	}
 }
 
+// near tells whether a client asked for it around the time when it was attacked.
+func (v *view) near(t *replay.Transaction) bool {
+	const around = int64(5 * time.Minute)
+	for i := range v.attacks[:min(len(v.attacks), maxStories)] {
+		p := v.attacks[i].Path
+		if p[0].Transaction.Flow.Client.Addr() == t.Flow.Client.Addr() && begin(t) >= begin(p[0].Transaction)-around && begin(t) <= end(p[len(p)-1].Transaction)+around {
+			return true
+		}
+	}
+	return false
+}
+
 func (v *view) line(n *replay.Node) line {
 	t := n.Transaction
 	l := line{Hit: v.path[t], Number: t.Number, Time: clock(begin(t)), Client: visible(t.Flow.Client.String()), Server: visible(t.Flow.Server.String()), Method: v.method(t), URL: v.url(t),
@@ -103,19 +116,33 @@ func (v *view) line(n *replay.Node) line {
 		l.Extra += " " + v.t.say("pushed")
 	}
 	if t.Switched != "" {
-		l.Extra += " → " + short(t.Switched, 40)
+		l.Extra += " → " + v.text(t.Switched, 40)
 	}
 	if a := t.Response; a != nil {
 		l.Status = v.t.say("step.partial")
 		if a.Status != 0 {
 			l.Status = fmt.Sprint(a.Status)
 		}
-		l.Declared = short(a.Body.Declares, 60)
 		if len(a.Body.Data) > 0 {
-			l.Found, l.Size, l.SHA256 = short(found(n.Content, a.Body.Magic), 60), octets(int64(len(a.Body.Data))), visible(a.Body.SHA256)
+			l.Size = octets(int64(len(a.Body.Data)))
+			l.Types = v.types(a.Body.Declares, found(n.Content, a.Body.Magic))
 		}
 	}
 	return l
+}
+
+// types says what a body is declared to be and what it is, once when that is the same.
+func (v *view) types(declared, found string) (all []string) {
+	if strings.EqualFold(declared, found) && found != "" {
+		return []string{v.text(found, 60)}
+	}
+	if declared != "" {
+		all = append(all, v.t.say("type.declared", v.text(declared, 60)))
+	}
+	if found == "" {
+		return append(all, v.t.say("type.unknown"))
+	}
+	return append(all, v.t.say("type.found", v.text(found, 60)))
 }
 
 // found is what a body is by content.
@@ -128,18 +155,18 @@ func found(c replay.Content, magic string) string {
 
 // object is a body in the table.
 type object struct {
-	Hit             bool
-	URL             string
-	Number          int // of the first transaction
-	Shown           bool
-	Time            string
-	Size            string
-	Declared, Found string
-	Clash           bool
-	Notes           []string
-	MD5             string
-	SHA1            string
-	SHA256          string
+	Hit    bool
+	URL    string
+	Number int // of the first transaction
+	Shown  bool
+	Time   string
+	Size   string
+	Types  []string
+	Clash  bool
+	Notes  []string
+	MD5    string
+	SHA1   string
+	SHA256 string
 
 	rank, times, joined int
 	kind                replay.ContentKind
@@ -200,8 +227,8 @@ func (v *view) rank(n *replay.Node) int {
 
 func (v *view) object(n *replay.Node, md5, sha1, sha256, declared, magic string, size int, partial bool) *object {
 	t := n.Transaction
-	return &object{Hit: v.path[t], URL: v.url(t), Number: t.Number, Shown: v.shown[t], Time: clock(answered(t)), Size: octets(int64(size)), Declared: short(declared, 60), Found: short(magic, 60),
-		Clash: n.Content.Disguise != "", MD5: visible(md5), SHA1: visible(sha1), SHA256: visible(sha256), rank: v.rank(n), times: 1, partial: partial}
+	return &object{Hit: v.path[t], URL: v.url(t), Number: t.Number, Shown: v.shown[t], Time: clock(answered(t)), Size: octets(int64(size)), Types: v.types(declared, magic),
+		Clash: n.Content.Disguise != "", MD5: v.text(md5, 64), SHA1: v.text(sha1, 64), SHA256: v.text(sha256, 64), rank: v.rank(n), times: 1, partial: partial}
 }
 
 func (v *view) note(o *object) {
@@ -243,7 +270,10 @@ func (v *view) isHit(l *replay.Lookup) bool {
 
 func (v *view) resolved(l *replay.Lookup) string {
 	if l.Failed != "" {
-		return v.t.say("lookup.failed", short(l.Failed, 40))
+		return v.t.say("lookup.failed", v.text(l.Failed, 40))
+	}
+	if len(l.Addrs) == 0 {
+		return v.t.say("lookup.empty")
 	}
 	var all []string
 	for _, a := range l.Addrs[:min(len(l.Addrs), 8)] {
@@ -269,7 +299,7 @@ func (v *view) fillDark() {
 		}
 		v.DarkTotal++
 		if len(v.Dark) < maxDark {
-			v.Dark = append(v.Dark, dark{clock(f.First), visible(f.Client.String()), visible(f.Server.String()), v.name(f.TLS.ServerName), short(f.TLS.Version, 20), v.reason(f.TLS.Dark), f.Frame})
+			v.Dark = append(v.Dark, dark{clock(f.First), visible(f.Client.String()), visible(f.Server.String()), v.name(f.TLS.ServerName), v.text(f.TLS.Version, 20), v.reason(f.TLS.Dark), f.Frame})
 		}
 	}
 }

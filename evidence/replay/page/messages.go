@@ -25,7 +25,7 @@ func (t *texts) say(key string, args ...any) string {
 	m, ok := t.messages[key]
 	switch {
 	case !ok:
-		return visible(key)
+		return short(key, 80)
 	case len(args) == 0:
 		return m
 	}

@@ -2,9 +2,11 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"kagami/evidence/replay"
 )
@@ -111,7 +113,7 @@ func (v *view) tell(n int, s *attack) story {
 	add := func(key string, args ...any) { st.Sentences = append(st.Sentences, v.t.say(key, args...)) }
 	add("story.lead", fullTime(answered(t)), clientOf(t), v.content(last.Content))
 	if d := last.Content.Disguise; d != "" {
-		add("story.claims", short(d, 60))
+		add("story.claims", v.text(d, 60))
 	}
 	if len(s.Path) > 1 {
 		add("story.way", seconds(answered(t)-begin(s.Path[0].Transaction)), len(s.Path), countHosts(s.Path))
@@ -140,7 +142,7 @@ func (v *view) tell(n int, s *attack) story {
 		for _, x := range s.also[:min(len(s.also), 8)] {
 			who = append(who, clientOf(x.Transaction))
 		}
-		add("story.also", len(s.also), strings.Join(who, ", "))
+		add("story.also", strings.Join(who, ", "))
 	}
 	for _, r := range s.Reasons {
 		st.Reasons = append(st.Reasons, weighed{v.reason(r.Text), fmt.Sprintf("%+.1f", r.Nats)})
@@ -210,7 +212,7 @@ func (v *view) steps(path []*replay.Node) (all []step) {
 func (v *view) step(n *replay.Node, from int64) step {
 	t := n.Transaction
 	s := step{Offset: "+" + seconds(begin(t)-from), Role: v.role(n), Class: v.class(n), Number: t.Number, Shown: v.shown[t], Method: v.method(t), URL: v.url(t),
-		Answer: v.answer(n), How: v.t.say("step.root"), Frames: frames(framesOf(t)), Cut: v.marks(t)}
+		Answer: v.answer(n), How: v.t.say("step.root"), Frames: v.t.say("step.own", frames(framesOf(t))), Cut: v.marks(t)}
 	if len(n.In) == 0 {
 		return s
 	}
@@ -239,7 +241,14 @@ func (v *view) around(e *replay.Edge) string {
 	if e.Offset >= len(b) {
 		return ""
 	}
-	b = b[max(0, e.Offset-before):min(len(b), e.Offset+after)]
+	from, to := max(0, e.Offset-before), min(len(b), e.Offset+after)
+	for from < e.Offset && !utf8.RuneStart(b[from]) {
+		from++
+	}
+	for to < len(b) && to > e.Offset && !utf8.RuneStart(b[to]) {
+		to--
+	}
+	b = b[from:to]
 	if !isText(b) {
 		return dump(b[:min(len(b), 128)], 128)
 	}
@@ -254,7 +263,7 @@ func (v *view) method(t *replay.Transaction) string {
 	if t.Request == nil || t.Request.Method == "" {
 		return v.t.say("request.unseen")
 	}
-	return short(t.Request.Method, 20)
+	return v.text(t.Request.Method, 20)
 }
 
 // answer is what came, in a few words.
@@ -274,19 +283,12 @@ func (v *view) answer(n *replay.Node) string {
 	case n.Content.Kind != replay.ContentPlain:
 		parts = append(parts, v.content(n.Content))
 	case a.Body.Magic != "" || a.Body.Declares != "":
-		parts = append(parts, short(first(a.Body.Magic, a.Body.Declares), 60))
+		parts = append(parts, v.text(cmp.Or(a.Body.Magic, a.Body.Declares), 60))
 	}
 	if d := n.Content.Disguise; d != "" {
-		parts = append(parts, v.t.say("step.claims", short(d, 60)))
+		parts = append(parts, v.t.say("step.claims", v.text(d, 60)))
 	}
 	return strings.Join(append(parts, octets(int64(len(a.Body.Data)))), ", ")
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // marks are the kinds of what is missing of a transaction.

@@ -65,16 +65,21 @@ func (v *view) fillTimeline() {
 	v.Timeline.Events = all
 }
 
-// looked are the look-ups of the names on the ways, the last one before each was asked
-// for the first time included.
+// looked are the look-ups of the names on the ways, from a little before the first
+// request on.
 func (v *view) looked(from *int64, last int64) (all []event) {
 	const before = int64(30e9)
 	begin := *from
+	seen := map[string]bool{} // proxies and resolvers ask again what they are asked
 	for i := range v.r.Lookups {
 		l := &v.r.Lookups[i]
-		if v.isHit(l) && l.Time >= begin-before && l.Time <= last && len(all) < maxTimeline {
+		if !v.isHit(l) || l.Time < begin-before || l.Time > last || len(l.Addrs) == 0 && l.Failed == "" {
+			continue
+		}
+		if text := v.t.say("timeline.look", v.name(l.Name), v.resolved(l)); !seen[text] && len(all) < maxTimeline {
+			seen[text] = true
 			*from = min(*from, l.Time)
-			all = append(all, event{Text: v.t.say("timeline.look", v.name(l.Name), v.resolved(l)), Class: "dns", at: l.Time, until: l.Time, dns: true})
+			all = append(all, event{Text: text, Class: "dns", at: l.Time, until: l.Time, dns: true})
 		}
 	}
 	return all

@@ -52,8 +52,9 @@ type view struct {
 }
 
 func newView(r *replay.Reading, c *replay.Chain, t *texts, o Options) *view {
-	v := &view{Options: o, r: r, c: c, t: t, Lang: t.language, Source: short(r.Source, textShown), Total: len(r.Transactions),
+	v := &view{Options: o, r: r, c: c, t: t, Lang: t.language, Total: len(r.Transactions),
 		broken: map[*replay.Transaction][]replay.HoleKind{}, path: map[*replay.Transaction]bool{}, told: map[*replay.Transaction]bool{}, hosts: map[string]bool{}, shown: map[*replay.Transaction]bool{}}
+	v.Source = v.text(r.Source, textShown)
 	v.holes = append(missing(r), c.Notes...)
 	for i := range v.holes {
 		if h := &v.holes[i]; h.Transaction != nil && !slices.Contains(v.broken[h.Transaction], h.Kind) {
@@ -138,26 +139,20 @@ func (v *view) Made() string {
 	if v.Version == "" {
 		return v.t.say("made.anonymous", "", v.Source)
 	}
-	return v.t.say("made", visible(v.Version), v.Source)
+	return v.t.say("made", short(v.Version, 40), v.Source)
 }
 
 // content names what a body is.
 func (v *view) content(c replay.Content) string {
 	m := v.t.say("content." + string(c.Kind))
 	if strings.Contains(m, "%") {
-		return fmt.Sprintf(m, short(c.Name, 40))
+		return fmt.Sprintf(m, v.text(c.Name, 40))
 	}
 	return m
 }
 
 // link is a web address as it is to be shown.
-func (v *view) link(s string) string {
-	s = bounded(s)
-	if !v.Live {
-		s = defang(s)
-	}
-	return short(s, urlShown)
-}
+func (v *view) link(s string) string { return v.text(s, urlShown) }
 
 // bounded leaves out the middle of what nobody reads, before work is done on it.
 func bounded(s string) string {
@@ -169,6 +164,15 @@ func bounded(s string) string {
 }
 
 func (v *view) url(t *replay.Transaction) string { return v.link(address(t)) }
+
+// text is any other text from the wire: a type, a method.
+func (v *view) text(s string, n int) string {
+	s = bounded(s)
+	if !v.Live {
+		s = defang(s)
+	}
+	return short(s, n)
+}
 
 // name is a host's name as it is to be shown.
 func (v *view) name(s string) string {
@@ -194,10 +198,7 @@ type reason struct {
 
 func (v *view) reason(s string) reason {
 	s, ok := v.t.reason(bounded(s))
-	if !v.Live {
-		s = defang(s)
-	}
-	return reason{short(s, textShown), !ok}
+	return reason{v.text(s, textShown), !ok}
 }
 
 func (v *view) role(n *replay.Node) string {

@@ -35,6 +35,11 @@ func (b *books) hit() {
 	b.stats.Hits++
 }
 
+func (b *books) sentBack() {
+	b.stats.Requests++
+	b.stats.SentBack++
+}
+
 func (b *books) malformed() {
 	b.stats.Requests++
 	b.stats.Malformed++

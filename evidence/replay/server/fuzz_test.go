@@ -96,13 +96,13 @@ func judge(t *testing.T, q *request, r *reply) {
 func BenchmarkReply(b *testing.B) {
 	var ts []*replay.Transaction
 	for i := range 20_000 {
-		ts = append(ts, get(fmt.Sprintf("http://host%d.test/dir%d/page.php?id=%d&_=%d", i%50, i%200, i, 1e12+i), "body"))
+		ts = append(ts, get(fmt.Sprintf("http://host%d.test/dir%d/page.php?id=%d&_=%d", i%50, i%200, i, 1_000_000_000+i), "body"))
 	}
 	for _, c := range []struct {
 		name, url string
 		fuzzy     bool
 	}{
-		{"exact", "http://host1.test/dir1/page.php?id=1&_=1000000000001", false},
+		{"exact", "http://host1.test/dir1/page.php?id=1&_=1000000001", false},
 		{"query", "http://host1.test/dir1/page.php?id=2&_=3", true},
 		{"miss", "http://host1.test/nothing", true},
 	} {

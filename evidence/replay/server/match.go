@@ -11,10 +11,11 @@ import (
 type matcher struct {
 	layers []*index // that of Options.Client, then that of others
 	fuzzy  bool
+	backed map[string]bool // hosts of which a browser was sent back to http
 }
 
 func newMatcher(r *replay.Reading, client netip.Addr, fuzzy bool) *matcher {
-	m := &matcher{fuzzy: fuzzy}
+	m := &matcher{fuzzy: fuzzy, backed: map[string]bool{}}
 	if !client.IsValid() {
 		m.layers = []*index{newIndex(r, func(*replay.Transaction) bool { return true })}
 		return m
@@ -60,6 +61,28 @@ func (m *matcher) find(q *request) found {
 		why = "it was not recorded"
 	}
 	return found{why: why}
+}
+
+// sendsBack tells whether a browser should open a page by http: it tries https first
+// by itself (Chromium does since version 115), and would then refuse all frames and
+// scripts that the page has from http, which is what attacks are made of. It is sent
+// back once for each host: one that insists, because of HSTS, gets the page by https.
+// Only browsers that say what they ask for are.
+func (m *matcher) sendsBack(q *request) bool {
+	if q.scheme != "https" || q.method != "GET" || q.get("Sec-Fetch-Dest") != "document" || m.backed[q.host] {
+		return false
+	}
+	plain := false
+	for _, x := range m.layers {
+		if x.exact[key{q.method, q.address}] != nil {
+			return false
+		}
+		plain = plain || x.exact[key{q.method, q.crossed()}] != nil
+	}
+	if plain {
+		m.backed[q.host] = true
+	}
+	return plain
 }
 
 func (m *matcher) ways() []How {

@@ -123,6 +123,31 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestSendsBack: a browser that tries https by itself is sent to where a page was
+// recorded, once, and takes no turn by that. What is no page it gets at once.
+func TestSendsBack(t *testing.T) {
+	s := serveTest(t, reading(get("http://a.test/", "1"), get("http://a.test/x", "2"), get("https://b.test/", "3"), get("http://b.test/", "4"), get("http://c.test/", "5")), Options{})
+	for i, c := range []struct {
+		url, dest, location, body string
+	}{
+		{"https://c.test/", "iframe", "", "5"},
+		{"https://c.test/", "", "", "5"},
+		{"https://a.test/", "document", "http://a.test/", "This was recorded by http: http://a.test/\n"},
+		{"http://a.test/", "", "", "1"},
+		{"https://a.test/", "document", "", "1"},
+		{"https://a.test/x", "document", "", "2"},
+		{"https://b.test/", "document", "", "3"},
+	} {
+		a := s.ask(t, "GET", c.url, "", "Sec-Fetch-Dest: "+c.dest)
+		if a.body != c.body || a.Header.Get("Location") != c.location || (a.StatusCode == 307) != (c.location != "") {
+			t.Errorf("%d. %s: %s %v %q", i+1, c.url, a.Status, a.Header, a.body)
+		}
+	}
+	if got := s.Stats(); got.SentBack != 1 || got.Hits != 6 || got.Requests != 7 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestMisses(t *testing.T) {
 	now := time.Date(2026, 11, 22, 4, 5, 6, 7000, time.FixedZone("", 9*3600))
 	s := serveTest(t, reading(get("http://a.test/gate/in.php?id=1", "1"), get("http://a.test/other/", "2"), get("http://b.test/", "3")), Options{Now: func() time.Time { return now }})

@@ -86,5 +86,6 @@ type Stats struct {
 	Misses    int            // of these Unwritten are not in Options.Misses
 	Unwritten int            //
 	Noise     map[string]int // what browsers ask by themselves, by host; no misses
+	SentBack  int            // to http, where the page was recorded
 	Malformed int            // answered 4xx or 5xx before they were understood
 }

@@ -260,6 +260,14 @@ func plainReply(status int, text string) *reply {
 	return r
 }
 
+// sentBack is the reply to who should ask by http.
+func sentBack(q *request) *reply {
+	to := q.crossed().String()
+	r := plainReply(http.StatusTemporaryRedirect, "This was recorded by http: "+to+"\n")
+	r.add("Location", to)
+	return r
+}
+
 // missed is the reply to what has no answer.
 func missed(q *request, why, nearest string) *reply {
 	status := http.StatusGatewayTimeout

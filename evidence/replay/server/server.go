@@ -232,6 +232,10 @@ func (s *Server) drained(ctx context.Context) error {
 func (s *Server) reply(q *request) *reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.match.sendsBack(q) {
+		s.books.sentBack()
+		return sentBack(q)
+	}
 	f := s.match.find(q)
 	if f.answer != nil {
 		r := answered(q, &f, s.o.Defang)

@@ -66,11 +66,10 @@ func checkLoss(t testing.TB, out *sink, side packet.Side, want []byte) {
 	got, losses := out.plain[side], out.lost[side]
 	at := 0 // in want
 	for i, l := range losses {
-		from, to := 0, len(got)
+		from, to := 0, out.at[side][i]
 		if i > 0 {
 			from = out.at[side][i-1]
 		}
-		to = out.at[side][i]
 		if !bytes.HasPrefix(want[at:], got[from:to]) {
 			t.Fatalf("what was given before loss %d is not what was sent", i)
 		}

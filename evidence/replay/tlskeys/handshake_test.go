@@ -120,6 +120,7 @@ func TestPremasterLine(t *testing.T) {
 		k.run(t)
 		exchange := findMessage(t, k.wire.stream(client), msgClientKeyExchange)[2:]
 		key := certificates()["rsa"].PrivateKey.(*rsa.PrivateKey)
+		//lint:ignore SA1019 that is what TLS 1.2 and before do (RFC 5246 section 7.4.7.1)
 		premaster, err := key.Decrypt(rand.Reader, exchange, &rsa.PKCS1v15DecryptOptions{})
 		if err != nil {
 			t.Fatal(err)
