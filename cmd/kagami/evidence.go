@@ -84,7 +84,7 @@ func (p *packets) custody(c configs.Config) cases.Env { return custody(c, newLog
 func custody(c configs.Config, log *slog.Logger) cases.Env {
 	host, _ := os.Hostname()
 	return cases.Env{Dir: c.Evidence.Dir, Cases: c.Pin.Dir, Log: log, Version: version, Host: host,
-		Interface: c.Capture.Interface, Records: recordsOf(c, log), Line: lineOf(log)}
+		Interface: c.Capture.Interface, Records: recordsOf(c, log), Replay: replayPage, Line: lineOf(log)}
 }
 
 // journalled writes down that a sensor's evidence was read. What cannot be written

@@ -171,6 +171,22 @@ func readReplay(ctx context.Context, name string, src *capture.Files, o replay.O
 	return reading, nil
 }
 
+// caseLimits are those of a replay inside the sensor, whose memory is not the
+// replay's.
+func caseLimits() replay.Limits {
+	return replay.Limits{Decoded: 8 << 20, Kept: 48 << 20, Stream: 16 << 20}
+}
+
+// replayPage writes the page of a case's web traffic.
+func replayPage(ctx context.Context, packets []string, w io.Writer) (bool, error) {
+	r, err := replay.Read(ctx, capture.OpenFiles(packets, capture.FileOptions{}), replay.Options{Limits: caseLimits()})
+	if err != nil || len(r.Transactions) == 0 {
+		return false, err
+	}
+	r.Source = "the packets of this case"
+	return true, page.Write(w, r, replay.Build(r), page.Options{Version: version, Directory: "."})
+}
+
 // writeReplay writes everything that a replay leaves behind. Bodies are in the
 // archives as they were transferred, and as files in the sealed zip only.
 func writeReplay(dir string, r *replay.Reading, c *replay.Chain) error {

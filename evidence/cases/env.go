@@ -24,6 +24,9 @@ type Env struct {
 	// Records writes what all decoders say of capture files, which are one stream in
 	// this order, as ECS JSON lines. nil = a case has no records but its alerts.
 	Records func(ctx context.Context, packets []string, w io.Writer) error
+	// Replay writes a page that tells what led to what in the packets' web traffic;
+	// false: there is none, and nothing was written. nil = a case has no such page.
+	Replay func(ctx context.Context, packets []string, w io.Writer) (bool, error)
 	// Line is a record as one line of ECS JSON, without a newline. nil = alerts are
 	// not among the records.
 	Line func(r records.Record) []byte

@@ -87,6 +87,9 @@ func (w *work) records(ctx context.Context) (*nameTable, error) {
 			}
 		}
 	}
+	if err := w.replay(ctx, packets); err != nil {
+		return nil, err
+	}
 	for _, l := range c.Lines {
 		if _, err := out.WriteString(l + "\n"); err != nil {
 			return nil, fmt.Errorf("write records: %w", err)
@@ -110,6 +113,35 @@ func (w *work) records(ctx context.Context) (*nameTable, error) {
 		return nil, fmt.Errorf("find names: %w", err)
 	}
 	return w.env.namesOf(ctx, store, q.String(), c.From, c.To)
+}
+
+// replay makes replay.html where the packets hold web traffic. Without it a case is
+// a case all the same.
+func (w *work) replay(ctx context.Context, packets []string) error {
+	if w.env.Replay == nil || len(packets) == 0 {
+		return nil
+	}
+	path := filepath.Join(w.dir, replayName)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("make %s: %w", replayName, err)
+	}
+	defer f.Close()
+	out := bufio.NewWriterSize(f, 64<<10)
+	some, err := w.env.Replay(ctx, packets, out)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil || !some {
+		if err != nil {
+			w.env.Log.Warn("a case has no page of its web traffic", "case", w.state().Name, "err", err)
+		}
+		return os.Remove(path)
+	}
+	if err := errors.Join(out.Flush(), giveAway(f), f.Sync()); err != nil {
+		return fmt.Errorf("write %s: %w", replayName, err)
+	}
+	return nil
 }
 
 func appendWhy(why, more string) string {
@@ -141,6 +173,8 @@ func (w *work) describe(names *nameTable) error {
 	}
 	v := w.env.view(&c, s, accounts, public)
 	v.Sources = len(sources)
+	_, err = os.Stat(filepath.Join(w.dir, replayName))
+	v.HasReplay = err == nil
 	page, err := v.page()
 	if err != nil {
 		return err

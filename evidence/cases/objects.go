@@ -9,6 +9,7 @@ import (
 const (
 	objectsName = "objects.tsv"
 	recordsName = "records.jsonl"
+	replayName  = "replay.html"
 )
 
 var objectColumns = []string{"time", "sha256", "sha1", "md5", "size", "complete", "class", "mime", "protocol", "client", "server", "sender", "name", "url", "community_id"}

@@ -35,6 +35,7 @@ type view struct {
 	MoreNames                    int
 	PacketCount                  uint64
 	HasRecords                   bool
+	HasReplay                    bool
 }
 
 // view collects what is shown.

@@ -106,8 +106,9 @@ func TestHostile(t *testing.T) {
 				t.Fatal(err)
 			}
 			inspect(t, b.String())
-			if !o.Live && strings.Contains(textOf(t, b.String()), "http://evil") {
-				t.Error("an address is in the page as it was")
+			if text := textOf(t, b.String()); !o.Live && strings.Contains(text, "http://evil") {
+				i := strings.Index(text, "http://evil")
+				t.Errorf("an address is in the page as it was: %q", text[max(0, i-200):i+20])
 			}
 			if t.Failed() {
 				t.Fatalf("seed %d", seed)

@@ -220,7 +220,7 @@ func IncompleteText(w io.Writer, r *replay.Reading, language string) error {
 	if len(holes) > 0 {
 		var parts []string
 		for _, n := range tally(holes) {
-			part := t.say("count.of", t.say("hole."+string(n.Kind)), number(int64(n.Count)))
+			part := t.say("count.of", t.kind("hole.", string(n.Kind)), number(int64(n.Count)))
 			if n.Octets > 0 {
 				part += t.say("count.octets", octets(n.Octets))
 			}

@@ -45,7 +45,7 @@ func (v *view) fillBox() {
 		if x.Octets > 0 {
 			value += v.t.say("count.octets", octets(x.Octets))
 		}
-		v.Missing = append(v.Missing, tile{v.t.say("hole." + string(x.Kind)), value, true})
+		v.Missing = append(v.Missing, tile{v.t.kind("hole.", string(x.Kind)), value, true})
 	}
 }
 
@@ -318,7 +318,7 @@ func (v *view) fillHoles() {
 	v.HolesTotal = len(v.holes)
 	for i := range v.holes[:min(len(v.holes), maxHoles)] {
 		h := &v.holes[i]
-		x := hole{Time: clock(h.Time), Kind: v.t.say("hole." + string(h.Kind)), Text: v.reason(h.Text)}
+		x := hole{Time: clock(h.Time), Kind: v.t.kind("hole.", string(h.Kind)), Text: v.reason(h.Text)}
 		if h.Length > 0 {
 			x.Size = v.t.say("length", octets(h.Length))
 		}

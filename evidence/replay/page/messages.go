@@ -20,14 +20,18 @@ func textsOf(language string) (*texts, error) {
 	return nil, fmt.Errorf("write page: language %q is not known: en, ja", language)
 }
 
-// say is a message. What has none, such as a kind that is new, is said as it is.
-func (t *texts) say(key string, args ...any) string {
-	m, ok := t.messages[key]
-	switch {
-	case !ok:
-		return short(key, 80)
-	case len(args) == 0:
+// kind names what has a kind. One that is new is named as it is.
+func (t *texts) kind(of, kind string) string {
+	if m, ok := t.messages[of+kind]; ok {
 		return m
 	}
-	return fmt.Sprintf(m, args...)
+	return short(defang(kind), 60)
+}
+
+// say is a message.
+func (t *texts) say(key string, args ...any) string {
+	if len(args) == 0 {
+		return t.messages[key]
+	}
+	return fmt.Sprintf(t.messages[key], args...)
 }

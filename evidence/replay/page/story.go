@@ -220,7 +220,7 @@ func (v *view) step(n *replay.Node, from int64) step {
 	if e.Kind == replay.EdgeConfirmed && len(n.In) > 1 && n.In[1].From == e.From { // how it came about says more
 		e, s.Again = &n.In[1], true
 	}
-	s.How = v.t.say("edge." + string(e.Kind))
+	s.How = v.t.kind("edge.", string(e.Kind))
 	s.Inferred = e.Inferred
 	s.Reason = v.reason(e.Reason)
 	s.Frames = v.t.say("step.frames", e.Frames[0], e.Frames[1])
@@ -294,7 +294,7 @@ func (v *view) answer(n *replay.Node) string {
 // marks are the kinds of what is missing of a transaction.
 func (v *view) marks(t *replay.Transaction) (all []string) {
 	for _, k := range v.broken[t] {
-		all = append(all, v.t.say("hole."+string(k)))
+		all = append(all, v.t.kind("hole.", string(k)))
 	}
 	return all
 }

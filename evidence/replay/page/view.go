@@ -144,7 +144,7 @@ func (v *view) Made() string {
 
 // content names what a body is.
 func (v *view) content(c replay.Content) string {
-	m := v.t.say("content." + string(c.Kind))
+	m := v.t.kind("content.", string(c.Kind))
 	if strings.Contains(m, "%") {
 		return fmt.Sprintf(m, v.text(c.Name, 40))
 	}
@@ -176,11 +176,10 @@ func (v *view) text(s string, n int) string {
 
 // name is a host's name as it is to be shown.
 func (v *view) name(s string) string {
-	s = bounded(s)
-	if !v.Live {
+	if s = bounded(s); !v.Live && !strings.Contains(s, "://") {
 		s = defangHost(s)
 	}
-	return short(s, 120)
+	return v.text(s, 120)
 }
 
 func (v *view) host(t *replay.Transaction) string {
@@ -208,7 +207,7 @@ func (v *view) role(n *replay.Node) string {
 	if n.Role == "" && v.isStart(n) {
 		return v.t.say("role.start")
 	}
-	return v.t.say("role." + string(n.Role))
+	return v.t.kind("role.", string(n.Role))
 }
 
 // isStart tells whether a suspicious way begins here.
