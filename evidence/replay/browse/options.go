@@ -59,7 +59,7 @@ type Step struct {
 
 // Interface are the counters of a network interface (/proc/net/dev).
 type Interface struct {
-	Name               string
-	Received, Sent     uint64 // packets
+	Name                string
+	Received, Sent      uint64 // packets
 	SentErrors, Dropped uint64
 }

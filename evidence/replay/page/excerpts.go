@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,7 +24,10 @@ type excerpt struct {
 	Body     body
 }
 
-type body struct{ Label, Text string }
+type body struct {
+	Label, Text string
+	Hex         bool
+}
 
 const (
 	headShown = 2048 // octets
@@ -52,7 +56,35 @@ func (v *view) fillExcerpts() {
 	}
 }
 
-func (v *view) head(b []byte) string { return v.quote(b, headShown) }
+// head is a message's head without what signs a user in: pages are handed on.
+func (v *view) head(b []byte) string {
+	var out []byte
+	secret := false
+	for l := range bytes.SplitAfterSeq(clipped(b, headShown), []byte("\n")) {
+		name, value, ok := bytes.Cut(l, []byte(":"))
+		if folded := len(l) > 0 && (l[0] == ' ' || l[0] == '\t'); folded && secret {
+			continue
+		}
+		if secret = ok && isCredential(string(name)); secret {
+			l = fmt.Appendf(nil, "%s: [%s]\n", name, v.t.say("excerpts.left", len(bytes.TrimSpace(value))))
+		}
+		out = append(out, l...)
+	}
+	if len(b) > headShown {
+		out = append(out, "..."...)
+	}
+	return v.quote(bytes.TrimRight(out, "\r\n"), len(out))
+}
+
+func isCredential(name string) bool {
+	switch strings.ToLower(strings.TrimSpace(name)) {
+	case "authorization", "proxy-authorization", "cookie", "set-cookie":
+		return true
+	}
+	return false
+}
+
+func clipped(b []byte, n int) []byte { return b[:min(n, len(b))] }
 
 // quote is a text of several lines.
 func (v *view) quote(b []byte, most int) string {
@@ -67,14 +99,14 @@ func (v *view) body(key string, b []byte) body {
 	if len(b) == 0 {
 		return body{}
 	}
-	most, text := hexBody, ""
-	if isText(b) {
+	most, text, isHex := hexBody, "", !isText(b)
+	if isHex {
+		text = dump(b, most)
+	} else {
 		most = textBody
 		text = v.quote(b, most)
-	} else {
-		text = dump(b, most)
 	}
-	return body{v.t.say(key, number(int64(min(most, len(b)))), number(int64(len(b)))), text}
+	return body{v.t.say(key, number(int64(min(most, len(b)))), number(int64(len(b)))), text, isHex}
 }
 
 // filter is a display filter of Wireshark.

@@ -16,14 +16,8 @@ import (
 
 var languages = []string{"en", "ja"}
 
-// allowed are the elements of a page. None of them can run or fetch anything.
-var allowed = map[string]bool{}
-
-func init() {
-	for _, name := range strings.Fields(`html head meta title style body p h1 h2 h3 h4 nav a code pre span b i br ul ol li div details summary table thead tbody tr th td`) {
-		allowed[name] = true
-	}
-}
+// elements are those of a page. None of them can run or fetch anything.
+const elements = " html head meta title style body p h1 h2 h3 h4 nav a code pre span b i br ul ol li div details summary table thead tbody tr th td "
 
 // attributes are those of elements, beyond class, id, lang.
 var attributes = map[string]string{"meta": "charset http-equiv content name", "a": "href", "td": "data-l", "i": "style"}
@@ -47,7 +41,7 @@ func inspect(t *testing.T, text string) {
 		case html.CommentToken:
 			t.Errorf("comment %q", x.Data)
 		case html.StartTagToken:
-			if !allowed[x.Data] {
+			if !strings.Contains(elements, " "+x.Data+" ") {
 				t.Errorf("element %s", x.Data)
 			}
 			if x.Data != "meta" && x.Data != "br" {
@@ -168,6 +162,17 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// TestCredentials: pages are handed on, what signs a user in is not.
+func TestCredentials(t *testing.T) {
+	s := driveby()
+	s.Transactions[0].Request.Head = []byte("GET / HTTP/1.1\r\nHost: x\r\ncookie: sid=secret1\r\nProxy-Authorization : Basic secret2\r\nAuthorization:\tsecret3\r\n secret5\r\nX-A: kept\r\n\r\n")
+	s.Transactions[0].Response.Head = []byte("HTTP/1.1 200 OK\r\nSet-Cookie: sid=secret4\r\n\r\n")
+	text := textOf(t, write(t, &s.Reading, page.Options{}))
+	if strings.Contains(text, "secret") || !strings.Contains(text, "X-A: kept") || !strings.Contains(text, "cookie: [11 octets are left out here]") {
+		t.Error("a credential is in the page")
+	}
+}
+
 // TestAgain: what a proxy did for its client is the same way, not another one.
 func TestAgain(t *testing.T) {
 	s := driveby()
@@ -182,6 +187,23 @@ func TestAgain(t *testing.T) {
 	s.Transactions[10].Response.Body = bodyOf("MZ\x90another program"+strings.Repeat("\x00", 300), "image/gif", "application/vnd.microsoft.portable-executable")
 	if text := textOf(t, write(t, &s.Reading, page.Options{})); !strings.Contains(text, "suspicious ways in all: 2") {
 		t.Error("a way to another program is not told")
+	}
+}
+
+// TestRepeated: a program that is fetched twice by the same page is told once.
+func TestRepeated(t *testing.T) {
+	s := driveby()
+	landing, program := s.Transactions[2], s.Transactions[4]
+	for i := range 2 {
+		x := s.get(int64(4000+i*500), "192.0.2.166:80", "http://forum.lane.example/twice.php", landing.Request.URL.String(), browser, 200, "Content-Type: image/gif", program.Response.Body.Magic,
+			"MZ\x90\x00"+strings.Repeat("\x00", 56)+"\x40\x00\x00\x00PE\x00\x00twice")
+		if x.Response.Body.SHA256 == program.Response.Body.SHA256 {
+			t.Fatal("the same program")
+		}
+	}
+	text := textOf(t, write(t, &s.Reading, page.Options{}))
+	if !strings.Contains(text, "suspicious ways in all: 2") || !strings.Contains(text, "It was fetched 2 times.") {
+		t.Errorf("%.600s", text)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,36 +47,51 @@ type step struct {
 	Cut      []string // what is missing of it
 }
 
-// attack is a suspicious way, and the same one seen at other places: the packets of a
-// proxy's clients are often captured on both of its sides.
+// attack is a suspicious way, and the same one seen again: programs are often fetched
+// more than once, and packets of a proxy's clients captured on both of its sides.
 type attack struct {
 	replay.Suspect
-	key  string
-	also []*replay.Node // ends
+	key   string
+	times int            // the same end of the same way
+	also  []*replay.Node // ends, of other clients
 }
 
 // addAttack adds a way, or notes that it is told already.
 func (v *view) addAttack(s replay.Suspect) {
-	a := attack{Suspect: s, key: hashOf(s.End().Transaction)}
+	a := attack{Suspect: s, key: hashOf(s.End().Transaction), times: 1}
 	for _, n := range s.Path {
 		a.key += "\x00" + address(n.Transaction)
 	}
-	at := slices.IndexFunc(v.attacks, func(x attack) bool {
-		return x.key == a.key && x.End().Transaction.Flow.Client.Addr() != s.End().Transaction.Flow.Client.Addr()
-	})
-	if at < 0 {
+	told := v.known(&a)
+	if !told {
 		v.attacks = append(v.attacks, a)
-	} else {
-		v.attacks[at].also = append(v.attacks[at].also, s.End())
 	}
 	for _, n := range s.Path {
-		v.mark(n, at < 0)
+		v.mark(n, !told)
 		for _, x := range n.Children {
 			if x.Role != "" {
-				v.mark(x, at < 0)
+				v.mark(x, !told)
 			}
 		}
 	}
+}
+
+// known tells whether a way is told as another one.
+func (v *view) known(a *attack) bool {
+	end := a.End()
+	for i := range v.attacks {
+		x := &v.attacks[i]
+		switch {
+		case x.key != a.key:
+		case x.End().Transaction.Flow.Client.Addr() != end.Transaction.Flow.Client.Addr():
+			x.also = append(x.also, end)
+			return true
+		case x.End().Parent == end.Parent && end.Parent != nil:
+			x.times++
+			return true
+		}
+	}
+	return false
 }
 
 // weak is a suspicious way that is not told.
@@ -136,6 +150,9 @@ func (v *view) tell(n int, s *attack) story {
 		add("story.sound", len(s.Path))
 	} else {
 		add("story.unsound", len(s.Path), holed)
+	}
+	if s.times > 1 {
+		add("story.repeat", s.times)
 	}
 	if len(s.also) > 0 {
 		var who []string

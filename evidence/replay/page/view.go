@@ -163,7 +163,12 @@ func bounded(s string) string {
 	return s[:most/2] + "…" + s[len(s)-most/2:]
 }
 
-func (v *view) url(t *replay.Transaction) string { return v.link(address(t)) }
+func (v *view) url(t *replay.Transaction) string {
+	if t.Request != nil && t.Request.Method == "CONNECT" { // a host and a port
+		return v.name(address(t))
+	}
+	return v.link(address(t))
+}
 
 // text is any other text from the wire: a type, a method.
 func (v *view) text(s string, n int) string {

@@ -1,0 +1,183 @@
+package browse
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+const (
+	maxRequests = 20_000 // that are kept
+	maxCauses   = 16     // of one
+	maxURL      = 8 << 10
+	maxFrames   = 10_000
+)
+
+// watch notes what a page asks for, and why.
+type watch struct {
+	dialogs chan struct{} // a page waits for an answer
+
+	mu     sync.Mutex // of all below
+	last   time.Time  // that anything moved
+	spent  bool       // the virtual time is
+	asked  []request
+	frames map[cdp.FrameID]frame
+}
+
+// frame is a place for documents.
+type frame struct {
+	parent  cdp.FrameID
+	url     string   // of the document in it
+	scripts []string // that made the frame
+}
+
+func newWatch() *watch {
+	return &watch{dialogs: make(chan struct{}, 1), last: time.Now(), frames: map[cdp.FrameID]frame{}}
+}
+
+// see takes an event of the page.
+func (w *watch) see(ev any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e := ev.(type) {
+	case *network.EventRequestWillBeSent:
+		w.ask(e)
+	case *network.EventResponseReceived, *network.EventLoadingFinished, *network.EventLoadingFailed:
+	case *page.EventFrameAttached:
+		if len(w.frames) < maxFrames {
+			w.frames[e.FrameID] = frame{parent: e.ParentFrameID, scripts: scripts(nil, e.Stack)}
+		}
+	case *page.EventFrameNavigated:
+		if f, ok := w.frames[e.Frame.ID]; ok || len(w.frames) < maxFrames {
+			f.parent, f.url = e.Frame.ParentID, e.Frame.URL
+			w.frames[e.Frame.ID] = f
+		}
+	case *page.EventFrameDetached:
+		delete(w.frames, e.FrameID)
+	case *page.EventJavascriptDialogOpening:
+		select {
+		case w.dialogs <- struct{}{}:
+		default:
+		}
+	case *emulation.EventVirtualTimeBudgetExpired:
+		w.spent = true
+	default:
+		return
+	}
+	w.last = time.Now()
+}
+
+// ask notes a request and its causes, the nearest first.
+func (w *watch) ask(e *network.EventRequestWillBeSent) {
+	if len(w.asked) >= maxRequests || e.Request == nil || !isWeb(e.Request.URL) {
+		return
+	}
+	r := request{URL: e.Request.URL}
+	if e.RedirectResponse != nil {
+		r.Causes = appendCause(r.Causes, e.RedirectResponse.URL)
+		w.asked = append(w.asked, r)
+		return
+	}
+	if e.Initiator != nil {
+		r.Causes = appendCause(scripts(r.Causes, e.Initiator.Stack), e.Initiator.URL)
+	}
+	f := w.frames[e.FrameID]
+	if e.Type == network.ResourceTypeDocument {
+		if !isWeb(f.url) { // the first that this frame shows
+			for _, s := range f.scripts {
+				r.Causes = appendCause(r.Causes, s)
+			}
+		}
+		r.Causes = appendCause(r.Causes, w.document(e.FrameID))
+	} else {
+		r.Causes = appendCause(r.Causes, e.DocumentURL)
+		r.Causes = appendCause(r.Causes, w.document(e.FrameID))
+	}
+	w.asked = append(w.asked, r)
+}
+
+// document is what a frame shows, or what shows the frame when that is of no URL.
+func (w *watch) document(id cdp.FrameID) string {
+	for range maxCauses {
+		f, ok := w.frames[id]
+		if !ok || isWeb(f.url) {
+			return f.url
+		}
+		id = f.parent
+	}
+	return ""
+}
+
+// scripts appends those that called each other, the innermost first.
+func scripts(to []string, s *runtime.StackTrace) []string {
+	for range maxCauses {
+		if s == nil {
+			break
+		}
+		for _, f := range s.CallFrames {
+			to = appendCause(to, f.URL)
+		}
+		s = s.Parent
+	}
+	return to
+}
+
+func appendCause(to []string, url string) []string {
+	if len(to) >= maxCauses || !isWeb(url) || len(to) > 0 && to[len(to)-1] == url {
+		return to
+	}
+	return append(to, url)
+}
+
+func isWeb(url string) bool {
+	return len(url) <= maxURL && (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://"))
+}
+
+// agree answers dialogs, which hold up everything: yes.
+func (w *watch) agree(ctx context.Context) {
+	for {
+		select {
+		case <-w.dialogs:
+			chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}) // an error means that it is gone
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// wait waits until the page is done. It is true when that was not before the end.
+func (w *watch) wait(ctx context.Context, end time.Time) bool {
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		select {
+		case <-ctx.Done():
+			return true
+		case now := <-tick.C:
+			w.mu.Lock()
+			quiet, spent := now.Sub(w.last), w.spent
+			w.mu.Unlock()
+			switch {
+			case quiet >= silence || spent && quiet >= settled:
+				return false
+			case now.After(end):
+				return true
+			}
+		}
+	}
+}
+
+func (w *watch) requests() []request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
+}
+
+// timeOf is a time as Chromium takes it.
+func timeOf(seconds float64) cdp.TimeSinceEpoch { return cdp.TimeSinceEpoch(seconds) }
