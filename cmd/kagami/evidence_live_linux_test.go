@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,4 +99,35 @@ func TestLiveSearchCostsNothing(t *testing.T) {
 		t.Errorf("only %d searches", n)
 	}
 	t.Logf("%d searches of everything meanwhile", n)
+}
+
+// TestLivePinned: an alert's packets become a sealed case while the sensor runs as
+// another user, confined to its directories, and the case proves itself.
+func TestLivePinned(t *testing.T) {
+	ownNetwork(t)
+	withoutCgo(t)
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) { // or nobody gets there
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := startLive(t, dir, strings.ReplaceAll(searching, "file://DIR/records", "file://DIR/made/records")+
+		"[pin]\nafter_s = 1\n[security]\nuser = \"nobody\"\n")
+	unprivileged(t, l.cmd.Process.Pid)
+	frames := office(t, "host 10.0.0.23 or host 10.0.0.6")[:9000]
+	play(t, frames, float64(frames[len(frames)-1].Time-frames[0].Time)/float64(6*time.Second))
+	l.logged("packets are pinned")
+	l.until("the case is sealed", func() bool {
+		play(t, transaction(t, 54469), 0) // packets go on, and with them the time
+		time.Sleep(200 * time.Millisecond)
+		return strings.Contains(l.log.String(), "case is sealed")
+	})
+	l.stop()
+	if code, stderr := fails(t, "evidence", "verify", "--dir", l.path("evidence")); code != 0 {
+		t.Errorf("verify: exit status %d: %s", code, stderr)
+	}
+	if pages := mustGlob(t, l.path("evidence/cases/*/index.html")); len(pages) == 0 {
+		t.Error("no case")
+	}
 }

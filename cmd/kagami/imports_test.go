@@ -54,6 +54,7 @@ var below = map[string][]string{
 	"evidence/replay/warc":           {"evidence/replay", "evidence/replay/internal/plain"},
 	"evidence/replay/objects":        {"evidence/replay", "evidence/replay/internal/plain", "evidence/replay/sealedzip"},
 	"evidence/replay/page":           {"evidence/replay"},
+	"evidence/replay/browse":         {"evidence/replay", "evidence/replay/server"},
 	"evidence/replay/server":         {"evidence/replay"},
 	"evidence/replay/sealedzip":      {},
 	"evidence/replay/internal/plain": {"evidence/replay"},
@@ -78,8 +79,8 @@ var only = map[string][]string{
 	"net/http":                   {"cmd/kagami", "evidence/replay/server", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
 	"html":                       {"evidence/replay/links", "evidence/cases", "evidence/replay/page"}, // and what is below it
 	"html/template":              {"evidence/cases", "evidence/replay/page"},
-	"os/exec":                    {"lab/cmd/"},
-	"github.com/google/gopacket": {"lab", "lab/cmd/repeat"}, // it panics on hostile input
+	"os/exec":                    {"lab/cmd/", "evidence/replay/browse"}, // a browser
+	"github.com/google/gopacket": {"lab", "lab/cmd/repeat"},              // it panics on hostile input
 	"github.com/miekg/dns":       {"decoders", "lab", "lab/cmd/"},
 	"github.com/BurntSushi/toml": {"configs", "lab"},
 	"github.com/alecthomas/kong": {"cmd/kagami"},

@@ -33,11 +33,14 @@ type replayCmd struct {
 	Serve  string   `placeholder:"HOST:PORT" help:"Serve the recorded answers through an offline proxy on a loopback address, until interrupted."`
 	Fuzzy  bool     `help:"With --serve: answer URLs that were not recorded with those of the most alike."`
 	Defang bool     `help:"With --serve: every body is plain text."`
-	What   []string `arg:"" name:"capture" help:"Capture files, the directory or name of a case, or: alert ID."`
+	What   []string `arg:"" optional:"" name:"capture" help:"Capture files, the directory or name of a case, or: alert ID."`
 }
 
 // Run rebuilds what a capture holds of the web, and serves it again.
 func (r *replayCmd) Run(ctx context.Context) error {
+	if r.What = append(r.What, r.Read...); len(r.What) == 0 {
+		return errors.New("replay: of what? give capture files, a case, or: alert ID")
+	}
 	c, err := r.load(defaultConfig)
 	if err != nil {
 		return err
@@ -54,6 +57,7 @@ func (r *replayCmd) Run(ctx context.Context) error {
 		return err
 	}
 	chain := replay.Build(reading)
+	reading.Holes = append(reading.Holes, chain.Notes...) // limits of the search for causes
 	if err := replay.Tree(os.Stdout, chain, replay.TreeOptions{}); err != nil {
 		return fmt.Errorf("write tree: %w", err)
 	}

@@ -56,6 +56,6 @@ func (r *replayCmd) serve(ctx context.Context, reading *replay.Reading, log *slo
 		err = errors.Join(s.Shutdown(stop), <-done)
 	}
 	n := s.Stats()
-	fmt.Printf("%d requests: %d answered, %d not recorded (misses.jsonl), %d malformed\n", n.Requests, n.Hits, n.Misses, n.Malformed)
+	fmt.Printf("%d requests: %d answered, %d not recorded, %d malformed\n", n.Requests, n.Hits, n.Misses, n.Malformed)
 	return err
 }

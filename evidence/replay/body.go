@@ -176,5 +176,8 @@ func hashes(b []byte) (m5, s1, s256 string) {
 func magic(b []byte) string {
 	const enough = 8 << 10
 	name, _, _ := strings.Cut(mimetype.Detect(b[:min(len(b), enough)]).String(), ";")
+	if name == "text/csv" || name == "text/tab-separated-values" { // any text with a few commas
+		return "text/plain"
+	}
 	return name
 }

@@ -210,6 +210,9 @@ func (t *tree) answer(n *Node) {
 		return
 	}
 	kind := a.Body.Magic
+	if kind == "text/plain" && a.Body.Declares != "" { // what kind of text, only its sender says
+		kind = a.Body.Declares
+	}
 	if n.Content.Name != "" {
 		kind = n.Content.Name
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -77,10 +78,16 @@ func visitWith(ctx context.Context, j job, proxy string, sandbox bool) (*outcome
 		return nil, err
 	}
 	go w.agree(ctx)
-	go func() { // an error is the page's: it answers with a download, or another visit begins meanwhile
+	go func() {
+		// An error is the page's: it answers with a download, or another visit begins.
+		// The answer comes when the first document is there.
 		chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: j.URL, Referrer: j.Referer})
+		w.fail(startClock(ctx))
 	}()
 	late := w.wait(ctx, end)
+	if err := w.failed(); err != nil && !late {
+		return nil, err
+	}
 	return &outcome{Browser: version.Product, Sandbox: sandbox, Timeout: late, Requests: w.requests()}, nil
 }
 
@@ -95,13 +102,20 @@ func disguise(ctx context.Context, j job) error {
 	if _, err := chromedp.Call(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorDeny}); err != nil {
 		return fmt.Errorf("deny downloads: %w", err)
 	}
-	ms := float64(budget.Milliseconds())
-	v := emulation.SetVirtualTimePolicyParams{Policy: emulation.VirtualTimePolicyPauseIfNetworkFetchesPending, Budget: &ms}
-	if j.Begin > 0 {
-		v.InitialVirtualTime = timeOf(j.Begin)
-	}
+	// The clock stands until there is a page: the time of the blank one would be spent at once.
+	v := emulation.SetVirtualTimePolicyParams{Policy: emulation.VirtualTimePolicyPause, InitialVirtualTime: cdp.TimeSinceEpoch(j.Begin)}
 	if _, err := chromedp.Call(ctx, emulation.SetVirtualTimePolicy, v); err != nil {
 		return fmt.Errorf("set clock: %w", err)
+	}
+	return nil
+}
+
+// startClock lets virtual time pass, unless answers are under way.
+func startClock(ctx context.Context) error {
+	ms := float64(budget.Milliseconds())
+	v := emulation.SetVirtualTimePolicyParams{Policy: emulation.VirtualTimePolicyPauseIfNetworkFetchesPending, Budget: &ms}
+	if _, err := chromedp.Call(ctx, emulation.SetVirtualTimePolicy, v); err != nil {
+		return fmt.Errorf("start clock: %w", err)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type watch struct {
 	mu     sync.Mutex // of all below
 	last   time.Time  // that anything moved
 	spent  bool       // the virtual time is
+	err    error      // the browser does not do as it is told
 	asked  []request
 	frames map[cdp.FrameID]frame
 }
@@ -179,5 +180,15 @@ func (w *watch) requests() []request {
 	return w.asked
 }
 
-// timeOf is a time as Chromium takes it.
-func timeOf(seconds float64) cdp.TimeSinceEpoch { return cdp.TimeSinceEpoch(seconds) }
+// fail notes what went wrong with driving the browser.
+func (w *watch) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+}
+
+func (w *watch) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}

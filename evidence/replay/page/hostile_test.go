@@ -118,6 +118,7 @@ func TestHostile(t *testing.T) {
 }
 
 func FuzzWrite(f *testing.F) {
+	f.Add("javascript\x8a", []byte("0"))
 	for _, s := range hostile {
 		f.Add(s, []byte(s))
 	}

@@ -269,3 +269,18 @@ func TestDeep(t *testing.T) {
 }
 
 func number(i int) string { return strings.Repeat("1", i%50) + string(rune('0'+i%10)) }
+
+// BenchmarkWrite: a page of 10,000 transactions; its chain is not counted.
+func BenchmarkWrite(b *testing.B) {
+	s := driveby().broken()
+	for i := range 10_000 {
+		s.get(int64(20_000+i), "198.51.100.7:80", "http://big.example/page", "", browser, 200, "Content-Type: text/plain", "text/plain", "text "+string(rune('a'+i%26)))
+	}
+	c := replay.Build(&s.Reading)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := page.Write(io.Discard, &s.Reading, c, page.Options{Language: "ja"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -188,8 +188,8 @@ func (v *view) name(s string) string {
 }
 
 func (v *view) host(t *replay.Transaction) string {
-	if h := hostOf(t); h != "" {
-		return v.name(h)
+	if t.Request != nil && t.Request.URL != nil && t.Request.URL.Hostname() != "" {
+		return v.name(t.Request.URL.Hostname())
 	}
 	return v.name(t.Flow.Server.Addr().String())
 }
@@ -244,6 +244,7 @@ func address(t *replay.Transaction) string {
 	return ""
 }
 
+// hostOf is a host as it is compared; octets that are not UTF-8 are lost in it.
 func hostOf(t *replay.Transaction) string {
 	if t.Request != nil && t.Request.URL != nil {
 		return strings.ToLower(strings.TrimSuffix(t.Request.URL.Hostname(), "."))
