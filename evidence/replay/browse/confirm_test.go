@@ -4,35 +4,81 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 
 	"kagami/evidence/replay"
 	"kagami/evidence/replay/server"
 )
 
 func TestPairs(t *testing.T) {
-	a, b, b2, c := &replay.Transaction{Number: 0}, &replay.Transaction{Number: 1}, &replay.Transaction{Number: 2}, &replay.Transaction{Number: 3}
+	a, b, b2, c := get("http://a.example/~x", ""), get("http://b.example/?q=1", ""), get("http://b.example/?q=1", ""), get("http://c.example/", "")
+	cached, others := get("http://d.example/", ""), exchange("192.168.1.99", "http://d.example/", 200, nil, "")
+	early := get("http://e.example/", "") // recorded before what the browser says its cause is
+	r := reading(early, others, a, b, c, b2, cached)
 	hits := []server.Hit{
 		{URL: "http://a.example/%7Ex", Transaction: a},
 		{URL: "https://b.example/?q=1", Transaction: b},
 		{URL: "http://c.example/", Transaction: c},
 		{URL: "https://b.example/?q=1", Transaction: b2},
+		{URL: "http://d.example/", Transaction: others},
+		{URL: "http://e.example/", Transaction: early},
 	}
 	asked := []request{
 		{URL: "http://A.example:80/~x#top"},
 		{URL: "http://b.example?q=1", Causes: []string{"http://nobody.example/", "http://a.example/~x"}}, // what was not answered is no cause
 		{URL: "https://b.example/?q=1", Causes: []string{"http://c.example/"}},
-		{URL: "http://c.example/", Causes: []string{"http://later.example/", "http://c.example/"}}, // nor is it its own
+		{URL: "http://c.example/", Causes: []string{"http://d.example/", "http://c.example/"}}, // nor what came later, nor itself
+		{URL: "http://d.example/", Causes: []string{"http://a.example/~x"}},
+		{URL: "http://e.example/", Causes: []string{"http://a.example/~x"}},
 	}
-	got := pairs(hits, asked)
-	want := [][2]*replay.Transaction{{a, b}, {c, b2}}
-	if len(got) != len(want) || got[0] != want[0] || got[1] != want[1] {
-		t.Errorf("%d pairs %v", len(got), got)
+	got := pairs(hits, asked, newOwn(r, a))
+	want := [][2]*replay.Transaction{{a, b}, {c, b2}, {a, cached}}
+	if !slices.Equal(got, want) {
+		t.Errorf("pairs %v, want %v", got, want)
 	}
-	// An effect that was asked for before its cause was answered is none.
-	if got := pairs([]server.Hit{hits[3], hits[0]}, []request{{URL: hits[3].URL, Causes: []string{"http://a.example/~x"}}}); len(got) != 0 {
-		t.Errorf("pairs %v of an effect before its cause", got)
+}
+
+func TestCauses(t *testing.T) {
+	stack := func(urls ...string) *runtime.StackTrace {
+		s := &runtime.StackTrace{}
+		for _, u := range urls {
+			s.CallFrames = append(s.CallFrames, &runtime.CallFrame{URL: u})
+		}
+		return s
+	}
+	ask := func(frame cdp.FrameID, url string, is network.ResourceType, e network.EventRequestWillBeSent) *network.EventRequestWillBeSent {
+		e.FrameID, e.Type, e.Request = frame, is, &network.Request{URL: url}
+		return &e
+	}
+	const page, frm, js = "http://p.example/", "http://f.example/", "http://p.example/x.js"
+	w := newWatch()
+	w.see(ask("top", page, network.ResourceTypeDocument, network.EventRequestWillBeSent{DocumentURL: page}))
+	w.see(&cdppage.EventFrameNavigated{Frame: &cdp.Frame{ID: "top", URL: page}})
+	w.see(ask("top", js, network.ResourceTypeScript, network.EventRequestWillBeSent{DocumentURL: page, Initiator: &network.Initiator{URL: page}}))
+	w.see(&cdppage.EventFrameAttached{FrameID: "sub", ParentFrameID: "top", Stack: stack(js, page)})
+	w.see(&cdppage.EventFrameNavigated{Frame: &cdp.Frame{ID: "sub", ParentID: "top", URL: "about:blank"}})
+	w.see(ask("sub", frm, network.ResourceTypeDocument, network.EventRequestWillBeSent{DocumentURL: frm}))
+	w.see(ask("sub", "http://g.example/", network.ResourceTypeDocument, network.EventRequestWillBeSent{RedirectResponse: &network.Response{URL: frm}, Initiator: &network.Initiator{URL: page}}))
+	w.see(&cdppage.EventFrameNavigated{Frame: &cdp.Frame{ID: "sub", ParentID: "top", URL: "http://g.example/"}})
+	w.see(ask("sub", "http://h.example/", network.ResourceTypeDocument, network.EventRequestWillBeSent{DocumentURL: "http://h.example/"}))
+	w.see(ask("top", "data:text/html,x", network.ResourceTypeImage, network.EventRequestWillBeSent{DocumentURL: page}))
+	want := []request{
+		{URL: page},
+		{URL: js, Causes: []string{page}},
+		{URL: frm, Causes: []string{js, page}},
+		{URL: "http://g.example/", Causes: []string{frm}},
+		{URL: "http://h.example/", Causes: []string{"http://g.example/"}},
+	}
+	if got := w.requests(); !reflect.DeepEqual(got, want) {
+		t.Errorf("requests %+v, want %+v", got, want)
 	}
 }
 

@@ -6,8 +6,9 @@
 // namespaces of its own, as an unprivileged user, in two steps:
 //
 //   - the first sets up the loopback interface, the only one there is, makes every
-//     file system read-only but for a tmpfs for the browser's profile, and executes the
-//     second without any capability, and without a way to gain one;
+//     file system read-only but for a tmpfs for the browser's profile, hides the sockets
+//     of services (/run), and executes the second without any capability, and without a
+//     way to gain one;
 //   - the second listens on 127.0.0.1, hands the listening socket to the program that
 //     started it, and starts the browser, which it drives through a pipe.
 //

@@ -105,6 +105,21 @@ func closeFiles() error {
 	if err := unix.Mount("tmpfs", scratch, "tmpfs", harmless, "size=512m,mode=0700"); err != nil {
 		return fmt.Errorf("mount profile: %w", err)
 	}
+	return hideSockets(harmless)
+}
+
+// hideSockets puts empty directories in place of those where services listen: a socket
+// with a path knows no network namespace, and a cache of names (nscd, systemd-resolved)
+// would ask the world for whoever asks it.
+func hideSockets(flags uintptr) error {
+	for _, dir := range []string{"/run", "/var/run"} {
+		if i, err := os.Lstat(dir); err != nil || !i.IsDir() { // not there, or a link to the other
+			continue
+		}
+		if err := unix.Mount("tmpfs", dir, "tmpfs", flags|unix.MS_RDONLY, "size=4k,mode=0755"); err != nil {
+			return fmt.Errorf("hide %s: %w", dir, err)
+		}
+	}
 	return nil
 }
 
@@ -164,17 +179,17 @@ func handOver(c *net.UnixConn) (address string, err error) {
 func drive(j job, proxy string) *outcome {
 	ctx := context.Background()
 	out, err := visitWith(ctx, j, proxy, true)
-	if err != nil && strings.Contains(err.Error(), "sandbox") {
+	if err != nil && (strings.Contains(err.Error(), "sandbox") || strings.Contains(err.Error(), "zygote")) {
 		out, err = visitWith(ctx, j, proxy, false)
 	}
 	if err != nil {
-		out = &outcome{Error: "run browser: " + firstLine(err.Error())}
+		out = &outcome{Error: "run browser: " + oneLine(err.Error())}
 	}
 	return out
 }
 
-// firstLine of what a browser says in many.
-func firstLine(s string) string {
+// oneLine makes one of what a browser says in many.
+func oneLine(s string) string {
 	const most = 500
 	s = strings.Join(strings.Fields(s), " ")
 	return s[:min(len(s), most)]

@@ -55,7 +55,7 @@ func isolate(ctx context.Context, j job, serve func(net.Listener)) (*outcome, er
 	}
 	ran := cmd.Wait()
 	var out outcome
-	switch err := json.Unmarshal(stdout.Bytes(), &out); {
+	switch err := json.Unmarshal(stdout.kept.Bytes(), &out); {
 	case err == nil && out.Error != "":
 		return nil, errors.New(out.Error)
 	case err == nil && handed == nil:
@@ -63,7 +63,7 @@ func isolate(ctx context.Context, j job, serve func(net.Listener)) (*outcome, er
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("run browser: %w", ctx.Err())
 	}
-	return nil, fmt.Errorf("isolate browser: %w: %s", errors.Join(handed, ran), strings.TrimSpace(stderr.String()))
+	return nil, fmt.Errorf("isolate browser: %w: %s", errors.Join(handed, ran), strings.TrimSpace(stderr.kept.String()))
 }
 
 // isolated are namespaces of its own, a user without rights outside of them, and the
@@ -136,13 +136,13 @@ func hand(ctx context.Context, c *net.UnixConn, j job, serve func(net.Listener))
 
 // bounded keeps what is written up to a limit.
 type bounded struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	most int
 }
 
 // Write implements io.Writer.
 func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), b.most-b.Len())])
+	b.kept.Write(p[:min(len(p), b.most-b.kept.Len())])
 	return len(p), nil
 }
 

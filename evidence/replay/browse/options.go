@@ -39,8 +39,8 @@ type Result struct {
 	Browser    string        // its version
 	Sandbox    bool          // Chromium had its own sandbox besides the namespaces
 	Asked      int           // requests, without those that browsers make by themselves
-	Answered   []server.Hit  // in order
-	Missed     []server.Miss // was never recorded, in order
+	Answered   []server.Hit  // in order, the first 20,000
+	Missed     []server.Miss // in order, the first 2,000
 	Noise      int           // requests that have to do with no page
 	Steps      []Step        // that were confirmed, in order
 	Confirmed  int           // of the Edges
@@ -48,6 +48,7 @@ type Result struct {
 	Interfaces []Interface   // of the network namespace, after the walk
 	Left       uint64        // packets sent by interfaces other than loopback
 	Timeout    bool          // the browser was still at it when the time was up
+	Died       bool          // the browser, or its page, crashed: what it was given may have done that
 	Duration   time.Duration
 }
 

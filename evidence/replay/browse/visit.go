@@ -84,11 +84,13 @@ func visitWith(ctx context.Context, j job, proxy string, sandbox bool) (*outcome
 		chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: j.URL, Referrer: j.Referer})
 		w.fail(startClock(ctx))
 	}()
-	late := w.wait(ctx, end)
-	if err := w.failed(); err != nil && !late {
+	out := &outcome{Browser: version.Product, Sandbox: sandbox}
+	out.Timeout, out.Died = w.wait(ctx, end)
+	out.Requests = w.requests()
+	if err := w.failed(); err != nil && !out.Timeout && !out.Died {
 		return nil, err
 	}
-	return &outcome{Browser: version.Product, Sandbox: sandbox, Timeout: late, Requests: w.requests()}, nil
+	return out, nil
 }
 
 // disguise makes the browser the victim's, at the time of the attack. Timers get

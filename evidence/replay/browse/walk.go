@@ -20,6 +20,11 @@ import (
 // grace is what a walk may take longer than its Timeout: to start and to end.
 const grace = 10 * time.Second
 
+const (
+	maxAnswered = 20_000
+	maxMissed   = 2000
+)
+
 // ErrNoStart says that there is nothing to visit.
 var ErrNoStart = errors.New("nothing to visit: no page was recorded with its request and its answer")
 
@@ -44,14 +49,14 @@ func Walk(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("walk replay: %w", err)
 	}
-	w.Browser, w.Sandbox, w.Timeout, w.Interfaces = out.Browser, out.Sandbox, out.Timeout, out.Interfaces
+	w.Browser, w.Sandbox, w.Timeout, w.Died, w.Interfaces = out.Browser, out.Sandbox, out.Timeout, out.Died, out.Interfaces
 	w.UserAgent = field(o.Start.Request, "User-Agent")
 	for _, i := range w.Interfaces {
 		if i.Name != loopback {
 			w.Left += i.Sent
 		}
 	}
-	w.confirm(o.Chain, out.Requests)
+	w.confirm(o, out.Requests)
 	w.Duration = time.Since(began)
 	o.Log.Debug("browser walked", "asked", w.Asked, "answered", len(w.Answered), "missed", len(w.Missed), "confirmed", w.Confirmed, "edges", w.Edges, "left", w.Left)
 	return &w.Result, nil
@@ -66,10 +71,13 @@ type walk struct {
 
 // run serves the Reading to the browser until that is done.
 func (w *walk) run(ctx context.Context, o Options, j job) (*outcome, error) {
-	s, err := server.New(o.Reading, server.Options{Client: o.Start.Flow.Client.Addr(), Misses: &w.missed, Hit: func(h server.Hit) {
+	limits := server.Limits{Misses: maxMissed, Header: 16 << 10}
+	s, err := server.New(o.Reading, server.Options{Client: o.Start.Flow.Client.Addr(), Misses: &w.missed, Limits: limits, Hit: func(h server.Hit) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.Answered = append(w.Answered, h)
+		if len(w.Answered) < maxAnswered {
+			w.Answered = append(w.Answered, h)
+		}
 		o.Log.Debug("browser was answered", "method", h.Method, "url", h.URL, "status", h.Status)
 	}})
 	if err != nil {
@@ -170,6 +178,7 @@ type outcome struct {
 	Browser    string
 	Sandbox    bool
 	Timeout    bool
+	Died       bool
 	Requests   []request // in order
 	Interfaces []Interface
 }

