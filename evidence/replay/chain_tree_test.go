@@ -31,7 +31,7 @@ func TestTree(t *testing.T) {
 	c := replay.Build(r)
 	want := `10.0.0.1 2026-01-05 UTC
 00:00:00.000 GET http://www.shop.example/  200 text/html 52 B
-00:00:01.000 └─ GET http://cdn.stat.example/q.js  200 text/plain 69 B  GATE?  <- script
+00:00:01.000 └─ GET http://cdn.stat.example/q.js  200 text/javascript 69 B  GATE?  <- script
 00:00:02.000    └─ GET http://gate.example/go  302  GATE?  <- js-write
 00:00:02.200       └─ GET http://land.example/v?t=1  200 text/html 41 B  LANDING?  <- location
 00:00:03.000          └─ GET http://land.example/m.swf  200 SWF 20 B  EXPLOIT?  <- object
