@@ -40,7 +40,7 @@ var below = map[string][]string{
 	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "evidence/cases", "site"},
 	"cmd/kagami": {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "evidence/segment", "evidence/index",
 		"evidence/query", "evidence/search", "evidence/cases", "evidence/replay", "evidence/replay/har", "evidence/replay/warc", "evidence/replay/objects",
-		"evidence/replay/page", "evidence/replay/server", "evidence/replay/tlskeys", "bpf", "bpf/filter", "configs", "site"},
+		"evidence/replay/page", "evidence/replay/browse", "evidence/replay/server", "evidence/replay/tlskeys", "bpf", "bpf/filter", "configs", "site"},
 
 	"evidence/segment":               {"packet", "sensor"},
 	"evidence/index":                 {"packet", "evidence/segment"},
@@ -84,6 +84,7 @@ var only = map[string][]string{
 	"github.com/miekg/dns":       {"decoders", "lab", "lab/cmd/"},
 	"github.com/BurntSushi/toml": {"configs", "lab"},
 	"github.com/alecthomas/kong": {"cmd/kagami"},
+	"github.com/chromedp":        {"evidence/replay/browse"},
 	"github.com/cilium/ebpf":     {"bpf"},
 }
 

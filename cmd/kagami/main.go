@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"kagami/configs"
+	"kagami/evidence/replay/browse"
 )
 
 // cli is the command line: one verb a field, one file a verb.
@@ -44,6 +45,9 @@ func (s *settings) load(fallback string) (configs.Config, error) {
 }
 
 func main() {
+	if browse.IsInside() { // started by kagami replay --browse, in a network of its own
+		os.Exit(browse.Inside())
+	}
 	var c cli
 	k := kong.Parse(&c, kong.Name("kagami"), kong.ShortUsageOnError(),
 		kong.Description("Kagami reads a switch's mirror port, or capture files, and writes proxy, firewall and DNS logs, records and alerts."),

@@ -31,6 +31,7 @@ type replayCmd struct {
 	Keys   string   `placeholder:"FILE" help:"TLS key log (SSLKEYLOGFILE); secrets inside a pcapng are used without."`
 	Out    string   `short:"o" placeholder:"DIR" help:"Write the page (index.html, index.ja.html), replay.har, replay.warc.gz, objects.zip (password: infected) and INCOMPLETE.json there."`
 	Serve  string   `placeholder:"HOST:PORT" help:"Serve the recorded answers through an offline proxy on a loopback address, until interrupted."`
+	Browse bool     `help:"Let Chromium visit it again, in a network of its own that leads nowhere, and mark what is confirmed."`
 	Fuzzy  bool     `help:"With --serve: answer URLs that were not recorded with those of the most alike."`
 	Defang bool     `help:"With --serve: every body is plain text."`
 	What   []string `arg:"" optional:"" name:"capture" help:"Capture files, the directory or name of a case, or: alert ID."`
@@ -58,6 +59,11 @@ func (r *replayCmd) Run(ctx context.Context) error {
 	}
 	chain := replay.Build(reading)
 	reading.Holes = append(reading.Holes, chain.Notes...) // limits of the search for causes
+	if r.Browse {
+		if err := walkAgain(ctx, reading, chain, newLogger(c.Log, os.Stderr)); err != nil {
+			return err
+		}
+	}
 	if err := replay.Tree(os.Stdout, chain, replay.TreeOptions{}); err != nil {
 		return fmt.Errorf("write tree: %w", err)
 	}

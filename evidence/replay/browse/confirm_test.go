@@ -116,6 +116,21 @@ func TestDisguise(t *testing.T) {
 	}
 }
 
+// What a victim's program sent may be anything.
+func TestHostileFields(t *testing.T) {
+	start := get("http://user:password@a.example/x#part", "", replay.Field{Name: "user-agent", Value: "A\x00B\r\n\xff\u00e9" + strings.Repeat("x", 1<<20)}, replay.Field{Name: "Referer", Value: "javascript:alert(1)"})
+	reading(start)
+	j := newJob(Options{Start: start}, "/bin/chromium")
+	if !strings.HasPrefix(j.UserAgent, "ABxx") || len(j.UserAgent) > 4<<10 || j.Referer != "" || j.URL != "http://a.example/x" {
+		t.Errorf("job %.300v", j)
+	}
+	for in, want := range map[string]string{"http://a.example/?q": "http://a.example/?q", "/x": "", "http://%zz/": "", "": ""} {
+		if got := referer(in); got != want {
+			t.Errorf("referer of %q is %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)

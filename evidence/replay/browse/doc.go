@@ -17,5 +17,8 @@
 // second process is the first of its process namespace: when it ends, the kernel ends
 // whatever the browser started, and the profile is gone with the mount namespace.
 //
+// Scripts get the time of the attack, and timers pass as soon as nothing is left to do
+// before them, two minutes in all; a worker that never rests holds them up.
+//
 // Chromium keeps its own sandbox where the kernel lets it have one; Result.Sandbox says.
 package browse

@@ -44,8 +44,8 @@ func Inside() int {
 // setUp makes the place that nothing can leave, and executes the next step there
 // without any capability. It checks that it is alone before it changes anything.
 func setUp() error {
-	runtime.LockOSThread() // capabilities are a thread's; the one that calls execve matters
-	if os.Getpid() != 1 {
+	runtime.LockOSThread()                     // capabilities are a thread's; the one that calls execve matters
+	if os.Getpid() != 1 || os.Geteuid() == 0 { // of a container it is something else
 		return errors.New("prepare namespaces: this is for a process that browse starts")
 	}
 	if err := raiseLoopback(); err != nil {

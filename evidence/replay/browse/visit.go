@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	budget  = 2 * time.Minute // of virtual time that a page's timers get
-	settled = time.Second     // without a request after that: the page is done
-	silence = 5 * time.Second // without a request: the page is done, whatever its clock says
+	budget  = 10 * time.Second       // of virtual time that a page's timers get at once
+	budgets = 12                     // of them
+	pause   = 100 * time.Millisecond // of real time after each, for what takes real time: other threads' work
+	settled = time.Second            // without a request after that: the page is done
+	silence = 5 * time.Second        // without a request: the page is done, whatever its clock says
 )
 
 // options are Chromium's switches. It is made to ask nobody but the proxy and to look
@@ -77,11 +79,15 @@ func visitWith(ctx context.Context, j job, proxy string, sandbox bool) (*outcome
 	if err := disguise(ctx, j); err != nil {
 		return nil, err
 	}
-	go w.agree(ctx)
+	go w.attend(ctx)
 	go func() {
-		// An error is the page's: it answers with a download, or another visit begins.
-		// The answer comes when the first document is there.
-		chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: j.URL, Referrer: j.Referer})
+		// The answer comes when the first document is there. An error after a request is the
+		// page's: it answers with a download, or another visit begins.
+		_, err := chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: j.URL, Referrer: j.Referer})
+		if err != nil && len(w.requests()) == 0 {
+			w.fail(fmt.Errorf("visit %.200q: %w", j.URL, err))
+			return
+		}
 		w.fail(startClock(ctx))
 	}()
 	out := &outcome{Browser: version.Product, Sandbox: sandbox}

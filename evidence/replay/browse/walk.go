@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func Walk(ctx context.Context, o Options) (*Result, error) {
 		return nil, fmt.Errorf("walk replay: %w", err)
 	}
 	w.Browser, w.Sandbox, w.Timeout, w.Died, w.Interfaces = out.Browser, out.Sandbox, out.Timeout, out.Died, out.Interfaces
-	w.UserAgent = field(o.Start.Request, "User-Agent")
+	w.UserAgent = printable(field(o.Start.Request, "User-Agent"))
 	for _, i := range w.Interfaces {
 		if i.Name != loopback {
 			w.Left += i.Sent
@@ -188,9 +189,9 @@ func newJob(o Options, program string) job {
 	q := o.Start.Request
 	u := *q.URL
 	u.Fragment, u.User = "", nil
-	agent := field(q, "User-Agent")
+	agent := printable(field(q, "User-Agent"))
 	return job{
-		Program: program, URL: u.String(), Referer: field(q, "Referer"),
+		Program: program, URL: u.String(), Referer: referer(field(q, "Referer")),
 		UserAgent: agent, Platform: platform(agent), Language: languages(field(q, "Accept-Language")),
 		Begin: float64(q.Time) / 1e9, Timeout: o.Timeout,
 	}
@@ -203,6 +204,26 @@ func field(q *replay.Request, name string) string {
 		}
 	}
 	return ""
+}
+
+// printable is what of a field can be an argument of a program.
+func printable(s string) string {
+	const most = 4 << 10
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), most)]
+}
+
+// referer is one that Chromium accepts, "" = none.
+func referer(s string) string {
+	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return ""
+	}
+	return s
 }
 
 // platform is what scripts get from navigator.platform, by the User-Agent; "" = not

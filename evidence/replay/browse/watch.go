@@ -25,10 +25,11 @@ const (
 // watch notes what a page asks for, and why.
 type watch struct {
 	dialogs chan struct{} // a page waits for an answer
+	expired chan struct{} // a budget of virtual time is used up
 
 	mu     sync.Mutex // of all below
 	last   time.Time  // that anything moved
-	spent  bool       // the virtual time is
+	spent  bool       // all virtual time is
 	died   bool       // the page did
 	err    error      // the browser does not do as it is told
 	asked  []request
@@ -43,7 +44,7 @@ type frame struct {
 }
 
 func newWatch() *watch {
-	return &watch{dialogs: make(chan struct{}, 1), last: time.Now(), frames: map[cdp.FrameID]frame{}}
+	return &watch{dialogs: make(chan struct{}, 1), expired: make(chan struct{}, 1), last: time.Now(), frames: map[cdp.FrameID]frame{}}
 }
 
 // see takes an event of the page.
@@ -73,7 +74,11 @@ func (w *watch) see(ev any) {
 	case *inspector.EventTargetCrashed:
 		w.died = true
 	case *emulation.EventVirtualTimeBudgetExpired:
-		w.spent = true
+		select {
+		case w.expired <- struct{}{}:
+		default:
+		}
+		return
 	default:
 		return
 	}
@@ -146,16 +151,34 @@ func isWeb(url string) bool {
 	return len(url) <= maxURL && (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://"))
 }
 
-// agree answers dialogs, which hold up everything: yes.
-func (w *watch) agree(ctx context.Context) {
-	for {
+// attend answers dialogs, which hold up everything, with yes, and gives virtual time.
+func (w *watch) attend(ctx context.Context) {
+	var rest <-chan time.Time
+	for given := 1; ; {
 		select {
 		case <-w.dialogs:
 			chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true}) // an error means that it is gone
+		case <-w.expired:
+			if rest = time.After(pause); given >= budgets {
+				w.spend()
+				rest = nil
+			}
+		case <-rest:
+			given++
+			if startClock(ctx) != nil { // the page may be gone
+				w.spend()
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// spend notes that no more virtual time will pass.
+func (w *watch) spend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.spent, w.last = true, time.Now()
 }
 
 // wait waits until the page is done, the time is up, or the browser died.
