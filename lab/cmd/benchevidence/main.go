@@ -81,7 +81,7 @@ func (b *bench) make() error {
 	start := time.Now()
 	repeat := exec.Command("go", "run", "./lab/cmd/repeat", "-file", b.file, "-gib", fmt.Sprint(b.gib), "-keep", b.keep)
 	read := exec.Command(b.program, "read", "-q", "-o", filepath.Join(b.dir, "records"),
-		"--set", "evidence.enabled=true", "--set", "evidence.dir="+b.store(), "--set", fmt.Sprintf("evidence.max_bytes=%d", int64(2*b.gib*(1<<30))), "-")
+		"--set", "evidence.enabled=true", "--set", "pin.enabled=false", "--set", "evidence.dir="+b.store(), "--set", fmt.Sprintf("evidence.max_bytes=%d", int64(2*b.gib*(1<<30))), "-")
 	repeat.Stderr, read.Stderr = os.Stderr, os.Stderr
 	pipe, err := repeat.StdoutPipe()
 	if err != nil {

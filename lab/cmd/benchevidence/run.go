@@ -54,7 +54,7 @@ func (b *bench) flows() (out []flow, from, to time.Time, err error) {
 	}
 	from, to = at(0), at(len(segments)-1)
 	mid := at(len(segments) / 2)
-	text := fmt.Sprintf("from %d to %d and proto tcp and bytes > 20k", mid.Unix(), mid.Add(5*time.Minute).Unix())
+	text := fmt.Sprintf("from %d to %d and proto tcp and bytes > 20k", mid.Unix(), mid.Add(sample(from, to)).Unix())
 	raw, err := exec.Command(b.program, "evidence", "find", "--dir", b.store(), "--json", text).Output()
 	if err != nil {
 		return nil, from, to, fmt.Errorf("find %q: %w", text, err)
@@ -73,6 +73,10 @@ func (b *bench) flows() (out []flow, from, to time.Time, err error) {
 	}
 	return out, from, to, nil
 }
+
+// sample is how long a part of the store is looked at for flows to ask for: a
+// hundredth of it.
+func sample(from, to time.Time) time.Duration { return max(to.Sub(from)/100, 5*time.Minute) }
 
 // alert is the id of an alert of the store's middle, "" if there is none.
 func (b *bench) alert() string {
