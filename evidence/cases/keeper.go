@@ -84,6 +84,9 @@ func NewKeeper(env Env, c Config) (*Keeper, error) {
 		env.Cases = c.Dir
 	}
 	env.Quota = c.quota()
+	if c.Wait { // a capture file's hours go by in a second, copying takes its time
+		c.MaxWaiting = maxWaiting
+	}
 	least, ok := severity(c.Severity)
 	if !ok {
 		return nil, fmt.Errorf("pin.severity: got %q", c.Severity)
