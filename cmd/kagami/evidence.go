@@ -59,6 +59,9 @@ func (p *packets) open() (configs.Config, *search.Store, error) {
 		return c, s, err
 	}
 	s, err := search.Open(c.Evidence.Dir)
+	if errors.Is(err, os.ErrPermission) {
+		err = fmt.Errorf("%w; run it as the sensor's user, or as root: sudo kagami evidence", err)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("no evidence in %q: give --dir or -r FILE, or record some: evidence.enabled = true", c.Evidence.Dir)
 	}
