@@ -49,7 +49,7 @@ var below = map[string][]string{
 	"evidence/cases":                 {"packet", "records", "evidence/segment", "evidence/index", "evidence/query", "evidence/search"},
 	"evidence/replay":                {"packet", "records", "sensor", "evidence/replay/links", "evidence/replay/tlskeys"},
 	"evidence/replay/links":          {},
-	"evidence/replay/tlskeys":        {"packet"},
+	"evidence/replay/tlskeys":        {"packet", "records"},
 	"evidence/replay/har":            {"evidence/replay", "evidence/replay/internal/plain"},
 	"evidence/replay/warc":           {"evidence/replay", "evidence/replay/internal/plain"},
 	"evidence/replay/objects":        {"evidence/replay", "evidence/replay/internal/plain", "evidence/replay/sealedzip"},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"kagami/packet"
+
+	"kagami/records"
 )
 
 // Reason says why application data could not be given.
@@ -128,10 +130,9 @@ type SideReport struct {
 	Alerted bool
 }
 
-// SuiteName is the IANA name of the cipher suite, "0x0041" for those that
-// cannot be opened.
+// SuiteName is the IANA name of the cipher suite, "0x1A1B" for those without.
 func (r *Report) SuiteName() string {
-	if name, ok := suiteNames[r.Suite]; ok {
+	if name, ok := records.CipherSuite(r.Suite); ok {
 		return name
 	}
 	return fmt.Sprintf("0x%04X", r.Suite)

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"kagami/records"
 )
 
 // bulk is how a cipher suite protects records: what its name says behind "WITH".
@@ -35,8 +37,8 @@ type bulk struct {
 // suiteBulk finds the protection of a suite by its name's end; false for suites
 // that this package cannot open.
 func suiteBulk(id uint16) (bulk, bool) {
-	name, ok := suiteNames[id]
-	if !ok {
+	name, ok := records.CipherSuite(id)
+	if !ok || !strings.HasPrefix(name, "TLS_") { // private ones derive keys in ways of their own
 		return bulk{}, false
 	}
 	_, algorithm, legacy := strings.Cut(name, "_WITH_")
