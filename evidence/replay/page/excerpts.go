@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kagami/evidence/replay"
+	"kagami/evidence/wiretext"
 )
 
 func percent(f float64) string { return fmt.Sprintf("%.2f", f) }
@@ -168,7 +169,7 @@ func is(a netip.AddrPort) string {
 	if a.Addr().Unmap().Is4() {
 		return "ip.addr == " + a.Addr().Unmap().String()
 	}
-	return "ipv6.addr == " + visible(a.Addr().WithZone("").String())
+	return "ipv6.addr == " + wiretext.Visible(a.Addr().WithZone("").String())
 }
 
 // Command is the command line that made this, to which more can be added.
@@ -184,7 +185,7 @@ func (v *view) Unzip() string {
 // shell quotes a word for a POSIX shell. One that cannot be seen whole is not to be
 // copied from a page.
 func shell(s string) string {
-	shown := visible(bounded(s))
+	shown := wiretext.Visible(bounded(s))
 	if shown != "" && strings.IndexFunc(shown, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:@%+,", r))
 	}) < 0 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kagami/evidence/replay"
+	"kagami/evidence/wiretext"
 )
 
 // IncompleteName is the file that Incomplete writes.
@@ -100,10 +101,10 @@ func Incomplete(w io.Writer, r *replay.Reading) error {
 }
 
 func summarize(r *replay.Reading, holes []replay.Hole) Summary {
-	s := Summary{Format: incompleteFormat, Source: visible(r.Source), From: stamp(r.First), To: stamp(r.Last), Frames: r.Frames, Flows: len(r.Flows),
+	s := Summary{Format: incompleteFormat, Source: wiretext.Visible(r.Source), From: stamp(r.First), To: stamp(r.Last), Frames: r.Frames, Flows: len(r.Flows),
 		OtherFlows: r.Others, Transactions: len(r.Transactions), Complete: len(holes) == 0, Counts: map[string]int{}}
 	for i := range holes {
-		s.Counts[visible(string(holes[i].Kind))]++
+		s.Counts[wiretext.Visible(string(holes[i].Kind))]++
 	}
 	return s
 }
@@ -116,17 +117,17 @@ func stamp(ns int64) string {
 }
 
 func describe(h *replay.Hole) Missing {
-	m := Missing{Kind: visible(string(h.Kind)), Time: stamp(h.Time), Text: visible(h.Text), Offset: h.Offset, Length: h.Length}
+	m := Missing{Kind: wiretext.Visible(string(h.Kind)), Time: stamp(h.Time), Text: wiretext.Visible(h.Text), Offset: h.Offset, Length: h.Length}
 	if f := h.Flow; f != nil {
-		m.Flow = &FlowRef{Number: f.Number, Client: f.Client.String(), Server: f.Server.String(), Frame: f.Frame, Protocol: visible(f.Protocol), CommunityID: visible(f.CommunityID)}
+		m.Flow = &FlowRef{Number: f.Number, Client: f.Client.String(), Server: f.Server.String(), Frame: f.Frame, Protocol: wiretext.Visible(f.Protocol), CommunityID: wiretext.Visible(f.CommunityID)}
 		if f.TLS != nil {
-			m.Flow.ServerName = visible(f.TLS.ServerName)
+			m.Flow.ServerName = wiretext.Visible(f.TLS.ServerName)
 		}
 	}
 	if t := h.Transaction; t != nil {
-		m.Transaction = &TransactionRef{Number: t.Number, URL: visible(address(t)), Frames: framesOf(t)}
+		m.Transaction = &TransactionRef{Number: t.Number, URL: wiretext.Visible(address(t)), Frames: framesOf(t)}
 		if t.Request != nil {
-			m.Transaction.Method = visible(t.Request.Method)
+			m.Transaction.Method = wiretext.Visible(t.Request.Method)
 		}
 		if t.Response != nil {
 			m.Transaction.Status = t.Response.Status

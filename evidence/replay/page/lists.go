@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kagami/evidence/replay"
+	"kagami/evidence/wiretext"
 )
 
 // tile is a number in the box.
@@ -107,7 +108,7 @@ func (v *view) near(t *replay.Transaction) bool {
 
 func (v *view) line(n *replay.Node) line {
 	t := n.Transaction
-	l := line{Hit: v.path[t], Number: t.Number, Time: clock(begin(t)), Client: visible(t.Flow.Client.String()), Server: visible(t.Flow.Server.String()), Method: v.method(t), URL: v.url(t),
+	l := line{Hit: v.path[t], Number: t.Number, Time: clock(begin(t)), Client: wiretext.Visible(t.Flow.Client.String()), Server: wiretext.Visible(t.Flow.Server.String()), Method: v.method(t), URL: v.url(t),
 		Frames: frames(framesOf(t)), Role: v.role(n), Class: v.class(n), Cut: strings.Join(v.marks(t), v.t.say("list.separator")), Status: v.t.say("step.no")}
 	if t.Stream != 0 {
 		l.Extra = v.t.say("stream", t.Stream)
@@ -255,7 +256,7 @@ func (v *view) fillLookups() {
 	take := func(hit bool) {
 		for i := range v.r.Lookups {
 			if l := &v.r.Lookups[i]; v.isHit(l) == hit && len(v.Lookups) < maxLookups {
-				v.Lookups = append(v.Lookups, lookup{hit, clock(l.Time), visible(addr(l.Client)), v.name(l.Name), v.resolved(l), l.Frame})
+				v.Lookups = append(v.Lookups, lookup{hit, clock(l.Time), wiretext.Visible(addr(l.Client)), v.name(l.Name), v.resolved(l), l.Frame})
 			}
 		}
 	}
@@ -281,7 +282,7 @@ func (v *view) resolved(l *replay.Lookup) string {
 	if len(l.Addrs) > 8 {
 		all = append(all, "…")
 	}
-	return visible(strings.Join(all, ", "))
+	return wiretext.Visible(strings.Join(all, ", "))
 }
 
 // dark is a flow that was not decrypted.
@@ -298,7 +299,7 @@ func (v *view) fillDark() {
 		}
 		v.DarkTotal++
 		if len(v.Dark) < maxDark {
-			v.Dark = append(v.Dark, dark{clock(f.First), visible(f.Client.String()), visible(f.Server.String()), v.name(f.TLS.ServerName), v.text(f.TLS.Version, 20), v.reason(f.TLS.Dark), f.Frame})
+			v.Dark = append(v.Dark, dark{clock(f.First), wiretext.Visible(f.Client.String()), wiretext.Visible(f.Server.String()), v.name(f.TLS.ServerName), v.text(f.TLS.Version, 20), v.reason(f.TLS.Dark), f.Frame})
 		}
 	}
 }
@@ -325,7 +326,7 @@ func (v *view) fillHoles() {
 		case h.Transaction != nil:
 			x.Where, x.Number, x.Shown = v.t.say("in.transaction", h.Transaction.Number), h.Transaction.Number, v.shown[h.Transaction]
 		case h.Flow != nil:
-			x.Where = v.t.say("in.flow", h.Flow.Number) + fmt.Sprintf(" %s → %s", visible(h.Flow.Client.String()), visible(h.Flow.Server.String()))
+			x.Where = v.t.say("in.flow", h.Flow.Number) + fmt.Sprintf(" %s → %s", wiretext.Visible(h.Flow.Client.String()), wiretext.Visible(h.Flow.Server.String()))
 		}
 		v.Holes = append(v.Holes, x)
 	}

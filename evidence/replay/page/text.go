@@ -4,52 +4,19 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"kagami/evidence/wiretext"
 )
-
-// visible makes a text from the wire safe to look at: controls, marks that turn
-// the direction of writing, invisible characters and octets that are not UTF-8
-// are spelled out.
-func visible(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case hidden(r):
-			fmt.Fprintf(&b, `\u{%04X}`, r)
-		default:
-			b.WriteRune(r)
-		}
-		s = s[n:]
-	}
-	return b.String()
-}
-
-// hidden tells whether a character does something else than being seen. Marks that pile
-// up on the character before them can hide it and its neighbours.
-func hidden(r rune) bool {
-	return r >= 0x7f && (!unicode.IsGraphic(r) || unicode.IsSpace(r) ||
-		unicode.In(r, unicode.Cf, unicode.Mn, unicode.Me, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)) || r < ' '
-}
 
 // short is a text from the wire of at most n characters; of a longer one the middle is
 // left out, as both ends of a URL tell something.
 func short(s string, n int) string {
-	rs := []rune(visible(clip(s, 4*n)))
+	rs := []rune(wiretext.Visible(clip(s, 4*n)))
 	if len(rs) <= n && len(s) <= 4*n {
 		return string(rs)
 	}
 	if len(s) > 4*n { // the end is in what was clipped
-		end := []rune(visible(s[len(s)-n:]))
+		end := []rune(wiretext.Visible(s[len(s)-n:]))
 		rs = append(rs[:min(len(rs), 4*n)], end...)
 	}
 	tail := n / 4
@@ -107,7 +74,7 @@ func lines(b []byte, most int) string {
 	var out strings.Builder
 	for l := range strings.SplitAfterSeq(text, "\n") {
 		body := strings.TrimSuffix(l, "\n")
-		out.WriteString(visible(strings.TrimSuffix(body, "\r")))
+		out.WriteString(wiretext.Visible(strings.TrimSuffix(body, "\r")))
 		if len(body) < len(l) {
 			out.WriteByte('\n')
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kagami/evidence/replay"
+	"kagami/evidence/wiretext"
 )
 
 // view is what a page tells, in texts that are ready to be shown.
@@ -252,7 +253,7 @@ func hostOf(t *replay.Transaction) string {
 	return ""
 }
 
-func clientOf(t *replay.Transaction) string { return visible(addr(t.Flow.Client.Addr())) }
+func clientOf(t *replay.Transaction) string { return wiretext.Visible(addr(t.Flow.Client.Addr())) }
 
 func addr(a netip.Addr) string {
 	if !a.IsValid() {
