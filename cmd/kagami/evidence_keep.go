@@ -28,6 +28,7 @@ type keeping struct {
 	writers []*evidence.Writer
 	watchNS int64 // how long an alerted host's encrypted flows escape the cutoff, 0 = they do not
 	snaplen uint32
+	where   string // what a command needs to find the store, "" = nothing
 }
 
 // watchS is how long in seconds that is, at least: beacons and downloads go on.
@@ -42,6 +43,9 @@ func newKeeping(c configs.Config, live bool, log *slog.Logger) (*keeping, error)
 		return nil, err
 	}
 	k := &keeping{store: store, snaplen: uint32(c.Capture.Snaplen)}
+	if c.Evidence.Dir != evidence.Default().Dir {
+		k.where = " --dir '" + strings.ReplaceAll(c.Evidence.Dir, "'", `'\''`) + "'"
+	}
 	if live {
 		k.watchNS = int64(max(watchS, c.Pin.AfterS)) * 1e9
 	}
@@ -66,7 +70,7 @@ func (k *keeping) writer(worker int) sensor.Store {
 // alert remembers an alert that is about to be written.
 func (k *keeping) alert(a *records.Alert) {
 	id := a.Meta().ID()
-	a.Fetch = fmt.Sprintf("kagami evidence get -o %s.pcapng alert %s", id, id)
+	a.Fetch = fmt.Sprintf("kagami evidence get -o %s.pcapng alert %s", id, id) + k.where
 	k.store.Alert(alertNote(a))
 	if k.watchNS > 0 {
 		for _, addr := range []netip.Addr{a.Source, a.DestAddr} {
