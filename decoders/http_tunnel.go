@@ -13,6 +13,7 @@ import (
 func (h *httpDecoder) await(f *sensor.Flow, s *httpStream, data []byte) int {
 	if c := data[0]; len(s.held) == 0 && s.remain == 0 && !isToken(c) && c != '\r' && c != '\n' && !f.InTunnel() {
 		h.tunnel, h.inner = s.x, f.EnterTunnel()
+		f.Session, f.Authority = true, s.x.Host
 		s.x, s.state = nil, httpTunnel
 		return 0
 	}
@@ -32,6 +33,9 @@ func (h *httpDecoder) await(f *sensor.Flow, s *httpStream, data []byte) int {
 func (h *httpDecoder) openTunnel(f *sensor.Flow, x *httpExchange, emit sensor.Emit) {
 	x.ResponseComplete = true
 	h.tunnel, h.down.state = x, httpTunnel
+	if !f.Session {
+		f.Session, f.Authority = true, x.Host
+	}
 	if h.inner == nil && f.InTunnel() {
 		h.opaque = true
 	} else if h.inner == nil {
@@ -79,6 +83,7 @@ func (h *httpDecoder) switchProtocol(f *sensor.Flow, x *httpExchange, head *http
 	h.tunnel, h.up.x = x, nil
 	h.up.reset()
 	h.up.state, h.down.state = httpTunnel, httpTunnel
+	f.Session = true
 	switch {
 	case x.Tunnel == webSocketName:
 		h.inner = newWebSocket(x, head)

@@ -25,6 +25,20 @@ type Alert struct {
 	Communities  []string // their community ids
 	Window       Window   // what the sensor could see between Since and Until
 	Fetch        string   // the command that fetches its packets, "" when none are kept
+
+	Incident          string   // id of what is told, the same in all its updates; "" = each alert stands alone
+	Update            int      // 1 = it is told for the first time
+	Level             string   // "watch", "alert" or "high"
+	Histogram         []Bin    // of the intervals of a rhythm
+	Chain             []string // the steps that led to it, in order of time: sentences
+	TitleJA, BenignJA string   // the same in Japanese, "" = not translated
+	EvidenceJA        []string // one for each of Evidence, or none
+}
+
+// Bin is one bar of a histogram of durations.
+type Bin struct {
+	From, To int64 // nanoseconds, To excluded
+	Count    int
 }
 
 // Window is the visibility of a span of time.
@@ -81,13 +95,21 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 		addrs = append(addrs, r.DestAddr)
 	}
 	f.IPs("related.ip", addrs)
-	f.Strs("kagami.alert.evidence", r.Evidence)
 	f.Str("kagami.alert.benign", r.Benign)
+	f.Str("kagami.alert.benign_ja", r.BenignJA)
+	f.Strs("kagami.alert.chain", r.Chain)
 	f.Strs("kagami.alert.community_ids", r.Communities)
+	f.Strs("kagami.alert.evidence", r.Evidence)
+	f.Strs("kagami.alert.evidence_ja", r.EvidenceJA)
 	f.Str("kagami.alert.fetch", r.Fetch)
 	f.Strs("kagami.alert.flow_ids", r.Flows)
+	r.histogram(&f)
+	f.Str("kagami.alert.incident", r.Incident)
+	f.Str("kagami.alert.level", r.Level)
 	f.Float("kagami.alert.score", r.Score)
 	f.Str("kagami.alert.severity", r.Severity.String())
+	f.Str("kagami.alert.title_ja", r.TitleJA)
+	f.Count("kagami.alert.update", uint64(r.Update))
 	f.Int("kagami.alert.window.clock_steps", int64(r.Window.ClockSteps))
 	f.Int("kagami.alert.window.dropped", int64(r.Window.Dropped))
 	f.Int("kagami.alert.window.duplicates", int64(r.Window.Duplicates))
@@ -96,6 +118,21 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.Int("kagami.alert.window.one_sided", int64(r.Window.OneSided))
 	m.tail(&f)
 	return f
+}
+
+// histogram appends the bars of the intervals, in order.
+func (r *Alert) histogram(f *Fields) {
+	mark := Begin
+	for _, b := range r.Histogram {
+		f.Mark(mark, "kagami.alert.histogram")
+		mark = Next
+		f.Int("count", int64(b.Count))
+		f.Int("from", b.From)
+		f.Int("to", b.To)
+	}
+	if mark != Begin {
+		f.Mark(End, "kagami.alert.histogram")
+	}
 }
 
 // told is the header with what it tells of the alert's own source and

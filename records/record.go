@@ -33,7 +33,11 @@ const (
 	KindIdentity
 	KindAlert
 	KindStats
-	NumKinds
+	NumKinds // of kinds that are written
+
+	// Sightings are for detectors alone: no export knows them.
+	KindARP   = NumKinds
+	KindPulse = NumKinds + 1
 )
 
 var kindNames = [NumKinds]string{"flow", "dns", "http", "websocket", "tls", "quic", "socks", "mail", "auth", "ftp", "file", "dhcp", "ntp", "ssdp", "identity", "alert", "stats"}

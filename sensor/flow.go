@@ -23,6 +23,8 @@ type Flow struct {
 	Cut      int          // octets that the capture's snap length took from the datagram or segment at hand
 	clock    int64        // logical time of the packet at hand, or of the expiry under way
 	touched  int64        // logical time of the last packet
+	spoke    int64        // capture time of the client's last new payload
+	spokeTo  uint64       // how much it had sent then
 	listedAt int64        // the same when the flow got its place in the time-out list
 	last     int64        // capture time of the last packet
 	decoder  Decoder      // nil: only counted
@@ -32,6 +34,8 @@ type Flow struct {
 	ServerName string
 	Tunnel     string
 	TunnelName string
+	Authority  string // host:port that a proxy was asked to tunnel to
+	Session    bool   // what it carries has no record for each message: an upgraded connection, a tunnel
 	flowState
 }
 
@@ -113,6 +117,7 @@ type flowState struct {
 	start      int64 // capture time of the first packet
 	uid        uint64
 	seq        uint32 // records written
+	pulses    uint32 // told
 	files      uint32 // file ids given out
 	icmpType   uint8
 	icmpCode   uint8
@@ -188,6 +193,7 @@ func (f *Flow) flip() {
 	}
 	f.Orig = f.Orig.Other()
 	f.flipped = !f.flipped
+	f.spoke, f.spokeTo = 0, 0
 	f.first.src, f.first.dst = f.first.dst, f.first.src
 	f.community = ""
 }

@@ -134,7 +134,9 @@ func (m *merger) observe(r records.Record) {
 			d.Advance(grid.at, m.emit)
 		}
 	}
-	m.batch = append(m.batch, r)
+	if meta.Kind < records.NumKinds { // else a sighting, for the detectors alone
+		m.batch = append(m.batch, r)
+	}
 	if f, ok := r.(*records.Flow); ok {
 		m.window.count(f, m.drops)
 	}

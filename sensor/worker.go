@@ -141,8 +141,13 @@ func (w *Worker) frame(fr *Frame) {
 	}
 	if out == packet.OK {
 		w.packet(fr, p, uint64(frames))
-	} else if w.store != nil {
+		return
+	}
+	if w.store != nil {
 		w.store.Add(fr, Plain, 0)
+	}
+	if out == packet.ARP {
+		w.arp(fr, p)
 	}
 }
 
@@ -184,6 +189,9 @@ func (w *Worker) packet(fr *Frame, p *packet.Packet, frames uint64) {
 		w.datagram(f, p)
 	case packet.ProtoICMP, packet.ProtoICMPv6:
 		w.icmpError(p)
+	}
+	if p.Side == f.Orig && p.PayloadLen() > 0 {
+		w.pulse(f)
 	}
 	w.table.touch(f, f.timeoutClass(), fr.Clock)
 	if f.decoder != nil || f.keeping.bytes > 0 {
