@@ -1,7 +1,9 @@
 package decoders
 
 import (
+	"net"
 	"slices"
+	"strconv"
 
 	"kagami/packet"
 	"kagami/records"
@@ -251,8 +253,21 @@ func (d *socksDecoder) enter(f *sensor.Flow, s *socksSide) {
 	s.step, s.held = socksThrough, nil
 	if d.inner == nil && !d.nested {
 		f.Label("socks", d.r.RequestName)
+		f.Session, f.Authority = true, d.authority()
 		d.inner = f.EnterTunnel()
 	}
+}
+
+// authority is host:port of what the proxy was asked for, "" if that was not seen.
+func (d *socksDecoder) authority() string {
+	host := d.r.RequestName
+	if host == "" && d.r.RequestAddr.IsValid() {
+		host = d.r.RequestAddr.String()
+	}
+	if host == "" {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(d.r.RequestPort)))
 }
 
 // end: nothing more can be read of either side.
