@@ -117,7 +117,7 @@ type flowState struct {
 	start      int64 // capture time of the first packet
 	uid        uint64
 	seq        uint32 // records written
-	pulses    uint32 // told
+	pulses     uint32 // told
 	files      uint32 // file ids given out
 	icmpType   uint8
 	icmpCode   uint8

@@ -64,6 +64,9 @@ func (m *Memory) First(key uint64, now int64) bool {
 	return !old
 }
 
+// Known reports whether key was met before, and remembers nothing.
+func (m *Memory) Known(key uint64) bool { return m.test(0, key) || m.test(1, key) }
+
 func (m *Memory) test(filter int, key uint64) bool {
 	step := Mix(key) | 1
 	for range probes {

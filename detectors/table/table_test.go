@@ -107,7 +107,13 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	m = NewMemory(keys, 15*day)
+	if m.Known(1) {
+		t.Error("an empty memory knows a key")
+	}
 	m.First(1, monday)
+	if !m.Known(1) || m.Known(2) {
+		t.Error("Known is not what was met")
+	}
 	if m.First(1, monday+16*day) {
 		t.Error("forgotten after one span")
 	}
