@@ -2,95 +2,64 @@ package detectors
 
 import (
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"kagami/records"
 	"kagami/sensor"
 )
 
-// download finds programs that come in disguise: the content is a program, the
-// declared type or the name says otherwise, the place is known to nobody else,
-// and the user was led there through foreign sites, perhaps past an object that
-// attacks the browser. An honest update is a program as well; it says so, and
-// other machines fetch it, too.
+// download finds programs that nobody asked for, or that come in disguise: the
+// content is a program, the declared type or the name says otherwise, the place
+// is known to nobody else, and the user was led there through foreign sites,
+// perhaps past an object that attacks the browser. An honest update is a program
+// as well; it says so, and other machines fetch it, too.
+//
+// One visit is one incident: of the rule drive-by where the way was not the
+// user's, else of executable-download.
 type download struct {
 	config  DownloadConfig
 	site    *site
 	clients *table[visits]
+	files   [filesAhead]*records.File // the last that matter: each is followed by its transaction
+	filed   int
+	open    *table[suspect] // by client
+	guilty  *table[guilt]   // domains that attacked
 
-	programs, risky, relayed uint64
+	programs, risky, relayed, unfiled, confirmed uint64
 }
-
-// risk is what content can do.
-type risk uint8
 
 const (
-	harmless  risk = iota
-	opaque         // of no known type, declared as data: encrypted payloads look so
-	container      // carries programs: archives, installers
-	exploit        // runs or is parsed by a browser's plug-in or an office program
-	program        // runs by itself
+	// filesAhead is how many files may be under way to their transactions.
+	filesAhead = 64
+	// maxSuspects and maxGuilty are small: there are few.
+	maxSuspects = 64
+	maxGuilty   = 256
+	// almost is how far under the threshold a download is watched, in nats.
+	almost = 4
 )
 
-// riskOf reads the content's magic number, as the decoder named it.
-func riskOf(r *records.HTTP) risk {
-	switch r.Magic {
-	case "pe", "elf", "macho", "lnk", "hta":
-		return program
-	case "swf", "java", "class", "jar", "ole2", "rtf":
-		return exploit
-	case "zip":
-		if t := mediaType(r.ContentType); strings.Contains(t, "java") || extension(r.URL) == "jar" {
-			return exploit
-		}
-		return container
-	case "cab", "msi", "rar", "7z", "iso", "vhd", "vhdx":
-		return container
-	}
-	if r.Magic == "" && r.ResponseBody >= opaqueSize && r.Status == 200 && mediaType(r.ContentType) == "application/octet-stream" {
-		return opaque
-	}
-	return harmless
+// guilt is when a domain attacked whom.
+type guilt struct {
+	at     int64
+	client uint64
 }
 
-// opaqueSize is the least size, in octets, of data that may be a program.
-const opaqueSize = 16 << 10
-
-func (k risk) nats() float64 { return [...]float64{0, 1.5, 1, 1, 3}[k] }
-
 func newDownload(c DownloadConfig, s *site) *download {
-	return &download{config: c, site: s, clients: newTable[visits](c.Clients)}
+	return &download{config: c, site: s, clients: newTable[visits](c.Clients), open: newTable[suspect](maxSuspects), guilty: newTable[guilt](maxGuilty)}
 }
 
 // Observe implements sensor.Detector.
 func (d *download) Observe(r records.Record, emit sensor.Emit) {
-	h, ok := r.(*records.HTTP)
-	if !ok {
-		return
+	switch r := r.(type) {
+	case *records.File:
+		if r.Source == "http" && !r.FromClient && r.Class != "text" && r.Class != "image" {
+			d.files[d.filed%filesAhead] = r
+			d.filed++
+		}
+	case *records.HTTP:
+		d.transaction(r, emit)
 	}
-	c, ok := contactOf(r)
-	if !ok || h.Method == "CONNECT" {
-		return
-	}
-	if d.site.isProxy(c.client) {
-		d.relayed++
-		return
-	}
-	v, _ := d.clients.at(addrKey(c.client))
-	x := visitOf(h, &c)
-	v.add(x)
-	switch x.risk {
-	case harmless:
-		return
-	case program:
-		d.programs++
-	default:
-		d.risky++
-	}
-	d.judge(h, &c, v, &v.ring[(v.n-1)%remembered], emit)
 }
 
 // Advance implements sensor.Detector. A download is judged when it is complete.
@@ -104,26 +73,164 @@ func (d *download) Counters() []Counter {
 	return []Counter{
 		{"programs", d.programs}, {"risky_objects", d.risky}, {"relayed_by_proxy", d.relayed},
 		{"clients", uint64(d.clients.len())}, {"clients_evicted", d.clients.evicted},
+		{"suspects_evicted", d.open.evicted}, {"guilty_domains", uint64(d.guilty.len())}, {"guilty_domains_evicted", d.guilty.evicted},
+		{"without_file", d.unfiled}, {"confirmed", d.confirmed},
 	}
 }
 
-// judge scores one download.
-func (d *download) judge(r *records.HTTP, c *contact, v *visits, x *visit, emit sensor.Emit) {
-	since := x.at - int64(d.config.Chain)
-	known := d.site.familiar(c)
-	t := v.trace(x, since)
-	way := route(v, x, &t, since)
-	if x.risk == opaque && !t.attacked {
-		return // data is mostly data
-	}
-	s := append(disguise(r), d.place(c, known)...)
-	s = append(s, way...)
-	s = append(s, fetcher(r.UserAgent)...)
-	total := sum(s)
-	if total < d.config.Threshold || !v.due(x.domain, c.meta.At, int64(d.config.Chain), total) {
+func (d *download) transaction(r *records.HTTP, emit sensor.Emit) {
+	c, ok := fetched(r)
+	if !ok || r.Method == "CONNECT" {
 		return
 	}
-	emit(d.alert(r, c, known, &t, s, total))
+	if d.site.isProxy(c.client) {
+		d.relayed++
+		return
+	}
+	v, _ := d.clients.at(addrKey(c.client))
+	g := goodsOf(r, d.fileOf(r))
+	seen := visitOf(r, &c, g.risk)
+	x := &seen
+	if !leaf(r, g.risk) {
+		x = v.add(seen)
+	}
+	d.follow(r, &c, v, x, emit)
+	switch g.risk {
+	case harmless:
+		return
+	case program:
+		d.programs++
+	default:
+		d.risky++
+	}
+	if f := r.ResponseFiles; len(f) == 0 {
+		d.unfiled++
+	}
+	d.judge(r, &c, v, x, &g, emit)
+}
+
+// fetched is contactOf for downloads: servers inside count, too. A machine of
+// this network that has been broken into attacks its neighbours.
+func fetched(r *records.HTTP) (contact, bool) {
+	if c, ok := contactOf(r); ok {
+		return c, true
+	}
+	m := r.Meta()
+	if !m.ClientInternal || !m.ServerInternal || !r.RequestSeen || r.Start == 0 {
+		return contact{}, false
+	}
+	server := m.Server()
+	c := contact{meta: m, start: r.Start, client: m.Client().Addr(), addr: server.Addr(), port: server.Port(), how: overHTTP}
+	if c.name, _ = splitAuthority(r.Host); c.name != "" {
+		c.literal()
+	}
+	return c, true
+}
+
+// fileOf is the record of what a response carried, nil if there is none.
+func (d *download) fileOf(r *records.HTTP) *records.File {
+	if len(r.ResponseFiles) == 0 {
+		return nil
+	}
+	for i := d.filed - 1; i >= 0 && i >= d.filed-filesAhead; i-- {
+		if f := d.files[i%filesAhead]; f.ID == r.ResponseFiles[0].ID {
+			return f
+		}
+	}
+	return nil
+}
+
+// verdict is what speaks for and against a download.
+type verdict struct {
+	trail   trail
+	reasons []reason
+	led     float64 // nats of the way
+	score   float64
+}
+
+// weigh judges one download.
+func (d *download) weigh(r *records.HTTP, c *contact, v *visits, x *visit, g *goods) (w verdict) {
+	since := x.at - int64(d.config.Chain)
+	w.trail = v.trace(x, since)
+	p := v.past(x, &w.trail, since)
+	w.trail.attacked = p.attacked
+	way := append(p.way(x, &w.trail), d.convicted(x, c)...)
+	w.led = sum(way)
+	w.reasons = append(g.disguise(), d.place(c)...)
+	w.reasons = append(w.reasons, way...)
+	w.reasons = append(w.reasons, p.manner(x)...)
+	w.reasons = append(w.reasons, fetcher(r.UserAgent)...)
+	w.score = sum(w.reasons)
+	return w
+}
+
+// judge tells a download if it is to be told, and watches what follows if it
+// nearly is.
+func (d *download) judge(r *records.HTTP, c *contact, v *visits, x *visit, g *goods, emit sensor.Emit) {
+	w := d.weigh(r, c, v, x, g)
+	if x.risk == opaque && w.trail.attacked != exploit || w.score < d.config.Threshold-almost {
+		return // data is mostly data
+	}
+	v.prelude(&w.trail, x.at-int64(d.config.Chain))
+	a := d.alert(r, c, g, &w)
+	told := w.score >= d.config.Threshold && v.due(x.domain, c.meta.At, int64(d.config.Chain), w.score)
+	if told {
+		d.convict(x, c)
+		emit(a)
+	}
+	d.watch(c, a, &w, told)
+}
+
+// watch keeps a download for what follows it; the worst of a visit.
+func (d *download) watch(c *contact, a *records.Alert, w *verdict, told bool) {
+	s, fresh := d.open.at(addrKey(c.client))
+	if !fresh && a.Meta().At-s.at < int64(d.config.Chain) {
+		told = told || s.told
+		if s.score >= w.score {
+			s.told = told
+			return
+		}
+	}
+	*s = suspect{at: w.trail.steps[0].end, alert: a, reasons: w.reasons, score: w.score, told: told, payload: w.trail.steps[0].risk.payload()}
+	for _, y := range w.trail.steps {
+		s.domains[s.n] = y.domain
+		s.n++
+	}
+}
+
+// follow looks whether a request confirms an earlier download.
+func (d *download) follow(r *records.HTTP, c *contact, v *visits, x *visit, emit sensor.Emit) {
+	fresh := v.speaks(x.agent)
+	key := addrKey(c.client)
+	s := d.open.get(key)
+	switch {
+	case s == nil || x.at <= s.at || s.confirmed:
+		return
+	case x.at-s.at > int64(d.config.Chain):
+		d.open.remove(key)
+		return
+	}
+	why, ok := d.confirms(s, r, c, x, fresh)
+	if !ok {
+		return
+	}
+	d.confirmed++
+	a, before := *s.alert, severity(s.score)
+	s.score += why.nats
+	if s.score >= d.config.Threshold && (!s.told || severity(s.score) > before) {
+		*a.Meta() = *c.meta
+		a.Meta().Kind = records.KindAlert
+		a.Score, a.Severity, a.Until = s.score, severity(s.score), x.end
+		a.Evidence = appendReasons(slices.Clone(a.Evidence[:1]), append(s.reasons, why))
+		a.Chain = append(slices.Clone(a.Chain), fmt.Sprintf("%s %s (no Referer, afterwards [inferred])", instant(x.at), x.where()))
+		m := records.Meta{UID: x.uid}
+		if id := m.FlowID(); len(a.Flows) < maxSamples && !slices.Contains(a.Flows, id) {
+			a.Flows = append(slices.Clone(a.Flows), id)
+		}
+		v.last, s.told = raised{c.meta.At, s.score}, true
+		emit(&a)
+	}
+	s.confirmed = true
 }
 
 // due reports whether an incident is to be told: once for what one domain
@@ -149,211 +256,82 @@ func (v *visits) due(domain uint64, now, visit int64, score float64) bool {
 	return true
 }
 
-// disguise weighs what the content is against what type and name say it is.
-func disguise(r *records.HTTP) []reason {
-	k := riskOf(r)
-	s := []reason{{k.nats(), "the content is " + describe(r.Magic)}}
-	switch t := mediaType(r.ContentType); {
-	case t == "":
-		s = append(s, reason{2, "no type is declared"})
-	case hides(t, r.Magic):
-		s = append(s, reason{4, "the declared type is " + quote(t)})
-	case t == "application/octet-stream":
-		s = append(s, reason{0.5, "the declared type says nothing"})
-	}
-	switch e := extension(r.URL); {
-	case honest(e):
-	case innocent(e):
-		s = append(s, reason{3, "the name ends in " + quote("."+e)})
-	case e == "" || scripted(e):
-		s = append(s, reason{2, "the name does not tell"})
-	default:
-		s = append(s, reason{1, "the name ends in " + quote("."+e)})
-	}
-	return s
-}
-
-func describe(magic string) string {
-	switch magic {
-	case "pe":
-		return "a Windows program (PE)"
-	case "elf":
-		return "a program (ELF)"
-	case "macho":
-		return "a macOS program (Mach-O)"
-	case "lnk":
-		return "a Windows shortcut"
-	case "hta":
-		return "an HTML application"
-	case "ole2":
-		return "a compound document (OLE2)"
-	case "":
-		return "data of no known type"
-	}
-	return "of type " + quote(magic)
-}
-
-// mediaType is the type of a Content-Type without parameters, lower case.
-func mediaType(s string) string {
-	s, _, _ = strings.Cut(s, ";")
-	return strings.ToLower(strings.TrimSpace(s))
-}
-
-// hides tells whether a media type names something that content of that magic
-// number is not.
-func hides(t, magic string) bool {
-	kind, sub, _ := strings.Cut(t, "/")
-	switch kind {
-	case "image", "audio", "video", "font":
-		return true
-	case "text":
-		return magic != "hta"
-	}
-	switch sub {
-	case "json", "javascript", "x-javascript", "xml", "xhtml+xml", "x-www-form-urlencoded", "x-font-woff":
-		return true
-	case "pdf", "x-shockwave-flash", "java-archive", "x-java-archive", "zip":
-		return riskNamed(magic) == program
-	}
-	return false
-}
-
-func riskNamed(magic string) risk { return riskOf(&records.HTTP{Magic: magic}) }
-
-// extension is the lower-case extension of a URL's last path segment.
-func extension(raw string) string {
-	if i := strings.IndexAny(raw, "?#"); i >= 0 {
-		raw = raw[:i]
-	}
-	if _, rest, ok := strings.Cut(raw, "://"); ok {
-		_, raw, _ = strings.Cut(rest, "/")
-	}
-	return strings.ToLower(strings.TrimPrefix(path.Ext(raw), "."))
-}
-
-// honest extensions announce a program or a container of programs.
-func honest(e string) bool {
-	switch e {
-	case "exe", "dll", "msi", "msp", "msu", "cab", "scr", "com", "sys", "ocx", "cpl", "drv", "bin", "run", "elf", "so", "ko",
-		"deb", "rpm", "apk", "dmg", "pkg", "dylib", "jar", "class", "swf", "zip", "rar", "7z", "iso", "img", "gz", "xz", "tgz",
-		"doc", "xls", "ppt", "dot", "xlt", "pps", "vsd", "mpp", "pub", "msg", "docx", "xlsx", "pptx", "xpi", "crx", "nupkg", "whl",
-		"lnk", "hta", "rtf", "psf", "esd", "appx", "msix", "vsix":
-		return true
-	}
-	return false
-}
-
-// innocent extensions announce pages, pictures, sounds and texts.
-func innocent(e string) bool {
-	switch e {
-	case "gif", "jpg", "jpeg", "png", "ico", "bmp", "webp", "svg", "css", "js", "htm", "html", "txt", "xml", "json", "csv", "pdf",
-		"mp3", "mp4", "avi", "wav", "woff", "woff2", "ttf":
-		return true
-	}
-	return false
-}
-
-// scripted extensions are of programs that run on the server.
-func scripted(e string) bool {
-	switch e {
-	case "php", "asp", "aspx", "jsp", "cgi", "pl", "do", "ashx":
-		return true
-	}
-	return false
-}
-
 // place weighs where it came from.
-func (d *download) place(c *contact, known familiarity) []reason {
+func (d *download) place(c *contact) []reason {
 	var s []reason
 	add := func(nats float64, text string) {
 		if nats != 0 {
 			s = append(s, reason{nats, text})
 		}
 	}
-	add(known.rarity(), fmt.Sprintf("%s of %d known machines contact the place", atLeast(known.hosts), known.total))
-	switch age := d.site.now - known.since; {
+	known := d.site.familiar(c)
+	age := d.site.now - known.since
+	if c.meta.ServerInternal && !c.how.proxied() {
+		add(-1, "it is a machine inside")
+		known.hosts = max(known.hosts, d.site.serves(c.addr, c.port))
+	} else if c.name == "" {
+		add(3, "it has no name, only an address")
+	}
+	add(rarity(known, age), fmt.Sprintf("%s of %d known machines contact the place", atLeast(known.hosts), known.total))
+	switch {
 	case age > int64(24*time.Hour):
 		add(-1.5, "it is known for "+span(age))
 	case age < int64(d.config.Chain) && d.site.now-d.site.start > int64(time.Hour):
 		add(1, "it was first contacted "+span(age)+" ago")
 	}
-	if c.name == "" {
-		add(3, "it has no name, only an address")
-	}
 	return s
 }
 
-// route weighs how the client got there.
-func route(v *visits, x *visit, t *trail, since int64) []reason {
-	var s []reason
+// rarity is that of familiarity, but for places that have been known for less
+// than an hour: what attacks one machine attacks the next.
+func rarity(k familiarity, age int64) float64 {
 	switch {
-	case t.domains >= 3:
-		s = append(s, reason{2.5, fmt.Sprintf("the way there leads through %d domains: %s", t.domains, t)})
-	case t.domains == 2:
-		s = append(s, reason{1, "the way there leads through 2 domains: " + t.String()})
+	case age > int64(time.Hour) || k.hosts >= 10 || k.hosts <= 1:
+		return k.rarity()
+	case k.hosts == 2:
+		return 2
 	}
-	changed, elsewhere, visited := false, false, int64(0)
-	v.recent(since, func(y *visit) bool {
-		if y == x || y.at > x.at {
-			return true
-		}
-		if y.risk == exploit {
-			t.attacked = t.attacked || t.knows(y.domain)
-			elsewhere = true
-		}
-		if y.host == x.host {
-			changed = changed || y.agent != x.agent && y.agent != 0
-			visited = y.at
-		}
-		return true
-	})
-	switch {
-	case x.risk != program && x.risk != opaque:
-	case t.attacked:
-		s = append(s, reason{3, "an object that can attack the browser came the same way just before"})
-	case elsewhere:
-		s = append(s, reason{1.5, "an object that can attack the browser came from elsewhere just before"})
-	}
-	if visited != 0 && x.at-visited < unattended {
-		s = append(s, reason{1, "it came " + span(x.at-visited) + " after the first request to the place, without time to read"})
-	}
-	if changed {
-		s = append(s, reason{1.5, "another program than the one that visited the place fetched it"})
-	}
-	return s
+	return 0
 }
 
-// unattended is how soon after arriving at a place nobody starts a download by hand.
-const unattended = int64(4 * time.Second)
-
-// fetcher weighs the program that names itself in User-Agent.
-func fetcher(agent string) []reason {
-	switch a := strings.ToLower(agent); {
-	case strings.Contains(a, "java/"):
-		return []reason{{2, "the browser's Java plug-in fetched it"}}
-	case strings.Contains(a, "powershell") || strings.Contains(a, "certutil") || strings.Contains(a, "wscript"):
-		return []reason{{1.5, "a script interpreter fetched it: " + quote(agent)}}
+// convicted weighs that the domain attacked another machine.
+func (d *download) convicted(x *visit, c *contact) []reason {
+	g := d.guilty.get(x.domain)
+	if g == nil || g.client == addrKey(c.client) || c.meta.At-g.at > convicts {
+		return nil
 	}
-	return nil
+	return []reason{{3, "another machine received what was alerted from the same domain " + span(max(c.meta.At-g.at, 0)) + " ago"}}
+}
+
+func (d *download) convict(x *visit, c *contact) {
+	g, _ := d.guilty.at(x.domain)
+	*g = guilt{c.meta.At, addrKey(c.client)}
 }
 
 // alert tells the incident.
-func (d *download) alert(r *records.HTTP, c *contact, known familiarity, t *trail, s []reason, total float64) *records.Alert {
+func (d *download) alert(r *records.HTTP, c *contact, g *goods, w *verdict) *records.Alert {
 	a := records.NewAlert(*c.meta)
-	a.Rule = "executable-download"
 	a.Source, a.Destination, a.DestAddr, a.DestPort = c.client, c.text(), c.addr, c.port
-	a.Title = fmt.Sprintf("%s received %s in disguise from %s", c.client, describe(r.Magic), quote(a.Destination))
-	a.Score, a.Severity = total, severity(total)
-	a.Since, a.Until = t.steps[len(t.steps)-1].at, max(r.End, r.Start)
-	a.Evidence = []string{fmt.Sprintf("%s %s gave status %d, %d octets, type %s", quote(r.Method), quote(r.URL), r.Status, r.ResponseBody, quote(r.ContentType))}
-	a.Evidence = appendReasons(a.Evidence, s)
-	a.Benign = "A vendor's download page that sends a program through a script or with a wrong type. " +
-		"Compare the file's hash and signature, and ask the user what was wanted."
-	a.Technique = downloadTechniques(t)
-	var w samples
-	w.add(c.meta)
-	w.into(a)
-	for _, y := range t.steps[1:] {
+	a.Score, a.Severity = w.score, severity(w.score)
+	a.Since, a.Until = w.trail.first().at, max(r.End, r.Start)
+	a.Chain = w.trail.sentences()
+	a.Evidence = appendReasons([]string{g.transaction(r)}, w.reasons)
+	if w.led >= driven {
+		a.Rule = "drive-by"
+		a.Title = fmt.Sprintf("%s was led to %s and received %s", c.client, quote(a.Destination), g.describe())
+		a.Benign = "A download that starts by itself behind a vendor's redirections, or an advertisement of an unusual kind. " +
+			"Compare the file's hash and signature, and ask the user what was wanted."
+	} else {
+		a.Rule = "executable-download"
+		a.Title = fmt.Sprintf("%s received %s in disguise from %s", c.client, g.describe(), quote(a.Destination))
+		a.Benign = "A vendor's download page that sends a program through a script or with a wrong type. " +
+			"Compare the file's hash and signature, and ask the user what was wanted."
+	}
+	a.Technique = techniques(a.Rule, g, &w.trail)
+	var flows samples
+	flows.add(c.meta)
+	flows.into(a)
+	for _, y := range w.trail.steps[1:] {
 		m := records.Meta{UID: y.uid}
 		if id := m.FlowID(); len(a.Flows) < maxSamples && !slices.Contains(a.Flows, id) {
 			a.Flows = append(a.Flows, id)
@@ -362,11 +340,25 @@ func (d *download) alert(r *records.HTTP, c *contact, known familiarity, t *trai
 	return a
 }
 
-// downloadTechniques names the MITRE ATT&CK techniques: a drive-by when foreign
-// sites or an attack on the browser led there.
-func downloadTechniques(t *trail) []string {
-	if t.domains >= 3 || t.attacked {
-		return []string{"T1189", "T1105", "T1036.008"}
+// techniques names the MITRE ATT&CK techniques, the most telling first.
+func techniques(rule string, g *goods, t *trail) []string {
+	var ids []string
+	if rule == "drive-by" {
+		ids = append(ids, "T1189")
+	} else {
+		ids = append(ids, "T1204.002")
 	}
-	return []string{"T1204.002", "T1105", "T1036.008"}
+	if t.attacked == exploit || g.risk.attack() {
+		ids = append(ids, "T1203")
+	}
+	if g.risk.payload() {
+		ids = append(ids, "T1105")
+	}
+	if g.pretends() {
+		ids = append(ids, "T1036.008")
+	}
+	if g.risk == opaque || g.encrypted {
+		ids = append(ids, "T1027")
+	}
+	return ids
 }

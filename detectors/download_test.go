@@ -119,7 +119,7 @@ func TestDownload(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStage(t, only("download"))
 			c.play(s)
-			if len(s.alerts) != c.want || s.count("executable-download", "") != c.want {
+			if len(s.alerts) != c.want || s.count("drive-by", "")+s.count("executable-download", "") != c.want {
 				t.Errorf("%d alerts, want %d", len(s.alerts), c.want)
 				for _, a := range s.alerts {
 					t.Logf("%.1f %s %q", a.Score, a.Title, a.Evidence)

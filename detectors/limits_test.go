@@ -170,7 +170,7 @@ func TestSameRecordsSameAlerts(t *testing.T) {
 		for _, a := range s.alerts {
 			fmt.Fprintln(&b, a.Meta().At, a.Rule, a.Title, a.Score, a.Evidence, a.Flows)
 		}
-		for _, rule := range []string{"beacon", "direct-egress", "lateral-scan", "executable-download"} {
+		for _, rule := range []string{"beacon", "direct-egress", "lateral-scan", "drive-by"} {
 			if s.count(rule, "") != 1 {
 				t.Errorf("%d alerts of %s, want 1", s.count(rule, ""), rule)
 			}

@@ -51,7 +51,7 @@ func (m *Meta) event(f *Fields, e Event) {
 }
 
 var datasets = func() (d [NumKinds]string) {
-	for k, name := range kindNames {
+	for k, name := range Kinds() {
 		d[k] = "kagami." + name
 	}
 	return

@@ -40,12 +40,13 @@ const (
 	KindPulse = NumKinds + 1
 )
 
-var kindNames = [NumKinds]string{"flow", "dns", "http", "websocket", "tls", "quic", "socks", "mail", "auth", "ftp", "file", "dhcp", "ntp", "ssdp", "identity", "alert", "stats"}
+var kindNames = [...]string{"flow", "dns", "http", "websocket", "tls", "quic", "socks", "mail", "auth", "ftp", "file", "dhcp", "ntp", "ssdp", "identity", "alert", "stats",
+	KindARP: "arp", KindPulse: "pulse"}
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Kinds are the names of all kinds, in order.
-func Kinds() []string { return append([]string(nil), kindNames[:]...) }
+// Kinds are the names of all kinds that are written, in order.
+func Kinds() []string { return append([]string(nil), kindNames[:NumKinds]...) }
 
 // Record is one thing the sensor says. Records are immutable once emitted.
 type Record interface {

@@ -193,7 +193,7 @@ func countRecord(n map[string]int, r *ecs) {
 // TestOfficeAlerts: each attack is found once, at its source and in its time,
 // and nothing else is.
 func TestOfficeAlerts(t *testing.T) {
-	rules := map[string]string{"driveby": "executable-download", "beacon": "beacon", "bypass": "direct-egress", "scan": "lateral-scan"}
+	rules := map[string]string{"driveby": "drive-by", "beacon": "beacon", "bypass": "direct-egress", "scan": "lateral-scan"}
 	alerts := decodeLines(t, filepath.Join(read(t, []string{officeCapture}), "alerts.jsonl"))
 	for _, a := range officeTruth(t).Attacks {
 		found := 0
