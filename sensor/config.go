@@ -17,6 +17,12 @@ type Config struct {
 	Cutoff      int      `toml:"-"`             // octets of payload of a direction after which the store gets only the headers of an encrypted flow, 0 = never
 	Timeouts    Timeouts `toml:"timeouts"`
 
+	// AckedWait is how long, in capture time, a hole that the receiver has acknowledged
+	// is left open: a mirror port may deliver the two directions, or one direction's
+	// segments, out of order by that much. Who reads a file may wait longer, and waits
+	// then for a direction of which nothing came yet, too.
+	AckedWait time.Duration `toml:"-"`
+
 	timeouts [numClasses]int64
 }
 
@@ -35,6 +41,7 @@ type Timeouts struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxFlows: 30000, MaxHeld: 4 << 20, MaxHeldFlow: 1 << 20, MaxKept: 16 << 20, Decode: true, Dedup: true,
+		AckedWait: mirrorWait,
 		Timeouts: Timeouts{
 			Established: 10 * time.Minute, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
 			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,

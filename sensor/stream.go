@@ -2,18 +2,18 @@ package sensor
 
 import (
 	"sync/atomic"
+	"time"
 
 	"kagami/packet"
 )
 
+// mirrorWait is Config.AckedWait for a mirror port.
+const mirrorWait = 200 * time.Millisecond
+
 const (
-	// ackedWait is how long a hole that the receiver has acknowledged is left
-	// open: a mirror port may deliver the two directions, or one direction's
-	// segments, out of order by that much.
-	ackedWait = 200 * 1e6 // nanoseconds of capture time
 	// openWait is how long a hole is left open that the receiver may still be
 	// waiting for.
-	openWait = 10 * 1e9
+	openWait = 10 * 1e9 // nanoseconds of capture time
 	// segmentCost is what a segment takes besides its octets.
 	segmentCost = 64
 )
@@ -94,7 +94,7 @@ func (w *Worker) segment(f *Flow, p *packet.Packet, pos int64) {
 		pos = int64(st.next)
 	}
 	ack := f.dir[side.Other()].goal()
-	if uint64(pos) == st.next && st.held == nil && !f.tooEarly(side, ack) {
+	if uint64(pos) == st.next && st.held == nil && !f.tooEarly(side, ack, w.patient()) {
 		w.deliver(f, side, data, cut)
 		return
 	}
@@ -103,11 +103,15 @@ func (w *Worker) segment(f *Flow, p *packet.Packet, pos int64) {
 	w.hold(f, side, s)
 }
 
+// patient tells that a direction of which nothing came yet is waited for, as in a file
+// that was merged of two captures whose clocks differ.
+func (w *Worker) patient() bool { return w.config.AckedWait > mirrorWait }
+
 // tooEarly tells that a segment of side, whose sender had seen the peer's stream
 // up to ack, answers octets that were not delivered yet.
-func (f *Flow) tooEarly(side packet.Side, ack uint64) bool {
+func (f *Flow) tooEarly(side packet.Side, ack uint64, patient bool) bool {
 	peer := &f.dir[side.Other()]
-	return peer.packets > 0 && ack > peer.stream.next
+	return (peer.packets > 0 || patient) && ack > peer.stream.next
 }
 
 // pending tells that something is held or missing: settle has work to do.
@@ -167,7 +171,7 @@ func (w *Worker) settle(f *Flow) {
 func (w *Worker) drain(f *Flow, side packet.Side) (moved bool) {
 	d := &f.dir[side]
 	st := &d.stream
-	for st.held != nil && st.held.pos <= st.next && !f.tooEarly(side, st.held.ack) {
+	for st.held != nil && st.held.pos <= st.next && !f.tooEarly(side, st.held.ack, w.patient()) {
 		w.release(f, side)
 		if moved = true; f.decoder == nil {
 			return
@@ -183,10 +187,10 @@ func (w *Worker) drain(f *Flow, side packet.Side) (moved bool) {
 	}
 	wait := int64(openWait)
 	if d.goal() > st.next {
-		wait = ackedWait
+		wait = int64(w.config.AckedWait)
 	}
 	switch {
-	case d.packets == 0: // nothing of this direction is visible: no use to wait
+	case d.packets == 0 && !w.patient(): // nothing of this direction is visible: no use to wait
 	case st.holeAt == 0:
 		st.holeAt = f.Now
 		return

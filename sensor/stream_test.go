@@ -3,6 +3,7 @@ package sensor_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"kagami/packet"
 	"kagami/sensor"
@@ -75,6 +76,31 @@ func TestStreams(t *testing.T) {
 				t.Errorf("\n got %s\nwant %s", log.String(), tt.want)
 			}
 		})
+	}
+}
+
+// TestAckedWait: what comes later than a mirror port would deliver it is taken by
+// those who can wait, and a hole that nothing fills ends then, too.
+func TestAckedWait(t *testing.T) {
+	const ms = int64(1e6)
+	for _, tt := range []struct {
+		wait time.Duration
+		want string
+	}{
+		{200 * time.Millisecond, "c(abc) c[gap 3] c(ghi) c(jkl) close"},
+		{5 * time.Second, "c(abc) c(def) c(ghi) c(jkl) close"},
+		{250 * time.Millisecond, "c(abc) c[gap 3] c(ghi) c(jkl) close"},
+	} {
+		var log strings.Builder
+		c := newTraffic(t).conn()
+		c.open().seg('c', ".", 0, 0, "abc").seg('c', ".", 6, 0, "ghi").seg('s', ".", 0, 9, "")
+		c.pause(300*ms).seg('c', ".", 9, 0, "jkl").pause(700*ms).seg('c', ".", 3, 0, "def")
+		cfg := sensor.DefaultConfig()
+		cfg.AckedWait = tt.wait
+		read(t, engineWith(cfg, nil, script(&log, packet.ProtoTCP)), c.frames)
+		if log.String() != tt.want {
+			t.Errorf("%v:\n got %s\nwant %s", tt.wait, log.String(), tt.want)
+		}
 	}
 }
 

@@ -194,7 +194,9 @@ func replayPage(ctx context.Context, packets []string, w io.Writer) (bool, error
 		return false, err
 	}
 	r.Source = "the packets of this case"
-	return true, page.Write(w, r, replay.Build(r), page.Options{Version: version, Directory: "."})
+	chain := replay.Build(r)
+	r.Holes = append(r.Holes, chain.Notes...)
+	return true, page.Write(w, r, chain, page.Options{Version: version, Directory: "."})
 }
 
 // writeReplay writes everything that a replay leaves behind. Bodies are in the

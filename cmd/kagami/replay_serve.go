@@ -18,7 +18,8 @@ import (
 // stopWithin is how long answers under way may take once it is interrupted.
 const stopWithin = 3 * time.Second
 
-// serve answers with what was recorded until ctx ends. It opens no connection.
+// serve answers with what was recorded until ctx ends. It opens no connection; where
+// the kernel can see to that, nothing in this process can any more.
 func (r *replayCmd) serve(ctx context.Context, reading *replay.Reading, log *slog.Logger) error {
 	var misses io.Writer = os.Stderr
 	if r.Out != "" {
@@ -45,7 +46,11 @@ func (r *replayCmd) serve(ctx context.Context, reading *replay.Reading, log *slo
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nServing what was recorded as a proxy on %s, offline. Only a browser in a sandbox should visit it: the answers are an attacker's. Ctrl-C ends it.\n", l.Addr())
+	kept := "The kernel lets this process open no connection any more."
+	if err := goOffline(); err != nil {
+		kept = "It opens no connection, but the kernel does not see to that: " + err.Error() + "."
+	}
+	fmt.Printf("\nServing what was recorded as a proxy on %s, offline. %s Only a browser in a sandbox should visit it: the answers are an attacker's. Ctrl-C ends it.\n", l.Addr(), kept)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	select {

@@ -29,6 +29,7 @@ type Alert struct {
 	Since       int64      `json:"since,omitempty"` // of its evidence, ns
 	Until       int64      `json:"until,omitempty"`
 	Evidence    []string   `json:"evidence,omitempty"`
+	Chain       []string   `json:"chain,omitempty"` // of a drive-by: its steps in order of time
 	Benign      string     `json:"benign,omitempty"`
 	Technique   []string   `json:"technique,omitempty"`
 	Communities []string   `json:"community_ids,omitempty"` // of its flows
@@ -49,7 +50,7 @@ func FromRecord(r *records.Alert) *Alert {
 	m := r.Meta()
 	a := &Alert{ID: m.ID(), Rule: r.Rule, Title: r.Title, Severity: r.Severity.String(), Score: r.Score, At: m.At,
 		Source: r.Source, Destination: r.Destination, DestAddr: r.DestAddr, DestPort: r.DestPort,
-		Since: r.Since, Until: r.Until, Evidence: slices.Clone(r.Evidence), Benign: r.Benign, Technique: slices.Clone(r.Technique),
+		Since: r.Since, Until: r.Until, Evidence: slices.Clone(r.Evidence), Chain: slices.Clone(r.Chain), Benign: r.Benign, Technique: slices.Clone(r.Technique),
 		Communities: slices.Clone(r.Communities)}
 	// The record that raised it may be of others; if it is its own, it is a flow too.
 	own := m.Client().Addr() == r.Source || m.Server().Addr() == r.Source
@@ -89,6 +90,10 @@ func (a *Alert) bound() {
 	a.Evidence = a.Evidence[:min(len(a.Evidence), 32)]
 	for i := range a.Evidence {
 		a.Evidence[i] = cut(a.Evidence[i], maxText)
+	}
+	a.Chain = a.Chain[:min(len(a.Chain), 32)]
+	for i := range a.Chain {
+		a.Chain[i] = cut(a.Chain[i], maxText)
 	}
 	a.Technique = a.Technique[:min(len(a.Technique), 16)]
 	if q, err := query.Parse(a.Query, query.Options{}); err == nil && a.Query != "" && len(q.Cases())+len(q.Alerts()) == 0 {

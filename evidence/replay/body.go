@@ -40,14 +40,18 @@ func (r *reader) fill(t *Transaction, m *Message, s *reel, e *extent, transfer [
 }
 
 func gapText(why HoleKind, n, at int64) string {
-	verb := "captured"
+	return fmt.Sprintf("%s at %d %s not %s", plural(n, "octet"), max(at, 0), were(n), verbOf(why))
+}
+
+// verbOf is what did not happen to octets that are not there.
+func verbOf(why HoleKind) string {
 	switch why {
 	case HoleLimit:
-		verb = "kept"
+		return "kept"
 	case HoleDark:
-		verb = "decrypted"
+		return "decrypted"
 	}
-	return fmt.Sprintf("%d octets at %d were not %s", n, max(at, 0), verb)
+	return "captured"
 }
 
 // content is what the chunks hold, up to the first gap. whole says that it is all

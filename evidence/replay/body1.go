@@ -70,12 +70,12 @@ func (c *conn1) counted(s *half1, n int64) extent {
 	}
 	if at := s.next(s.off, min(to, s.size)); at >= 0 && !c.clean(s, to) {
 		return extent{from: s.off, to: at, chunks: [][2]int64{{s.off, at}}, kind: HoleTruncated,
-			why: fmt.Sprintf("%d octets were declared, %d came before the next message", n, at-s.off), short: n - (at - s.off)}
+			why: fmt.Sprintf("%s %s declared, %d came before the next message", plural(n, "octet"), were(n), at-s.off), short: n - (at - s.off)}
 	}
 	e := extent{from: s.off, to: min(to, s.size)}
 	e.chunks = [][2]int64{{e.from, e.to}}
 	if e.short = to - e.to; e.short > 0 {
-		e.kind, e.why = HoleTruncated, fmt.Sprintf("%d octets were declared, %d came%s", n, e.to-e.from, c.ending(s))
+		e.kind, e.why = HoleTruncated, fmt.Sprintf("%s %s declared, %d came%s", plural(n, "octet"), were(n), e.to-e.from, c.ending(s))
 		e.short = n - (e.to - e.from)
 	}
 	if g := s.gapAt(e.to); g != nil && g.off < e.to {
@@ -116,6 +116,8 @@ func (c *conn1) untilClose(s *half1) extent {
 		e.to = at
 	} else if !s.ended {
 		e.kind, e.why = HoleTruncated, "the connection's end, which is that of the body, was not captured"
+	} else if s.loose {
+		e.kind, e.why = HoleTruncated, "the connection, and with it the body, was ended without TLS saying so: it may have been cut off"
 	}
 	e.chunks = [][2]int64{{e.from, e.to}}
 	return e
@@ -162,12 +164,12 @@ func (c *conn1) shortChunk(s *half1, e extent, size int64) extent {
 		to, follows = at, true
 	}
 	e.chunks = append(e.chunks, [2]int64{e.to, to})
-	e.why = fmt.Sprintf("a chunk of %d octets was announced, %d came%s", size, to-e.to, c.ending(s))
+	e.why = fmt.Sprintf("a chunk of %s was announced, %d came%s", plural(size, "octet"), to-e.to, c.ending(s))
 	if e.short = size - (to - e.to); size > maxBelievable {
 		e.short = 0
 	}
 	if follows {
-		e.why = fmt.Sprintf("a chunk of %d octets was announced, %d came before the next message", size, to-e.to)
+		e.why = fmt.Sprintf("a chunk of %s was announced, %d came before the next message", plural(size, "octet"), to-e.to)
 	}
 	e.kind, e.to = HoleTruncated, to
 	return e

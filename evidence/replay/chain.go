@@ -3,6 +3,8 @@ package replay
 import (
 	"cmp"
 	"slices"
+
+	"kagami/evidence/replay/links"
 )
 
 // EdgeKind says by what one transaction led to another.
@@ -35,6 +37,7 @@ const (
 	EdgeRefererOrigin EdgeKind = "referer-origin" // Referer cut to the origin, or to a page that was fetched encrypted
 	EdgeDNS           EdgeKind = "dns-then-connect"
 	EdgeAfterExploit  EdgeKind = "time-after-exploit"
+	EdgeAfterPayload  EdgeKind = "time-after-payload"
 	EdgeUserAgent     EdgeKind = "user-agent-change"
 	EdgeConfirmed     EdgeKind = "replay-confirmed" // the browser did it again
 )
@@ -67,6 +70,7 @@ type Node struct {
 	site     string // its registered domain
 	key      string // of its URL, "" = none
 	followed bool   // its redirection was
+	signs    []links.Sign
 }
 
 // Chain is who led to whom. Every edge goes from an earlier transaction to a later one

@@ -22,7 +22,7 @@ const (
 type builder struct {
 	c        *Chain
 	clients  map[netip.Addr]*visitor
-	known    map[bodyKey][]found
+	known    map[bodyKey]searched
 	searched int64
 	skipped  int   // bodies that were not searched
 	first    int64 // when that was first so
@@ -54,7 +54,7 @@ type ref struct {
 }
 
 func newBuilder(r *Reading, c *Chain) *builder {
-	b := &builder{c: c, clients: map[netip.Addr]*visitor{}, known: map[bodyKey][]found{}, told: map[string]bool{}}
+	b := &builder{c: c, clients: map[netip.Addr]*visitor{}, known: map[bodyKey]searched{}, told: map[string]bool{}}
 	for _, n := range c.Nodes {
 		v := b.visitor(n.client())
 		if l, ok := keyOf(n.Transaction); ok {
@@ -143,12 +143,12 @@ func (b *builder) remember(v *visitor, n *Node) {
 		v.pages[n.host] = latest(v.pages[n.host], n)
 	}
 	switch n.Content.Kind {
-	case ContentExploit:
+	case ContentExploit, ContentScript:
 		v.exploits = latest(v.exploits, n)
 	case ContentProgram:
 		v.payloads = latest(v.payloads, n)
 	case ContentOpaque:
-		if n.Parent != nil && (n.Parent.Content.Kind == ContentExploit || n.In[0].Kind == EdgeAfterExploit) {
+		if n.Parent != nil && (n.Parent.attacks() || n.In[0].Kind == EdgeAfterExploit) {
 			v.payloads = latest(v.payloads, n)
 		}
 	}
@@ -175,7 +175,7 @@ func (b *builder) tell(n *Node, what string) {
 func (b *builder) tellLimits() {
 	if b.skipped > 0 {
 		b.c.Notes = append(b.c.Notes, Hole{Kind: HoleLimit, Time: b.first,
-			Text: fmt.Sprintf("%d bodies were not searched for links: more than %d octets of text in all", b.skipped, maxTotal)})
+			Text: fmt.Sprintf("bodies that were not searched for links: %d, as there are more than %d octets of text in all", b.skipped, maxTotal)})
 	}
 	ends := 0
 	for _, n := range b.c.Nodes {

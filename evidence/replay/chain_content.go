@@ -16,6 +16,7 @@ const (
 	ContentExploit   ContentKind = "exploit"   // a plug-in or an office program runs or parses it: such objects can attack
 	ContentContainer ContentKind = "container" // can hold programs
 	ContentOpaque    ContentKind = "opaque"    // of no known type: encrypted programs look so
+	ContentScript    ContentKind = "script"    // a page or script that holds what attacks on the browser itself are made of
 )
 
 // Content is what a body is, by its octets and not by what it declares to be.
@@ -84,6 +85,8 @@ func kindOf(b []byte, magic, declares string) (ContentKind, string) {
 		}
 	}
 	switch {
+	case isMasked(b):
+		return ContentProgram, "PE under XOR"
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return zipKind(head, magic, declares)
 	case bytes.HasPrefix(head, []byte("\xca\xfe\xba\xbe")) && len(b) > 8:
@@ -114,6 +117,42 @@ func isPE(b []byte) bool {
 		return string(b[at:at+2]) == "PE" || string(b[at:at+2]) == "NE" || string(b[at:at+2]) == "LE"
 	}
 	return bytes.IndexByte(b[:0x40], 0) >= 0
+}
+
+// isMasked tells a program that was made unreadable by XOR with a short key: octets that
+// are zero in every program's header bear the key, and the rest of the header proves it.
+func isMasked(b []byte) bool {
+	const zeros, count, longest = 0x28, 0x14, 16 // reserved words before the offset of the PE header
+	if len(b) < 0x40 {
+		return false
+	}
+	for n := 1; n <= longest; n++ {
+		var key [longest]byte
+		ok, set := true, byte(0)
+		for i := range count {
+			if k := &key[(zeros+i)%n]; i < n {
+				*k = b[zeros+i]
+				set |= *k
+			} else if *k != b[zeros+i] {
+				ok = false
+				break
+			}
+		}
+		if ok && set != 0 && unmasks(b, key[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
+// unmasks tells whether a program's marks stand where they must under a key.
+func unmasks(b, key []byte) bool {
+	at := func(i int) byte { return b[i] ^ key[i%len(key)] }
+	if at(0) != 'M' || at(1) != 'Z' {
+		return false
+	}
+	pe := int(at(0x3c)) | int(at(0x3d))<<8
+	return at(0x3e)|at(0x3f) == 0 && pe >= 0x40 && pe+4 <= len(b) && at(pe) == 'P' && at(pe+1) == 'E' && at(pe+2)|at(pe+3) == 0
 }
 
 // zipKind tells archives that a plug-in runs from others.

@@ -82,6 +82,10 @@ func (c *causes) afterPayload() {
 	for _, x := range c.v.payloads {
 		dt, near := c.since(x, afterPayload)
 		browser := rootOf(x).agent()
+		if near && agent == browser && c.to.Transaction.Request.Method == "POST" && isAddress(c.to.host) {
+			c.guess(x, EdgeAfterPayload, fmt.Sprintf("no Referer, to an address without a name, %s after %s", seconds(dt), x.Content.Name), 1.5)
+			continue
+		}
 		if !near || agent == browser || known && seen < x.begin() && agent != x.agent() || c.houseKeeping() {
 			continue
 		}

@@ -46,7 +46,7 @@ func (b *builder) links(n *Node, v *visitor) []found {
 	if base != nil {
 		key.base = base.String()
 	}
-	fs, known := b.known[key]
+	s, known := b.known[key]
 	if !known || key.sha256 == "" {
 		cost := min(int64(len(data)), maxSearched)
 		if !n.text() {
@@ -59,11 +59,13 @@ func (b *builder) links(n *Node, v *visitor) []found {
 			return all
 		}
 		b.searched += cost
-		fs = b.search(n, v, base)
+		s = b.search(n, v, base)
 		if len(b.known) < maxKnown {
-			b.known[key] = fs
+			b.known[key] = s
 		}
 	}
+	fs := s.links
+	n.judgeSigns(s.signs)
 	if n.key != "" && (len(fs) > 0 || len(v.bodies[n.key]) > 0) && a.Status == 200 {
 		v.bodies[n.key] = fromCache(fs, a.Frame)
 	}
@@ -93,24 +95,57 @@ func (b *builder) base(n *Node) *url.URL {
 	return n.url()
 }
 
+// searched is what was found in a body.
+type searched struct {
+	links []found
+	signs []links.Sign
+}
+
 // search reads a body.
-func (b *builder) search(n *Node, v *visitor, base *url.URL) []found {
+func (b *builder) search(n *Node, v *visitor, base *url.URL) searched {
 	a := n.Transaction.Response
 	_, params, _ := mime.ParseMediaType(a.Get("Content-Type"))
 	data := a.Body.Data
-	ls, notes := links.Find(data, a.Body.Declares, params["charset"], base, links.Limits{Input: maxSearched})
-	for _, x := range notes {
+	r := links.Examine(data, a.Body.Declares, params["charset"], base, links.Limits{Input: maxSearched})
+	for _, x := range r.Notes {
 		if x.Limit > 0 {
 			b.tell(n, fmt.Sprintf("links of a body: more than %d %s", x.Limit, x.What))
 		}
 	}
 	var kept []found
-	for i := range ls {
-		if f, ok := v.keep(&ls[i]); ok {
+	for i := range r.Links {
+		if f, ok := v.keep(&r.Links[i]); ok {
 			kept = append(kept, f)
 		}
 	}
-	return kept
+	return searched{kept, r.Signs}
+}
+
+// judgeSigns tells a page that attacks by itself from others. An object that is named
+// by its class is no sign alone: firms' own pages have such.
+func (n *Node) judgeSigns(signs []links.Sign) {
+	if n.Content.Kind != ContentPlain || !n.document() && !n.script() {
+		return
+	}
+	for _, s := range signs {
+		if s.What == links.SignCode || s.What == links.SignPacked {
+			n.signs = signs
+			n.Content.Kind, n.Content.Name = ContentScript, "HTML"
+			if !n.document() {
+				n.Content.Name = "JavaScript"
+			}
+		}
+	}
+}
+
+// sign is how long a sign in the body is, 0 = there is none.
+func (n *Node) sign(what string) int {
+	for i := range n.signs {
+		if n.signs[i].What == what {
+			return n.signs[i].Octets
+		}
+	}
+	return 0
 }
 
 // headerLinks are those of the header fields, 103 (Early Hints) included.

@@ -38,13 +38,19 @@ func hostOf(t *Transaction) string {
 
 // siteOf is the registered domain of a host, or the host itself.
 func siteOf(host string) string {
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+	if isAddress(host) {
 		return host
 	}
 	if d, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
 		return d
 	}
 	return host
+}
+
+// isAddress tells whether a host is no name.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil
 }
 
 // sameServer tells whether two transactions were with the same host, or the same address.
@@ -108,7 +114,14 @@ func (n *Node) active() bool {
 }
 
 // ordinary tells whether the answer is of the kinds that fill every page.
-func (n *Node) ordinary() bool { return n.Content.Kind == ContentPlain }
+func (n *Node) ordinary() bool {
+	return n.Content.Kind == ContentPlain || n.Content.Kind == ContentScript
+}
+
+// attacks tells whether the answer can attack the browser or what it starts.
+func (n *Node) attacks() bool {
+	return n.Content.Kind == ContentExploit || n.Content.Kind == ContentScript
+}
 
 // location is a URL in the form in which browsers ask for it.
 type location struct {

@@ -216,11 +216,11 @@ func TestSearchIsBounded(t *testing.T) {
 			t.Errorf("got %+v", h)
 		}
 	}
-	want := []string{"links of a body: more than 16777216 input octets", "2 bodies were not searched for links: more than 134217728 octets of text in all"}
+	want := []string{"links of a body: more than 16777216 input octets", "bodies that were not searched for links: 2, as there are more than 134217728 octets of text in all"}
 	if !slices.Equal(texts, want) {
 		t.Errorf("got %q", texts)
 	}
-	if s := tree(t, c, replay.TreeOptions{}); !strings.Contains(s, "! 2 bodies were not searched") {
+	if s := tree(t, c, replay.TreeOptions{}); !strings.Contains(s, "! bodies that were not searched") {
 		t.Error("the tree does not tell")
 	}
 }

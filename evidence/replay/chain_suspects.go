@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
+
+	"kagami/evidence/replay/links"
 )
 
 // Role is what a transaction seems to be in an attack: a guess.
@@ -74,6 +75,8 @@ func (c *Chain) ends(n *Node) bool {
 		return true
 	case ContentExploit:
 		return !slices.ContainsFunc(n.Children, func(x *Node) bool { return x.Content.Kind == ContentProgram || x.payload() })
+	case ContentScript: // else what it led to ends the way
+		return !slices.ContainsFunc(n.Children, func(x *Node) bool { return x.Content.Kind != ContentPlain })
 	}
 	return n.payload()
 }
@@ -83,7 +86,7 @@ func (n *Node) payload() bool {
 	if n.Content.Kind != ContentOpaque {
 		return n.Content.Kind == ContentProgram
 	}
-	return n.Parent != nil && (n.Parent.Content.Kind == ContentExploit && !n.Parent.ordinary() || n.In[0].Kind == EdgeAfterExploit)
+	return n.Parent != nil && (n.Parent.Content.Kind == ContentExploit || n.In[0].Kind == EdgeAfterExploit)
 }
 
 // pathTo is the way to a node.
@@ -122,6 +125,8 @@ func (s *Suspect) judgeEnd(n *Node) {
 		s.say(0.5, "%s: can hold programs", n.Content.Name)
 	case ContentOpaque:
 		s.say(1.5, "data of no known type")
+	case ContentScript:
+		s.judgeScript(n)
 	}
 	if n.Content.Disguise != "" {
 		s.say(2, "it claims to be %s", printable(n.Content.Disguise, maxReason))
@@ -129,11 +134,27 @@ func (s *Suspect) judgeEnd(n *Node) {
 	if n.payload() && harmlessName(n) {
 		s.say(1, "its name is not one of a program")
 	}
-	if _, err := netip.ParseAddr(strings.Trim(n.host, "[]")); err == nil {
+	if isAddress(n.host) {
 		s.say(0.5, "from an address without a name")
 	}
 	if u := n.url(); u != nil && u.Port() != "" && u.Port() != "80" && u.Port() != "443" {
 		s.say(0.5, "from port %s", printable(u.Port(), 8))
+	}
+}
+
+// judgeScript looks at a page that attacks by itself.
+func (s *Suspect) judgeScript(n *Node) {
+	if octets := n.sign(links.SignCode); octets > 0 {
+		s.say(4, "a script in it holds %d octets that look like machine code", octets)
+	}
+	if n.sign(links.SignPacked) > 0 {
+		s.say(1.5, "most of it is one encoded text")
+	}
+	if n.sign(links.SignFill) > 0 {
+		s.say(1, "a script in it has what memory is filled with in attacks")
+	}
+	if n.sign(links.SignObject) > 0 {
+		s.say(1, "it starts an ActiveX object")
 	}
 }
 
@@ -165,7 +186,7 @@ func (s *Suspect) judgeWay() {
 			redirects++
 		}
 		hidden = hidden || i > 0 && slices.ContainsFunc(n.In, func(e Edge) bool { return e.hidden && e.From == n.In[0].From })
-		if i < len(s.Path)-1 && n.Content.Kind == ContentExploit {
+		if i < len(s.Path)-1 && (n.Content.Kind == ContentExploit || n.sign(links.SignCode) > 0) {
 			exploit = n
 		}
 	}
@@ -177,10 +198,10 @@ func (s *Suspect) judgeWay() {
 		s.say(3, "after %s, which can attack", exploit.Content.Name)
 	}
 	if n := len(sites) - 1; n > 0 {
-		s.say(math.Min(float64(n), 3), "by way of %d other sites", n)
+		s.say(math.Min(float64(n), 3), "by way of %s", plural(n, "other site"))
 	}
 	if redirects > 0 {
-		s.say(0.5, "%d redirections", redirects)
+		s.say(0.5, "%s on the way", plural(redirects, "redirection"))
 	}
 	if hidden {
 		s.say(1, "what leads there is encoded, or a script writes it")
@@ -227,13 +248,20 @@ func (s *Suspect) assign() {
 	if end.payload() || end.Content.Kind == ContentContainer {
 		end.is(RolePayload, "%s in the end of a suspicious way", end.Content.Name)
 		for _, n := range end.Children {
-			if n.In[0].Kind == EdgeUserAgent && !n.payload() {
+			switch k := n.In[0].Kind; {
+			case n.payload():
+			case k == EdgeUserAgent:
 				n.is(RoleCheckIn, "the first requests after %s with a User-Agent that was not seen before", end.Content.Name)
+			case k == EdgeAfterPayload:
+				n.is(RoleCheckIn, "sent to an address without a name after %s", end.Content.Name)
 			}
 		}
 		at--
 	}
-	for ; at >= 0 && s.Path[at].Content.Kind != ContentPlain; at-- {
+	if end.Content.Kind == ContentScript {
+		end.is(RoleExploit, "%s that seems to attack the browser by itself", end.Content.Name)
+	}
+	for ; at >= 0 && !s.Path[at].ordinary(); at-- {
 		if n := s.Path[at]; n.payload() {
 			n.is(RolePayload, "%s that fetches another program", n.Content.Name)
 		} else {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -45,3 +46,19 @@ func plain(s string) bool {
 
 // quoted is text from the wire in quotation marks.
 func quoted(s string) string { return `"` + printable(s, 60) + `"` }
+
+// were is the verb of a number of things.
+func were[T int | int64 | uint64](n T) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
+
+// plural is a number of things: "1 redirection", "2 redirections".
+func plural[T int | int64 | uint64](n T, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

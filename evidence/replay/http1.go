@@ -112,10 +112,7 @@ func (c *conn1) begins(s *half1) bool {
 
 func (c *conn1) gap(s *half1, g gap) {
 	st := s.at(g.off).stamp
-	text := fmt.Sprintf("%d octets of the %s were not captured", g.n, c.who(s))
-	if g.why == HoleLimit {
-		text = fmt.Sprintf("%d octets of the %s were not kept", g.n, c.who(s))
-	}
+	text := fmt.Sprintf("%s of the %s %s not %s", plural(g.n, "octet"), c.who(s), were(g.n), verbOf(g.why))
 	c.r.hole(Hole{Kind: g.why, Flow: c.flow, Time: st.time, Offset: g.off, Length: g.n, Text: text})
 	if s == &c.down {
 		c.missed = true
@@ -141,13 +138,13 @@ func (c *conn1) seek(s *half1) {
 	}
 	s.off, s.lost = to, false
 	if n := s.index(to) - s.index(from); n > 0 {
-		kind, text := HoleSyntax, "octets of the %s that belong to no message"
+		kind, text := HoleSyntax, "%s of the %s outside of any message"
 		if from == s.start && (c.flow.Midstream || s.start > 0) {
-			kind, text = HoleMidstream, "octets of the %s from before the first whole message"
+			kind, text = HoleMidstream, "%s of the %s from before the first whole message"
 			n += int(s.start)
 		}
 		c.r.hole(Hole{Kind: kind, Flow: c.flow, Time: s.at(from).time, Offset: from, Length: int64(n),
-			Text: fmt.Sprintf("%d "+text, n, c.who(s))})
+			Text: fmt.Sprintf(text, plural(n, "octet"), c.who(s))})
 	}
 	if s == &c.down {
 		c.missed = true

@@ -116,7 +116,7 @@ func TestHTTP1(t *testing.T) {
 		{"a length that is too small", []step{up(get), down("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhello"), up(getB), down(world), fin},
 			`0 GET http://a.example/ > 200 "he"
 			 1 GET http://a.example/b > 200 "world"
-			 - syntax: 3 octets of the server's stream that belong to no message`},
+			 - syntax: 3 octets of the server's stream outside of any message`},
 		{"lengths that contradict each other", []step{up(get), down("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), fin},
 			`0 GET http://a.example/ > 200 "hello"
 			 - syntax 0: there are several Content-Length`},
@@ -170,7 +170,7 @@ func TestHTTP1(t *testing.T) {
 			 1 GET http://a.example/b > 200 "world"
 			 - gap: 10 octets of the server's stream were not captured
 			 - gap 0: part of the header section was not captured
-			 - syntax: 10 octets of the server's stream that belong to no message`},
+			 - syntax: 10 octets of the server's stream outside of any message`},
 		{"the capture ends within a head", []step{up(get), down("HTTP/1.1 200 OK\r\nContent-Le")},
 			`0 GET http://a.example/ > 200 incomplete
 			 - truncated 0: header section is not complete`},

@@ -173,7 +173,7 @@ func (c *conn2) frames(s *half2, off int64) {
 
 // lose passes over a gap that took a frame's header.
 func (c *conn2) lose(s *half2, off int64, g *gap) int64 {
-	c.unsure(s, off, g.why, fmt.Sprintf("%d octets of frames are missing", g.n))
+	c.unsure(s, off, g.why, fmt.Sprintf("%s of frames %s not captured", plural(g.n, "octet"), were(g.n)))
 	c.interrupt(s)
 	return c.seek(s, g.off+g.n)
 }

@@ -26,13 +26,13 @@ func (c *conn2) fill(x *stream2, s *half2) {
 		say(HoleGap, 0, "part of the header section is missing")
 	case bodyless:
 	case b.Declared >= 0 && short > 0 && !(s.client && y.over && len(b.Wire) == 0):
-		why := fmt.Sprintf("%d octets were declared, %d came", b.Declared, len(b.Wire))
+		why := fmt.Sprintf("%s %s declared, %d came", plural(b.Declared, "octet"), were(b.Declared), len(b.Wire))
 		if y.why != "" {
 			why += ": " + y.why
 		}
 		say(HoleTruncated, short, why)
 	case b.Declared >= 0 && short < 0:
-		say(HoleSyntax, 0, fmt.Sprintf("%d octets were declared, %d came", b.Declared, len(b.Wire)))
+		say(HoleSyntax, 0, fmt.Sprintf("%s %s declared, %d came", plural(b.Declared, "octet"), were(b.Declared), len(b.Wire)))
 	case !y.over && b.Declared < 0:
 		why := "the end of the stream was not captured"
 		if y.why != "" {

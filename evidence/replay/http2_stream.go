@@ -187,7 +187,7 @@ func (c *conn2) gather(s *half2, f *frame, from, to int64) {
 	case over:
 		kind, text = HoleLimit, fmt.Sprintf("header fields of more than %d octets were left out", c.r.limits.Header)
 	case unknown > 0:
-		kind, text = HoleMidstream, fmt.Sprintf("%d header fields refer to what was not captured: they are not known", unknown)
+		kind, text = HoleMidstream, fmt.Sprintf("header fields that are not known, as they refer to what was not captured: %d", unknown)
 	default:
 		return
 	}

@@ -117,8 +117,8 @@ func TestHTTP2(t *testing.T) {
 			second := c.headers(5, true, append(ask2("/c"), "x-new: y")...)
 			return []step{up(http2.ClientPreface, c.settings()), down(s.settings()), lostUp(len(first)), up(second), down(s.headers(5, true, ":status: 204")), fin}
 		}, `0 stream 5 GET <nil> > 204
-			- gap: 17 octets of frames are missing: header fields that refer to it are not known
-			- midstream 0: 2 header fields refer to what was not captured: they are not known`},
+			- gap: 17 octets of frames were not captured: header fields that refer to it are not known
+			- midstream 0: header fields that are not known, as they refer to what was not captured: 2`},
 		{"no frame where one should be", func(c, s *peer2) []step {
 			return []step{up(http2.ClientPreface, c.headers(1, true, ask2("/")...)), down(s.settings(), s.headers(1, false, ":status: 200"), s.data(1, false, "he"), "\xff\xff\xff garbage"), down(s.data(1, true, "llo")), fin}
 		}, `0 stream 1 GET https://a.example/ > 200 "he" holes [{2 0}] incomplete

@@ -66,7 +66,7 @@ func (r *reader) join() {
 		if n := len(o.Missing); n > 0 {
 			t := o.Pieces[0].Transaction
 			r.hole(Hole{Kind: HoleRange, Flow: t.Flow, Transaction: t, Time: t.Response.Time, Offset: o.Missing[0].Offset, Length: total(o.Missing),
-				Text: fmt.Sprintf("%s: %d octets in %d ranges were not transferred or not captured", o.URL, total(o.Missing), n)})
+				Text: fmt.Sprintf("%s: %s in %s %s not transferred or not captured", o.URL, plural(total(o.Missing), "octet"), plural(n, "range"), were(total(o.Missing)))})
 		}
 	}
 }

@@ -51,15 +51,19 @@ func Read(ctx context.Context, src sensor.Source, o Options) (*Reading, error) {
 // unread says which frames could not be read.
 func (r *reader) unread(outcomes *[packet.NumOutcomes]uint64) {
 	for o, text := range map[packet.Outcome]string{
-		packet.Truncated: "%d frames were captured without all of their headers",
-		packet.BadHeader: "%d frames have headers that contradict themselves",
-		packet.BadLink:   "%d frames are of a link type that is not read",
+		packet.Truncated: "captured without all of the headers: %s",
+		packet.BadHeader: "with headers that contradict themselves: %s",
+		packet.BadLink:   "of a link type that is not read: %s",
 	} {
 		if n := outcomes[o]; n > 0 {
-			r.hole(Hole{Kind: HoleLost, Time: r.src.first, Length: 0, Text: fmt.Sprintf(text, n)})
+			r.hole(Hole{Kind: HoleLost, Time: r.src.first, Length: 0, Text: fmt.Sprintf(text, plural(n, "frame"))})
 		}
 	}
 }
+
+// ackedWait is how long segments may come late that the receiver has acknowledged
+// already, as in files that were merged of two captures whose clocks differ.
+const ackedWait = 10 * time.Second
 
 // engineConfig gives streams more room than a live sensor does: nothing is lost by
 // waiting.
@@ -67,6 +71,7 @@ func engineConfig() sensor.Config {
 	c := sensor.DefaultConfig()
 	c.Workers, c.MaxFlows = 1, 1<<16
 	c.MaxHeld, c.MaxHeldFlow = 32<<20, 8<<20
+	c.AckedWait = ackedWait
 	c.Timeouts.Established, c.Timeouts.HalfClosed = 24*time.Hour, time.Hour
 	return c
 }
@@ -200,11 +205,11 @@ func (r *reader) finish(src sensor.Source) {
 	o := &r.out
 	o.First, o.Last, o.Frames = r.src.first, r.src.last, r.src.frames
 	if n := src.Stats().Dropped; n > 0 {
-		r.hole(Hole{Kind: HoleLost, Time: o.First, Length: 0, Text: fmt.Sprintf("%d packets were dropped at the sensor", n)})
+		r.hole(Hole{Kind: HoleLost, Time: o.First, Length: 0, Text: fmt.Sprintf("%s %s dropped at the sensor", plural(n, "packet"), were(n))})
 	}
 	if d, ok := src.(interface{ Damage() (uint64, string) }); ok {
 		if n, first := d.Damage(); n > 0 {
-			r.hole(Hole{Kind: HoleLost, Time: o.First, Text: fmt.Sprintf("the capture is damaged in %d places: %s", n, first)})
+			r.hole(Hole{Kind: HoleLost, Time: o.First, Text: fmt.Sprintf("the capture is damaged in %s: %s", plural(n, "place"), first)})
 		}
 	}
 	if r.err != nil {

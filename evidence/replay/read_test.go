@@ -39,8 +39,8 @@ func TestRanges(t *testing.T) {
 		{"other versions are other objects", []step{up(ask), down(part("a", "0-2/6", "012")), up(ask), down(part("b", "3-5/6", "def")), fin},
 			`object http://h/f 6 "012" missing [{3 3}]
 			 object http://h/f 6 "" missing [{0 3}]
-			 - range 0: http://h/f: 3 octets in 1 ranges were not transferred or not captured
-			 - range 1: http://h/f: 3 octets in 1 ranges were not transferred or not captured`},
+			 - range 0: http://h/f: 3 octets in 1 range were not transferred or not captured
+			 - range 1: http://h/f: 3 octets in 1 range were not transferred or not captured`},
 		{"a download that was cut off, and gone on with", []step{up(ask), down("HTTP/1.1 200 OK\r\nETag: a\r\nContent-Length: 10\r\n\r\n0123"), up(ask), down(part("a", "4-9/10", "456789")), fin},
 			`object http://h/f 10 "0123456789" missing []
 			 - truncated 0: 10 octets were declared, 4 came before the next message`},
@@ -49,12 +49,12 @@ func TestRanges(t *testing.T) {
 			 - range 0: http://h/f: 6 octets in 2 ranges were not transferred or not captured`},
 		{"multipart that is cut off within a boundary", []step{up(ask), down(fmt.Sprintf("HTTP/1.1 206 P\r\nContent-Type: multipart/byteranges; boundary=xx\r\nContent-Length: %d\r\n\r\n%s", len(multi), multi[:69])), fin},
 			`object http://h/f 10 "01" missing [{2 8}]
-			 - range 0: http://h/f: 8 octets in 1 ranges were not transferred or not captured
+			 - range 0: http://h/f: 8 octets in 1 range were not transferred or not captured
 			 - truncated 0: 116 octets were declared, 69 came before the connection was closed`},
 		{"a hole", []step{up(ask), down("HTTP/1.1 206 P\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\n012"), lostDown(3), down("6789"), fin},
 			`object http://h/f 10 "012" missing [{3 7}]
 			 - gap 0: 3 octets at 3 were not captured
-			 - range 0: http://h/f: 7 octets in 1 ranges were not transferred or not captured`},
+			 - range 0: http://h/f: 7 octets in 1 range were not transferred or not captured`},
 		{"no sense", []step{up(ask), down(part("a", "9-2/10", "x")), fin},
 			`- syntax 0: a partial answer without a range that makes sense`},
 	} {
@@ -97,6 +97,39 @@ func TestOrder(t *testing.T) {
 	}
 	if got := told(read(t, shuffled, replay.Options{})); got != want {
 		t.Errorf("all at one time: got:\n%swant:\n%s", got, want)
+	}
+}
+
+// TestSkew: a file merged of two captures whose clocks differ, one of each direction, in
+// order of time: every segment comes long after it was acknowledged.
+func TestSkew(t *testing.T) {
+	frames := play(0, true, up(get), down(hello), up(getB), down(world), fin)
+	want := told(read(t, frames, replay.Options{}))
+	for _, skew := range []int64{300e6, 3e9, -3e9} {
+		late := slices.Clone(frames)
+		for i := range late {
+			if late[i].Data[14+12] == 10 { // from the client
+				late[i].Time += skew
+			}
+		}
+		slices.SortStableFunc(late, func(a, b sensor.Frame) int { return int(a.Time - b.Time) })
+		if got := told(read(t, late, replay.Options{})); got != want {
+			t.Errorf("%d ns: got:\n%swant:\n%s", skew, got, want)
+		}
+	}
+}
+
+// TestQUIC: what is not read at all is told, once a connection.
+func TestQUIC(t *testing.T) {
+	tr := newTraffic()
+	first := make([]byte, 1250)
+	copy(first, "\xc3\x00\x00\x00\x01\x08abcdefgh\x00\x00\x44\xd0")
+	tr.udp("10.0.0.2:50000", "192.0.2.80:443", first)
+	tr.udp("192.0.2.80:443", "10.0.0.2:50000", first)
+	tr.udp("10.0.0.2:50000", "192.0.2.80:443", []byte("\x43 what is behind that"))
+	r := read(t, tr.frames, replay.Options{})
+	if got, want := told(r), "- encrypted: not decrypted: QUIC is not decrypted\n"; got != want || len(r.Flows) != 1 || r.Flows[0].Protocol != "quic" {
+		t.Errorf("got:\n%swant:\n%s%+v", got, want, r.Flows)
 	}
 }
 
@@ -335,7 +368,7 @@ func TestSnapLength(t *testing.T) {
 // TestUnread: frames that say nothing are counted.
 func TestUnread(t *testing.T) {
 	frames := []sensor.Frame{{Time: start, Data: []byte("x"), WireLen: 60, Link: packet.LinkType(250)}}
-	if got, want := told(read(t, frames, replay.Options{})), "- lost: 1 frames are of a link type that is not read\n"; got != want {
+	if got, want := told(read(t, frames, replay.Options{})), "- lost: of a link type that is not read: 1 frame\n"; got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
 }

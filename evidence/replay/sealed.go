@@ -2,6 +2,7 @@ package replay
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"kagami/evidence/replay/tlskeys"
 	"kagami/packet"
@@ -76,6 +77,7 @@ func (c *channel) closeTLS() {
 	if s.inner.content != unknown || r.Sides[0].Plain+r.Sides[1].Plain > 0 {
 		for side := range s.inner.tapes {
 			x := &r.Sides[side]
+			s.inner.tapes[side].loose = !x.Closed
 			s.inner.end(packet.Side(side), x.Closed || x.Dark == tlskeys.None && x.Cut == 0 && c.tapes[side].ended)
 			if x.Dark != tlskeys.None && x.Unread > 0 {
 				s.inner.gap(packet.Side(side), gap{n: x.Unread, why: HoleDark, guess: true})
@@ -85,6 +87,7 @@ func (c *channel) closeTLS() {
 		if c.flow.Protocol == "" {
 			c.flow.Protocol = "tls"
 		}
+		c.partlyDark(&r)
 		return
 	}
 	for side := range r.Sides {
@@ -97,6 +100,31 @@ func (c *channel) closeTLS() {
 	}
 	if c.r.addFlow(c.flow) {
 		c.r.dark(c.flow)
+	}
+}
+
+// partlyDark says what of a flow that was decrypted is not to be seen.
+func (c *channel) partlyDark(r *tlskeys.Report) {
+	say := func(n int64, text string) {
+		c.r.hole(Hole{Kind: HoleDark, Flow: c.flow, Time: c.flow.First, Length: n, Text: text})
+	}
+	if r.ECH {
+		say(0, "the ClientHello is encrypted (ECH): the server's name is that of its provider")
+	}
+	if n := r.EarlyDropped; n > 0 {
+		say(n, fmt.Sprintf("%s of early data (0-RTT) %s refused by the server, or nobody knows: the client sends that again", plural(n, "octet"), were(n)))
+	}
+	for side := range r.Sides {
+		who := "client's stream"
+		if packet.Side(side) != c.client {
+			who = "server's stream"
+		}
+		switch x := &r.Sides[side]; {
+		case x.Dark != tlskeys.None:
+			say(x.Unread, fmt.Sprintf("the end of the %s was not decrypted: %s", who, x.Dark))
+		case x.Cut > 0:
+			say(int64(x.Cut), fmt.Sprintf("the %s ends within a record of TLS", who))
+		}
 	}
 }
 

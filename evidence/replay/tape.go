@@ -35,6 +35,7 @@ type tape struct {
 	gaps    []gap
 	dropped int64 // octets at the stream's beginning that were given up, in size
 	ended   bool  // the sender closed it: nothing is missing at its end
+	loose   bool  // by TCP alone, which anybody can: TLS would say so (RFC 8446 section 6.1)
 }
 
 // add appends octets that came at st in a turn, as far as the budget allows.
@@ -107,12 +108,12 @@ func (t *tape) clear(m *memory) {
 	for _, b := range t.blocks {
 		m.put(b)
 	}
-	*t = tape{size: t.size, dropped: t.size, ended: t.ended}
+	*t = tape{size: t.size, dropped: t.size, ended: t.ended, loose: t.loose}
 }
 
 // peek is what reel gives, the tape stays as it is.
 func (t *tape) peek() *reel {
-	r := &reel{octets: t.octets(t.had), pieces: t.pieces, gaps: t.gaps, start: t.dropped, size: t.size, ended: t.ended}
+	r := &reel{octets: t.octets(t.had), pieces: t.pieces, gaps: t.gaps, start: t.dropped, size: t.size, ended: t.ended, loose: t.loose}
 	for i := range r.pieces {
 		if i == 0 || r.pieces[i].turn != r.pieces[i-1].turn {
 			r.turns = append(r.turns, r.pieces[i].off)
@@ -234,6 +235,7 @@ type reel struct {
 	start  int64   // what is before was given up
 	size   int64
 	ended  bool
+	loose  bool
 }
 
 // index is how many octets there are before off.

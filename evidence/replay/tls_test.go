@@ -121,6 +121,21 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestTLSChain: what leads on within HTTP/2 under TLS is found as in clear.
+func TestTLSChain(t *testing.T) {
+	c, s := newPeer2(), newPeer2()
+	page := `<html><script>document.write("<ifr"+"ame src='/f?a=1'></ifr"+"ame>")</script>`
+	log, secrets := encrypted(t, tls.VersionTLS13, "h2",
+		http2.ClientPreface+c.settings()+c.headers(1, true, ask2("/x")...), s.settings()+s.headers(1, false, ":status: 200", "content-type: text/html")+s.data(1, true, page),
+		c.headers(3, true, ask2("/f?a=1")...), s.headers(3, true, ":status: 302", "location: ./g"),
+		c.headers(5, true, ask2("/g")...), s.headers(5, false, ":status: 200", "content-type: text/html")+s.data(5, true, "<p>"))
+	chain := replay.Build(read(t, play(0, true, spoken(log)...), replay.Options{Keys: must(tlskeys.Parse(bytes.NewReader(secrets)))}))
+	if len(chain.Nodes) != 3 || chain.Nodes[1].Parent != chain.Nodes[0] || chain.Nodes[1].In[0].Kind != replay.EdgeWrite ||
+		chain.Nodes[2].Parent != chain.Nodes[1] || chain.Nodes[2].In[0].Kind != replay.EdgeLocation {
+		t.Errorf("got %+v", chain.Edges)
+	}
+}
+
 // TestTunnelledTLS: a proxy's CONNECT, TLS in it, HTTP in that.
 func TestTunnelledTLS(t *testing.T) {
 	log, secrets := encrypted(t, tls.VersionTLS13, "http/1.1", get, hello)
@@ -162,5 +177,44 @@ func TestTLSGap(t *testing.T) {
 	b := &r.Transactions[0].Response.Body
 	if !strings.HasPrefix(text, string(b.Data)) || b.Complete || len(b.Holes) == 0 || int64(len(b.Wire))+b.Missing != int64(len(text)) {
 		t.Errorf("got %d octets, %d on the wire, %d missing, holes %v", len(b.Data), len(b.Wire), b.Missing, b.Holes)
+	}
+}
+
+// TestTLSEnds: what is not certain, or not to be seen, of the end of a flow that was
+// decrypted is told.
+func TestTLSEnds(t *testing.T) {
+	log, secrets := encrypted(t, tls.VersionTLS13, "http/1.1", get, hello, getB, "HTTP/1.0 200 OK\r\n\r\nworld")
+	keys := must(tlskeys.Parse(bytes.NewReader(secrets)))
+	last := len(log) - 1
+	for _, c := range []struct {
+		name   string
+		change func(string) string
+		want   string
+	}{
+		{"closed by TCP alone", func(s string) string { return s },
+			`0 GET https://a.example/ > 200 "hello"
+			 1 GET https://a.example/b > 200 "world" incomplete
+			 - truncated 1: the connection, and with it the body, was ended without TLS saying so: it may have been cut off`},
+		{"cut off within a record", func(s string) string { return s[:len(s)-9] },
+			`0 GET https://a.example/ > 200 "hello"
+			 1 GET https://a.example/b
+			 - encrypted: the server's stream ends within a record of TLS
+			 - no answer 1: the capture holds no answer`},
+		{"changed on the way", func(s string) string {
+			return s + strings.Repeat("\x17\x03\x03\x00\x20"+strings.Repeat("x", 32), 40)
+		},
+			`0 GET https://a.example/ > 200 "hello"
+			 1 GET https://a.example/b > 200 "world" holes [{5 1480}] incomplete
+			 - encrypted: the end of the server's stream was not decrypted: authentication failed
+			 - encrypted 1: 1480 octets at 5 were not decrypted
+			 - truncated 1: the connection's end, which is that of the body, was not captured`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			steps := spoken(log)
+			steps[last] = says(log[last].from, c.change(log[last].text))
+			if got, want := told(read(t, play(0, true, steps...), replay.Options{Keys: keys})), trim(c.want); got != want {
+				t.Errorf("got:\n%swant:\n%s", got, want)
+			}
+		})
 	}
 }

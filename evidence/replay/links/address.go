@@ -33,6 +33,20 @@ func addressOf(u *url.URL) *address {
 
 func (a *address) String() string { return a.scheme + "://" + a.host + a.path + a.query }
 
+// long is how many octets of the base a relative reference repeats, when they are so
+// many that a page of short ones would cost far more than its size; else 0.
+func (a *address) long(ref []byte) int {
+	const most = 1 << 10
+	if a == nil || len(a.path) <= most {
+		return 0
+	}
+	scheme, rest := cutScheme(ref)
+	if scheme != "" && scheme != a.scheme || leadingSlashes(rest) > 0 {
+		return 0
+	}
+	return len(a.path)
+}
+
 // resolve gives the absolute URL of ref.
 func (p *page) resolve(ref []byte, base *address) (string, bool) {
 	a, ok := p.parse(ref, base)
@@ -75,8 +89,7 @@ func (p *page) parseRelative(ref []byte, base *address) (*address, bool) {
 	case ref[0] == '?':
 		_, a.query = p.pathAndQuery(ref)
 	default:
-		dir := base.path[:strings.LastIndexByte(base.path, '/')+1]
-		a.path, a.query = p.pathAndQuery(append([]byte(dir), ref...))
+		a.path, a.query = p.pathBehind(base.path[:strings.LastIndexByte(base.path, '/')], ref)
 	}
 	return &a, true
 }
@@ -257,18 +270,23 @@ func isIPv6(s string) bool {
 
 // pathAndQuery normalises what stands after the host.
 func (p *page) pathAndQuery(b []byte) (path, query string) {
+	return p.pathBehind("", b[min(leadingSlashes(b), 1):])
+}
+
+// pathBehind is pathAndQuery of what is relative to a directory, which is normalised
+// already and given without its last slash.
+func (p *page) pathBehind(dir string, b []byte) (path, query string) {
 	raw := b
 	if i := bytes.IndexByte(b, '?'); i >= 0 {
 		raw = b[:i]
 		query = string(p.appendQuery([]byte{'?'}, b[i+1:]))
 	}
-	return string(appendPath(nil, p.utf8(raw))), query
+	return string(appendPath([]byte(dir), p.utf8(raw))), query
 }
 
-// appendPath resolves dot segments and escapes what must not stand in a path.
+// appendPath resolves dot segments and escapes what must not stand in a path. dst is
+// the directory that b is relative to, without its last slash.
 func appendPath(dst, b []byte) []byte {
-	start := len(dst)
-	b = b[min(leadingSlashes(b), 1):]
 	for {
 		end := bytes.IndexAny(b, `/\`)
 		segment, last := b, end < 0
@@ -277,7 +295,7 @@ func appendPath(dst, b []byte) []byte {
 		}
 		switch dots(segment) {
 		case 2:
-			dst = dst[:start+max(bytes.LastIndexByte(dst[start:], '/'), 0)]
+			dst = dst[:max(bytes.LastIndexByte(dst, '/'), 0)]
 			if last {
 				dst = append(dst, '/')
 			}

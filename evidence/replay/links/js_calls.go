@@ -146,6 +146,7 @@ func (m *machine) percentDecoded(name string, v value) value {
 	}
 	return m.decode(v, len(v.b), func() []byte {
 		if name == "unescape" {
+			m.code(v.b, v.at)
 			return unescapeScript(v.b)
 		}
 		return appendPercentDecoded(make([]byte, 0, len(v.b)), v.b)

@@ -90,7 +90,7 @@ func (m *machine) guess(v value) {
 	}
 	switch {
 	case percent && bytes.Count(v.b, []byte("%u"))*12 > len(v.b), percent && bytes.Count(v.b, []byte("%"))*6 > len(v.b):
-		m.try(m.decode(v, len(v.b), func() []byte { return unescapeScript(v.b) }))
+		m.try(m.decode(v, len(v.b), func() []byte { m.code(v.b, v.at); return unescapeScript(v.b) }))
 	case bytes.Count(v.b, []byte(`\x`))*8 > len(v.b), bytes.Count(v.b, []byte(`\u`))*12 > len(v.b):
 		m.try(m.decode(v, len(v.b), func() []byte { return unescapeLiteral(v.b) }))
 	case holdsReversed(v.b):
@@ -98,7 +98,13 @@ func (m *machine) guess(v value) {
 	case isCodeList(v.b):
 		m.try(m.decode(v, len(v.b), func() []byte { return decodeCodes(v.b) }))
 	case isHex(v.b):
-		m.try(m.decode(v, len(v.b), func() []byte { return decodeHex(v.b) }))
+		m.try(m.decode(v, len(v.b), func() []byte {
+			b := decodeHex(v.b)
+			if text := m.keyed(b); text != nil {
+				return text
+			}
+			return b
+		}))
 	case isBase64(v.b):
 		m.try(m.decode(v, len(v.b), func() []byte { return decodeBase64(v.b) }))
 	}

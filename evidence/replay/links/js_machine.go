@@ -100,6 +100,7 @@ func (m *machine) literal(tok token) {
 		m.f.note(NoteLiteralLen, m.f.lim.LiteralLen, m.t.at(tok.at))
 		tok.text = tok.text[:m.f.lim.LiteralLen]
 	}
+	m.measure(tok)
 	m.operand(value{kind: valueString, at: tok.at, b: tok.text})
 }
 

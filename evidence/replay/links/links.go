@@ -112,36 +112,26 @@ const (
 // references are resolved against, and may be nil: the URL of the request, or, of a
 // script, that of the page that includes it. Links do not alias body.
 func Find(body []byte, mediaType, charset string, base *url.URL, l Limits) ([]Link, []Note) {
-	f := newFinder(l)
-	if len(body) > f.lim.Input {
-		f.note(NoteInput, f.lim.Input, f.lim.Input)
-		body = body[:f.lim.Input]
-	}
-	t := text{b: body, base: addressOf(base)}
-	format := formatOf(body, mediaType)
-	if format.textual() {
-		t.b = f.decodeCharset(body, charset, format)
-	}
-	if mayBeScript(t.b, format) {
-		f.read(t, formatScript)
-	}
-	f.read(t, format)
-	return f.result()
+	r := Examine(body, mediaType, charset, base, l)
+	return r.Links, r.Notes
 }
 
 // finder is the state of one Find.
 type finder struct {
-	lim      Limits
-	budget   int // octets that may still be decoded or read a second time
-	literals int
-	regexps  int
-	links    []Link
-	minor    int // of them
-	index    map[linkKey]int
-	notes    []Note
-	page     page
-	vars     map[string]value // of all scripts of the body
-	idle     []*machine
+	lim       Limits
+	budget    int // octets that may still be decoded or read a second time
+	literals  int
+	regexps   int
+	links     []Link
+	minor     int // of them
+	index     map[linkKey]int
+	notes     []Note
+	signs     []Sign
+	literal   []byte // the longest one of the body that spells nothing
+	literalAt int    // where it stands
+	page      page
+	vars      map[string]value // of all scripts of the body
+	idle      []*machine
 }
 
 type linkKey struct {
@@ -246,6 +236,9 @@ func (f *finder) add(t *text, r found) bool {
 		f.note(NoteURLLen, f.lim.URLLen, t.at(r.at))
 		return false
 	}
+	if n := t.base.long(ref); n > 0 && !f.spend(n, t.at(r.at)) {
+		return false
+	}
 	u, ok := f.page.resolve(ref, t.base)
 	if !ok {
 		return false
@@ -292,6 +285,9 @@ func (f *finder) result() ([]Link, []Note) {
 	}
 	for i := range f.notes {
 		f.notes[i].Offset = f.page.original(f.notes[i].Offset)
+	}
+	for i := range f.signs {
+		f.signs[i].Offset = f.page.original(f.signs[i].Offset)
 	}
 	sort.SliceStable(f.links, func(i, j int) bool { return f.links[i].Offset < f.links[j].Offset })
 	return f.links, f.notes

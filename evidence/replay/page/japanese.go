@@ -40,7 +40,7 @@ var japanese = map[string]string{
 	"story.weakIntro": "同じくプログラムや攻撃に使われうるオブジェクトに至るが、根拠が弱いもの。多くは、利用者やソフトウェア自身が取得したものである。",
 
 	"content.program": "プログラム（%[1]s）", "content.exploit": "攻撃に使われうるオブジェクト（%[1]s）", "content.container": "プログラムを格納できる書庫（%[1]s）",
-	"content.opaque": "種類の分からないデータ", "content.": "文書",
+	"content.opaque": "種類の分からないデータ", "content.script": "それ自体が攻撃しうるページ（%[1]s）", "content.": "文書",
 
 	"step.root":    "端末がこの URL を要求した。ここに至る通信は記録にない。",
 	"step.frames":  "フレーム %[1]d → %[2]d",
@@ -79,6 +79,7 @@ var japanese = map[string]string{
 	"edge.referer-origin":     "リクエストの Referer が直前のページのサイトを指す。",
 	"edge.dns-then-connect":   "直前の応答のすぐ後に、この名前が解決された。",
 	"edge.time-after-exploit": "攻撃に使われうるオブジェクトの直後に要求された。",
+	"edge.time-after-payload": "プログラムの直後に、名前のないアドレスへ送られた。",
 	"edge.user-agent-change":  "直前の応答の後、異なる User-Agent で要求された。",
 	"edge.replay-confirmed":   "記録された応答を再び与えたブラウザーが、同じ URL を要求した。",
 

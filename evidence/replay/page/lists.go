@@ -215,7 +215,7 @@ func (v *view) rank(n *replay.Node) int {
 	switch {
 	case v.path[n.Transaction] && n.Content.Kind != replay.ContentPlain:
 		return 0
-	case n.Content.Kind == replay.ContentProgram, n.Content.Kind == replay.ContentExploit:
+	case n.Content.Kind == replay.ContentProgram, n.Content.Kind == replay.ContentExploit, n.Content.Kind == replay.ContentScript:
 		return 1
 	case n.Content.Kind != replay.ContentPlain:
 		return 2

@@ -1,6 +1,9 @@
 package page
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // texts are the messages of one language.
 type texts struct {
@@ -15,7 +18,7 @@ func textsOf(language string) (*texts, error) {
 	case "", "en":
 		return &texts{"en", english, nil}, nil
 	case "ja":
-		return &texts{"ja", japanese, japaneseReasons}, nil
+		return &texts{"ja", japanese, slices.Concat(japaneseReasons, japaneseHoles)}, nil
 	}
 	return nil, fmt.Errorf("write page: language %q is not known: en, ja", language)
 }

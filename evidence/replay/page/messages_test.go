@@ -79,7 +79,7 @@ func TestMessagesUsed(t *testing.T) {
 	for _, k := range []replay.Role{"", replay.RoleGate, replay.RoleLanding, replay.RoleExploit, replay.RolePayload, replay.RoleCheckIn, "start"} {
 		note("role." + string(k))
 	}
-	for _, k := range []replay.ContentKind{replay.ContentPlain, replay.ContentProgram, replay.ContentExploit, replay.ContentContainer, replay.ContentOpaque} {
+	for _, k := range []replay.ContentKind{replay.ContentPlain, replay.ContentProgram, replay.ContentExploit, replay.ContentContainer, replay.ContentOpaque, replay.ContentScript} {
 		note("content." + string(k))
 	}
 	for _, k := range constants(t, "EdgeKind") {
@@ -154,7 +154,7 @@ func TestReasons(t *testing.T) {
 				return true
 			}
 			format, _ := strconv.Unquote(l.Value)
-			said := strings.NewReplacer("%s", "PE", "%d", "3", "%q", `"x"`).Replace(format)
+			said := strings.NewReplacer("by way of %s", "by way of 1 other site", "%s on the way", "2 redirections on the way", "%s", "PE", "%d", "3", "%q", `"x"`).Replace(format)
 			count++
 			if text, ok := ja.reason(said); !ok || text == said {
 				t.Errorf("%q is not in Japanese", format)
@@ -172,6 +172,49 @@ func TestReasons(t *testing.T) {
 		if got, _ := ja.reason(said); got != want {
 			t.Errorf("%q", got)
 		}
+	}
+}
+
+// TestSentences: every sentence of the reader reads in Japanese: why a body is not whole,
+// what was not captured, which limit was hit; of one octet as of many.
+func TestSentences(t *testing.T) {
+	ja, err := textsOf("ja")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As they are put together.
+	whole := strings.NewReplacer("%s %s declared", "N were declared", "%s at %d %s not %s", "N at 5 were not kept", "%s of frames %s not captured", "N of frames were not captured",
+		"%s of the %s %s not %s", "N of the client's stream were not captured", "%s of the %s ", "N of the server's stream ", "%s in %s %s not transferred", "N in 2 ranges were not transferred",
+		"%s %s dropped", "2 packets were dropped", "all of the headers: %s", "all of the headers: 1 frame", "contradict themselves: %s", "contradict themselves: 1 frame", "is not read: %s", "is not read: 1 frame",
+		"damaged in %s:", "damaged in 1 place:", "a chunk of %s", "a chunk of N", "%d came%s", "5 came before the connection was closed", "(0-RTT) %s refused", "(0-RTT) were refused", "%s of early data", "N of early data",
+		"of the %s was not decrypted", "of the server's stream was not decrypted", "the %s ends within", "the client's stream ends within", "the %s reset", "the client reset",
+		"%s on the way", "1 redirection on the way", "by way of %s", "by way of 1 other site", "header section is longer than ", "header section is longer than 9 octets", "the last chunk is missing", "the last chunk is missing before the connection was closed")
+	// Pieces of those, errors, and what the terminal's tree is made of.
+	pieces := []string{"PE under XOR", "write tree: %w", "read web traffic: %w", ", for ", "  no answer", "User-Agent changes from ", "%s %s%s %s", " before the capture or the connection ended", " before the connection was closed", " (claims %s)", "(request not captured)",
+		": header fields that refer to it are not known", "; this is the latest page from there", "dictionary is too large", "not compressed by compress", "a code that stands for nothing"}
+	count := 0
+	for _, f := range sources(t) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			l, ok := n.(*ast.BasicLit)
+			if !ok || l.Kind != token.STRING {
+				return true
+			}
+			s, _ := strconv.Unquote(l.Value)
+			if strings.Count(s, " ") < 2 || slices.Contains(pieces, s) || strings.ContainsAny(s, "\r\n") || strings.Trim(s, " %dBs") == "" || !regexp.MustCompile(`[a-z]{3}`).MatchString(s) {
+				return true
+			}
+			for _, octets := range []string{"3 octets", "1 octet"} {
+				said := strings.NewReplacer("N ", octets+" ", "%s", "PE", "%d", "3", "%q", `"x"`, "%w", "x").Replace(whole.Replace(s))
+				count++
+				if text, ok := ja.reason(said); !ok || text == said {
+					t.Errorf("%q is not in Japanese (%q)", s, said)
+				}
+			}
+			return true
+		})
+	}
+	if count < 150 {
+		t.Errorf("%d sentences found", count)
 	}
 }
 

@@ -137,7 +137,7 @@ func (v *view) tell(n int, s *attack) story {
 	switch n := checkIns(last); {
 	case n > 0:
 		add("story.ran", n)
-	case last.Content.Kind != replay.ContentExploit:
+	case last.Content.Kind != replay.ContentExploit && last.Content.Kind != replay.ContentScript:
 		add("story.ranNot")
 	}
 	holed := 0

@@ -12,12 +12,14 @@ func (t *texts) reason(s string) (text string, translated bool) {
 	if t.reasons == nil {
 		return s, true
 	}
-	for _, p := range t.reasons {
-		if found, ok := match(p.from, s); ok {
-			for i, x := range found {
-				found[i], _ = t.nested(x)
+	for _, said := range [...]string{s, plurals(s)} {
+		for _, p := range t.reasons {
+			if found, ok := match(p.from, said); ok {
+				for i, x := range found {
+					found[i], _ = t.nested(x)
+				}
+				return fill(p.to, found), true
 			}
-			return fill(p.to, found), true
 		}
 	}
 	return s, false
@@ -80,13 +82,17 @@ var japaneseReasons = []phrase{
 	{"*: such objects can attack", "$1: 攻撃に使われうる種類である"},
 	{"*: can hold programs", "$1: プログラムを格納できる"},
 	{"data of no known type", "種類の分からないデータである"},
+	{"a script in it holds * octets that look like machine code", "含まれるスクリプトに機械語らしい $1 オクテットがある"},
+	{"most of it is one encoded text", "大部分が符号化された一つの文字列である"},
+	{"a script in it has what memory is filled with in attacks", "含まれるスクリプトに、攻撃でメモリーを埋めるのに使われる値がある"},
+	{"it starts an ActiveX object", "ActiveX オブジェクトを起動する"},
 	{"it claims to be *", "申告された種類は $1 で、中身と食い違う"},
 	{"its name is not one of a program", "名前がプログラムのものではない"},
 	{"from an address without a name", "名前のないアドレスから取得した"},
 	{"from port *", "ポート $1 から取得した"},
 	{"after *, which can attack", "攻撃に使われうる $1 の後である"},
 	{"by way of * other sites", "ほかの $1 サイトを経由した"},
-	{"* redirections", "$1 回の転送があった"},
+	{"* redirections on the way", "途中に $1 回の転送があった"},
 	{"what leads there is encoded, or a script writes it", "そこに至る記述が符号化されているか、スクリプトが書き出した"},
 	{"led there by a page of another site, which was not captured", "キャプチャされていない別サイトのページから来た"},
 	{"by a link that users click", "利用者がクリックするリンクによる"},
@@ -122,6 +128,7 @@ var japaneseReasons = []phrase{
 	{"* in the end of a suspicious way", "不審な経路の終わりの $1"},
 	{"the first requests after * with a User-Agent that was not seen before", "$1 の後、それまで見られなかった User-Agent による最初のリクエスト"},
 	{"* that fetches another program", "別のプログラムを取得する $1"},
+	{"* that seems to attack the browser by itself", "それ自体がブラウザーを攻撃すると見られる $1"},
 	{"*, which can attack, on the way", "経路上の、攻撃に使われうる $1"},
 	{"*, which can attack, of the landing page", "ランディングページの、攻撃に使われうる $1"},
 	{"the page before the exploit or program", "エクスプロイトまたはプログラムの直前のページ"},
@@ -138,11 +145,17 @@ var japaneseReasons = []phrase{
 	{"no Referer, same server, * after *", "Referer なし、同じサーバー、$2 の $1 後"},
 	{"no Referer, * after a page of the same server, *", "Referer なし、同じサーバーのページの $1 後、$2"},
 	{"no Referer, * after a page of the same server", "Referer なし、同じサーバーのページの $1 後"},
+	{"no Referer, to an address without a name, * after *", "Referer なし、名前のないアドレス宛て、$2 の $1 後"},
+	{"sent to an address without a name after *", "$1 の後に名前のないアドレスへ送られた"},
 	{"no Referer, * after *, *", "Referer なし、$2 の $1 後、$3"},
 	{"User-Agent changes from * to *", "User-Agent が $1 から $2 に変わる"},
 	{"no User-Agent any more, it was *", "User-Agent がなくなる（それまでは $1）"},
 	{"* was looked up (frame *) * after this answer began, and asked * later", "応答の始まりから $3 後に $1 が名前解決され（フレーム $2）、その $4 後に要求された"},
 	{"a browser that was given the answer again asked for it", "この応答を再び与えたブラウザーが要求した"},
+	{"Referer names the origin *; this is the latest page from there", "Referer がオリジン $1 を指し、これはその最新のページである"},
+	{"Referer names a page of that host that was not captured; this is the latest page from there", "Referer がキャプチャされていない同じホストのページを指し、これはその最新のページである"},
+	{"Referer names https://*, which was fetched encrypted (frame *); * led there", "Referer が、暗号化されて取得された https://$1 を指す（フレーム $2）。$3 がそこに至る"},
+	{"Referer, which is cut short", "途中で切れた Referer"},
 	{"Referer names the origin *, of which this is the latest page", "Referer がオリジン $1 を指し、これはその最新のページである"},
 	{"Referer names the origin *", "Referer がオリジン $1 を指す"},
 }
