@@ -32,8 +32,9 @@ established = "1h"
 [[network.zones]]
 name = "DMZ"
 networks = ["192.0.2.0/24"]
-[detect.beacon]
+[detect]
 office_hours = [8, 19]
+[detect.beacon]
 harmless = ["example.com"]
 [site]
 proxies = ["10.0.0.6", "2001:db8::6"]
@@ -52,7 +53,7 @@ records = ["alert"]
 	want.Capture.Workers = 8
 	want.Sensor.Timeouts.Established = time.Hour
 	want.Network.Zones = []sensor.Zone{{Name: "DMZ", Networks: []string{"192.0.2.0/24"}}}
-	want.Detect.Beacon.OfficeHours = [2]int{8, 19}
+	want.Detect.OfficeHours = [2]int{8, 19}
 	want.Detect.Beacon.Harmless = []string{"example.com"}
 	want.Site.Proxies = []netip.Addr{netip.MustParseAddr("10.0.0.6"), netip.MustParseAddr("2001:db8::6")}
 	want.Output.Device = "fw1"
@@ -102,8 +103,8 @@ func TestProblems(t *testing.T) {
 			[]string{`line 2: detect.beacon.harmless: got "example.com", want a list [...], each of it a text in quotes`}},
 		{"number in a list of networks", "[detect.scan]\nallow = [\"10.0.0.0/8\", 7]\n",
 			[]string{`line 2: detect.scan.allow: got ["10.0.0.0/8", 7], want a list [...], each of it a network such as "192.0.2.0/24"`}},
-		{"three office hours", "[detect.beacon]\noffice_hours = [8, 12, 19]\n",
-			[]string{"line 2: detect.beacon.office_hours: got [8, 12, 19], want a list [...] of 2, each of it a whole number"}},
+		{"three office hours", "[detect]\noffice_hours = [8, 12, 19]\n",
+			[]string{"line 2: detect.office_hours: got [8, 12, 19], want a list [...] of 2, each of it a whole number"}},
 		{"bad address", "[site]\nproxies = [\"10.0.0.256\"]\n",
 			[]string{`line 2: site.proxies: got ["10.0.0.256"], want a list [...], each of it an address such as "192.0.2.1"`}},
 		{"time without a unit", "[sensor.timeouts]\nudp = 60\n",
@@ -116,7 +117,7 @@ func TestProblems(t *testing.T) {
 		{"out of range", "[capture]\nworkers = 99\n", []string{"line 2: capture.workers: got 99, want 1..64"}},
 		{"one of two that do not fit", "[capture]\nring_mib = 1\nblock_kib = 1024\n",
 			[]string{"line 3: capture.block_kib: got 1024, want at least two blocks in capture.ring_mib = 1"}},
-		{"element of a list", "[detect.beacon]\noffice_hours = [8, 25]\n", []string{"line 2: detect.beacon.office_hours[1]: got 25"}},
+		{"element of a list", "[detect]\noffice_hours = [8, 25]\n", []string{"line 2: detect.office_hours[1]: got 25"}},
 		{"hash", "[decode.files]\nhashes = [\"sha256\", \"crc\"]\nmax_ratio = 5\n",
 			[]string{`line 2: decode.files.hashes: got "crc", want one of md5, sha1, sha256`, "line 3: decode.files.max_ratio: got 5, want 10 to 100000"}},
 		{"zone", "[network]\noutside = \"the world\"\n[[network.zones]]\nname = \"A\"\nnetworks = [\"10.0.0.0/33\"]\n",
@@ -217,7 +218,7 @@ func TestOverrideBeatsFileInMessages(t *testing.T) {
 func TestKeys(t *testing.T) {
 	keys := strings.Join(Keys(), " ")
 	for _, want := range []string{"capture.workers", "sensor.timeouts.udp", "network.zones.networks", "site.proxies",
-		"detect.scan.allow", "detect.beacon.office_hours", "export.to"} {
+		"detect.scan.allow", "detect.office_hours", "export.to"} {
 		if !strings.Contains(" "+keys+" ", " "+want+" ") {
 			t.Errorf("%s is missing", want)
 		}

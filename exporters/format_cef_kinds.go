@@ -194,23 +194,32 @@ func (f *cef) identity(r *records.Identity) {
 func (f *cef) alert(r *records.Alert) {
 	m := r.Meta()
 	f.span(r.Since, r.Until)
+	source := sourceHost(r)
 	f.address("src", "c6a2", "c6a2Label", "Source IPv6 Address", r.Source)
+	f.str("shost", source.host, cefHost)
+	f.str("suser", source.user, cefLong)
 	f.address("dst", "c6a3", "c6a3Label", "Destination IPv6 Address", r.DestAddr)
 	f.some("dpt", uint64(r.DestPort))
 	f.str("dhost", r.Destination, cefHost)
 	f.word("proto", eveProto(m.Key.Proto))
-	f.list("msg", r.Evidence, cefMessage)
+	f.sentences("msg", r.Evidence, cefMessage)
 	f.str("reason", r.Title, cefLong)
 	f.custom(1, "May be benign", r.Benign)
 	f.customList(2, "ATT&CK technique", r.Technique)
 	f.customList(3, "Flow ids", r.Flows)
 	f.customList(4, "Community IDs", r.Communities)
+	f.custom(5, "Incident", r.Incident)
+	f.custom(6, "Level", r.Level)
 	f.number(1, "Flows in the window", int64(r.Window.Flows))
 	f.number(2, "One-sided flows", int64(r.Window.OneSided))
 	f.number(3, "Frames dropped", int64(r.Window.Dropped))
 	f.key("cfp1")
 	f.b = appendJSONFloat(f.b, r.Score)
 	f.word("cfp1Label", "Evidence in nats")
+	if r.Update > 0 {
+		f.int("flexNumber1", int64(r.Update))
+		f.word("flexNumber1Label", "Update of the incident")
+	}
 }
 
 func (f *cef) stats(r *records.Stats) {

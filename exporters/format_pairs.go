@@ -90,7 +90,12 @@ func (p *pairs) mac(key string, a [6]byte) {
 }
 
 // list writes strings, joined by a comma and a blank.
-func (p *pairs) list(key string, v []string, limit int) {
+func (p *pairs) list(key string, v []string, limit int) { p.joined(key, v, ", ", limit) }
+
+// sentences writes sentences, which have commas of their own.
+func (p *pairs) sentences(key string, v []string, limit int) { p.joined(key, v, "; ", limit) }
+
+func (p *pairs) joined(key string, v []string, between string, limit int) {
 	if len(v) == 0 {
 		return
 	}
@@ -98,10 +103,10 @@ func (p *pairs) list(key string, v []string, limit int) {
 	end := len(p.b) + limit
 	for i, s := range v {
 		if i > 0 {
-			if len(p.b)+2 > end {
+			if len(p.b)+len(between) > end {
 				return
 			}
-			p.b = append(p.b, ',', ' ')
+			p.b = append(p.b, between...)
 		}
 		p.text(s, end-len(p.b))
 	}
@@ -241,6 +246,15 @@ func (p *pairs) attachments(key string, parts []records.MailPart, limit int) {
 		}
 		p.text(name, end-len(p.b))
 	}
+}
+
+// sourceHost is what the network told of an alert's source: the record that raised
+// it may be of another machine.
+func sourceHost(r *records.Alert) (p peer) {
+	if m := r.Meta(); m.Client().Addr() == r.Source {
+		known(&p, m.ClientHost)
+	}
+	return p
 }
 
 // severityOf is a record's severity from 0 to 10.

@@ -20,11 +20,11 @@ func writeNotice(z *zeekRow, rec records.Record, _ int) {
 	}
 	z.note(r.Rule)
 	z.str(r.Title)
-	z.joined(r.Evidence)
+	z.evidence(r)
 	z.addr(r.Source)
 	z.addr(r.DestAddr)
 	z.countIf(uint64(r.DestPort), r.DestPort != 0)
-	z.unset(1)
+	z.countIf(uint64(r.Update), r.Update > 0)
 	z.word("kagami")
 	z.set(1, true)
 	z.quote()
@@ -59,14 +59,23 @@ func (z *zeekRow) note(rule string) {
 	z.quote()
 }
 
-// joined writes sentences as one string.
-func (z *zeekRow) joined(v []string) {
-	if !z.next(len(v) > 0) {
+// evidence writes the sentences as one string, before them which incident they
+// are of: Zeek has no column for that.
+func (z *zeekRow) evidence(r *records.Alert) {
+	if !z.next(len(r.Evidence) > 0 || r.Incident != "") {
 		return
 	}
 	z.quote()
-	for i, s := range v {
-		if i > 0 {
+	if r.Incident != "" {
+		z.b = append(z.b, "incident "...)
+		z.part(r.Incident, false)
+		if r.Level != "" {
+			z.b = append(z.b, ", level "...)
+			z.part(r.Level, false)
+		}
+	}
+	for i, s := range r.Evidence {
+		if i > 0 || r.Incident != "" {
 			z.b = append(z.b, "; "...)
 		}
 		z.part(s, false)

@@ -29,7 +29,7 @@ func TestZeekOfEveryKind(t *testing.T) {
 		"ssdp\t1417824675.900000\tC000000000011Aibmd\t192.168.100.5\t50000\t239.255.255.250\t1900\tM-SEARCH\t-\t-\tupnp:rootdevice\t-\t-\t-\t-\t-\t239.255.255.250:1900\t-\t3.000000",
 		"auth\t1417824675.900000\tC000000000011Aibmd\t192.168.100.5\t40000\t192.0.2.110\t110\tpop3\tUSER\tpassword\tbob\t-\t-\tF\t-ERR no",
 		"identity\t1417824675.900000\tC000000000011Aibmd\t192.168.100.5\tname\tpc4\tpc5\tdhcp\t-\tpc5\tbob\t-\t-\t-",
-		"notice\t1417824675.900000\tC000000000011Aibmd\t192.168.100.5\t58461\t23.23.1.2\t443\t-\t-\t-\ttcp\tKagami::Direct_Egress\t192.168.100.5 goes round the proxy\t12 connections; no proxy asked\t192.168.100.5\t23.23.1.2\t443\t-\tkagami\tNotice::ACTION_LOG\t(empty)\t-",
+		"notice\t1417824675.900000\tC000000000011Aibmd\t192.168.100.5\t58461\t23.23.1.2\t443\t-\t-\t-\ttcp\tKagami::Direct_Egress\t192.168.100.5 goes round the proxy\tincident 00000000000000a1, level high; 12 connections; no proxy asked\t192.168.100.5\t23.23.1.2\t443\t2\tkagami\tNotice::ACTION_LOG\t(empty)\t-",
 		"stats\t1417824720.000000\tkagami\t-\t990\t640000\t10\t1000\t-\t-\t-\t-",
 	})
 }
@@ -54,7 +54,7 @@ func TestZeekJSONOfEveryKind(t *testing.T) {
 		`{"_path":"ssdp","ts":1417824675.900000,"uid":"C000000000011Aibmd","id.orig_h":"192.168.100.5","id.orig_p":50000,"id.resp_h":"239.255.255.250","id.resp_p":1900,"method":"M-SEARCH","type":"upnp:rootdevice","host":"239.255.255.250:1900","max_wait":3.000000}`,
 		`{"_path":"auth","ts":1417824675.900000,"uid":"C000000000011Aibmd","id.orig_h":"192.168.100.5","id.orig_p":40000,"id.resp_h":"192.0.2.110","id.resp_p":110,"service":"pop3","mechanism":"USER","method":"password","user":"bob","success":false,"reply":"-ERR no"}`,
 		`{"_path":"identity","ts":1417824675.900000,"uid":"C000000000011Aibmd","host":"192.168.100.5","what":"name","old":"pc4","new":"pc5","source":"dhcp","name":"pc5","user":"bob"}`,
-		`{"_path":"notice","ts":1417824675.900000,"uid":"C000000000011Aibmd","id.orig_h":"192.168.100.5","id.orig_p":58461,"id.resp_h":"23.23.1.2","id.resp_p":443,"proto":"tcp","note":"Kagami::Direct_Egress","msg":"192.168.100.5 goes round the proxy","sub":"12 connections; no proxy asked","src":"192.168.100.5","dst":"23.23.1.2","p":443,"peer_descr":"kagami","actions":["Notice::ACTION_LOG"],"email_dest":[]}`,
+		`{"_path":"notice","ts":1417824675.900000,"uid":"C000000000011Aibmd","id.orig_h":"192.168.100.5","id.orig_p":58461,"id.resp_h":"23.23.1.2","id.resp_p":443,"proto":"tcp","note":"Kagami::Direct_Egress","msg":"192.168.100.5 goes round the proxy","sub":"incident 00000000000000a1, level high; 12 connections; no proxy asked","src":"192.168.100.5","dst":"23.23.1.2","p":443,"n":2,"peer_descr":"kagami","actions":["Notice::ACTION_LOG"],"email_dest":[]}`,
 		`{"_path":"stats","ts":1417824720.000000,"peer":"kagami","pkts_proc":990,"bytes_recv":640000,"pkts_dropped":10,"pkts_link":1000}`,
 	})
 }

@@ -174,6 +174,8 @@ func alertRecord(t *testing.T) *records.Alert {
 	r.Rule, r.Title, r.Severity, r.Score = "direct-egress", "192.168.100.5 goes round the proxy", records.High, 21.5
 	r.Source, r.Destination, r.DestAddr, r.DestPort = netip.MustParseAddr("192.168.100.5"), "www.example.com:443", netip.MustParseAddr("23.23.1.2"), 443
 	r.Evidence, r.Technique, r.Benign = []string{"12 connections", "no proxy asked"}, []string{"T1071"}, "an update service"
+	r.Meta().ClientHost = &records.Host{Name: records.Fact{Value: "pc5"}, User: records.Fact{Value: "bob"}}
+	r.Incident, r.Update, r.Level, r.Chain = "00000000000000a1", 2, "high", []string{"a page"}
 	return r
 }
 

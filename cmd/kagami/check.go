@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"kagami/bpf/filter"
 	"kagami/configs"
@@ -25,6 +26,15 @@ func (c *checkCmd) Run() error {
 	}
 	if _, err := filter.Compile(conf.Capture.Filter, uint16(packet.LinkEthernet)); err != nil {
 		return fmt.Errorf("capture.filter: %w", err)
+	}
+	if path := conf.Detect.Suppressions; path != "" {
+		_, list, err := readSuppressions(path)
+		if err != nil {
+			return err
+		}
+		for _, w := range list.Warnings(time.Now().UnixNano()) {
+			fmt.Printf("%s: %s\n", path, printable(w))
+		}
 	}
 	name := c.Config
 	if name == "" {

@@ -79,8 +79,8 @@ var below = map[string][]string{
 	"lab/events":              {"lab", "packet", "records"},
 	"lab/peers":               {"packet", "records"},
 	"lab/zeeklog":             {"packet", "records", "sensor"},
-	"lab/detection":           {"packet", "records", "sensor", "detectors", "lab/events", "lab/peers"},
-	"lab/cmd/detectionreport": {"lab/detection"},
+	"lab/detection":           {"packet", "records", "sensor", "detectors", "detectors/scan", "lab/events", "lab/peers"},
+	"lab/cmd/detectionreport": {"detectors", "lab/detection"},
 	"lab/cmd/groundtruth":     {},
 	"lab/cmd/zeekread":        {"records", "sensor", "detectors", "lab/detection", "lab/peers", "lab/zeeklog"},
 	"lab/cmd/agree":           {},
@@ -100,9 +100,9 @@ var only = map[string][]string{
 	"net/http":                   {"cmd/kagami", "evidence/replay/server", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
 	"html":                       {"evidence/replay/links", "evidence/cases", "evidence/replay/page"}, // and what is below it
 	"html/template":              {"evidence/cases", "evidence/replay/page"},
-	"os/exec":                    {"lab/cmd/", "evidence/replay/browse"}, // a browser
-	"github.com/google/gopacket": {"lab", "lab/cmd/repeat"},              // it panics on hostile input
-	"github.com/miekg/dns":       {"decoders", "lab", "lab/cmd/"},
+	"os/exec":                    {"lab/cmd/", "evidence/replay/browse"},  // a browser
+	"github.com/google/gopacket": {"lab", "lab/events", "lab/cmd/repeat"}, // it panics on hostile input
+	"github.com/miekg/dns":       {"decoders", "lab", "lab/events", "lab/cmd/"},
 	"github.com/BurntSushi/toml": {"configs", "detectors/suppress", "lab"},
 	"github.com/alecthomas/kong": {"cmd/kagami"},
 	"github.com/chromedp":        {"evidence/replay/browse"},

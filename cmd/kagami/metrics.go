@@ -180,9 +180,9 @@ func (m *metrics) detectors(gauge func(uint64, *prometheus.Desc, ...string)) {
 	site := desc("site", "Bookkeeping of who is who: how full its tables are, what they had to forget, what it joined.", "what")
 	for _, c := range *counts {
 		if c.detector == "" {
-			gauge(c.Value, site, c.Counter.Name)
+			gauge(c.value, site, c.name)
 			continue
 		}
-		gauge(c.Value, d, c.detector, c.Counter.Name)
+		gauge(c.value, d, c.detector, c.name)
 	}
 }

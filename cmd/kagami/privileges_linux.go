@@ -161,6 +161,12 @@ func places(c configs.Config, to []exporters.Config, config string) (readable, w
 			}
 		}
 	}
+	if c.Detect.State != "" {
+		writable = append(writable, place{parent(c.Detect.State), 0o700})
+	}
+	if c.Detect.Suppressions != "" {
+		readable = append(readable, place{dir: parent(c.Detect.Suppressions)})
+	}
 	if c.Evidence.Enabled {
 		dir, _ := filepath.Abs(c.Evidence.Dir)
 		writable = append(writable, place{dir, 0o700})

@@ -27,7 +27,7 @@ func TestPlaces(t *testing.T) {
 		{Format: "ecs", To: "stdout:"},
 	}
 	readable, writable := places(c, to, "/opt/kagami.toml")
-	if got, want := dirs(writable), []string{"/var/lib/kagami/evidence", "/var/log/kagami"}; !slices.Equal(got, want) {
+	if got, want := dirs(writable), []string{"/var/lib/kagami", "/var/lib/kagami/evidence", "/var/log/kagami"}; !slices.Equal(got, want) {
 		t.Errorf("writable: %q, want %q", got, want)
 	}
 	if got, want := dirs(readable), []string{"/etc", "/opt", "/proc", "/run", "/srv/keys", "/srv/pki", "/sys", "/usr"}; !slices.Equal(got, want) {
@@ -37,12 +37,15 @@ func TestPlaces(t *testing.T) {
 
 func TestGuardAllows(t *testing.T) {
 	c := configs.Default()
+	c.Detect.State = ""
 	file := func(path string) []exporters.Config { return []exporters.Config{{Format: "ecs", To: "file://" + path}} }
 	g := guard{readable: []place{{dir: "/etc"}, {dir: "/proc"}, {dir: "/run"}, {dir: "/sys"}, {dir: "/usr"}}, writable: []place{{dir: "/var/log/kagami"}}}
 	other := c
 	other.Security.User = "kagami"
 	recording := c
 	recording.Evidence.Enabled = true
+	learning := c
+	learning.Detect.State = "/var/lib/kagami/learned"
 	for _, tc := range []struct {
 		name   string
 		config configs.Config
@@ -53,6 +56,7 @@ func TestGuardAllows(t *testing.T) {
 		{"below it", c, file("/var/log/kagami/sub/a.log"), ""},
 		{"beside it", c, file("/var/log/kagami2/a.log"), `write to "/var/log/kagami2"`},
 		{"evidence", recording, nil, `write to "/var/lib/kagami/evidence"`},
+		{"state", learning, nil, `write to "/var/lib/kagami"`},
 		{"certificate", c, []exporters.Config{{Format: "ecs", To: "syslog+tls://h:1?ca=/srv/ca.pem"}}, `read "/srv"`},
 		{"certificate of the system", c, []exporters.Config{{Format: "ecs", To: "syslog+tls://h:1?ca=/etc/ssl/ca.pem"}}, ""},
 		{"other user", other, nil, `security.user: got "kagami", running as ""`},

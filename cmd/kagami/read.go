@@ -17,6 +17,7 @@ import (
 type readCmd struct {
 	settings
 	Out   string   `short:"o" placeholder:"DIR" help:"Write records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log, mail.log there. Without it, only the summary is printed."`
+	State string   `placeholder:"FILE" help:"Go on with what the detectors learned in an earlier run, and save it there at the end."`
 	Quiet bool     `short:"q" help:"No summary and no progress bar."`
 	Args  []string `arg:"" name:"file" help:"Capture files ('-' is stdin), then a tcpdump filter if wanted."`
 }
@@ -52,6 +53,7 @@ func (r *readCmd) Run(ctx context.Context) error {
 		}
 		to = append(to, files(r.Out)...)
 	}
+	c.Detect.State = r.State // that of a live sensor is not a capture's
 	c.Sensor.MaxFlows = max(c.Sensor.MaxFlows, fileFlows)
 	c.Sensor.MaxKept = max(c.Sensor.MaxKept, fileKept)
 	log := newLogger(c.Log, os.Stderr)
@@ -67,7 +69,7 @@ func (r *readCmd) Run(ctx context.Context) error {
 	if n, first := src.Damage(); n > 0 {
 		fmt.Fprintf(os.Stderr, "kagami: warning: %d damaged places were skipped; the first: %s\n", n, first)
 	}
-	closeErr := p.close()
+	closeErr := errors.Join(p.saveLearned(), p.close())
 	if !r.Quiet && (readErr == nil || src.Stats().Received > 0) {
 		p.report(os.Stdout, src, r.Out)
 	}

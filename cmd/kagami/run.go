@@ -134,7 +134,7 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s
 	err = p.engine.Live(runCtx, beating)
 	p.drain()
 	stopMetrics()
-	left := errors.Join(port.close(), p.close())
+	left := errors.Join(port.close(), p.saveLearned(), p.close())
 	p.report(os.Stdout, port, "")
 	if errors.Is(context.Cause(runCtx), errReload) && err == nil {
 		for _, e := range configs.Problems(left) {
@@ -180,6 +180,11 @@ func (r *runCmd) reload(c configs.Config, p *pipeline, s *service, log *slog.Log
 	for _, x := range p.exports {
 		if err := x.Reopen(); err != nil {
 			log.Error("reopen export", "err", err)
+		}
+	}
+	if _, err := p.hush.reload(log); err != nil {
+		for _, e := range configs.Problems(err) {
+			log.Error("the old suppressions stay", "err", e)
 		}
 	}
 	log.Info("files reopened, configuration unchanged")

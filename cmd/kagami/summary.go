@@ -16,7 +16,7 @@ import (
 
 const (
 	maxTalkers = 65536 // addresses counted for the top list; what comes after is one line
-	maxAlerts  = 1000  // alerts shown
+	maxAlerts  = 1000  // incidents shown
 	topRows    = 8
 )
 
@@ -27,8 +27,7 @@ type summary struct {
 	talkers     map[netip.Addr]*talker
 	uncounted   uint64 // octets of talkers beyond maxTalkers
 	services    map[string]*talker
-	alerts      []*records.Alert
-	moreAlerts  uint64
+	alerts      *incidents
 	oneSided    uint64
 	midstream   uint64
 	missed      uint64
@@ -44,7 +43,7 @@ type talker struct {
 }
 
 func newSummary() *summary {
-	return &summary{talkers: map[netip.Addr]*talker{}, services: map[string]*talker{}, ends: map[string]uint64{}}
+	return &summary{talkers: map[netip.Addr]*talker{}, services: map[string]*talker{}, ends: map[string]uint64{}, alerts: newIncidents(maxAlerts)}
 }
 
 func (s *summary) failed(name string, err error) {
@@ -62,11 +61,7 @@ func (s *summary) observe(r records.Record) {
 	case *records.Stats:
 		s.losses.stats(r)
 	case *records.Alert:
-		if len(s.alerts) < maxAlerts {
-			s.alerts = append(s.alerts, r)
-		} else {
-			s.moreAlerts++
-		}
+		s.alerts.add(r, m.ID())
 	}
 }
 
@@ -163,41 +158,23 @@ func (s *summary) print(w io.Writer, st sensor.WorkerStats, src sensor.SourceSta
 }
 
 func (s *summary) printAlerts(w io.Writer) {
-	if len(s.alerts) == 0 {
+	x := s.alerts
+	if x.alerts == 0 {
 		fmt.Fprintln(w, "\nNo alerts.")
 		return
 	}
-	fmt.Fprintf(w, "\nAlerts: %d\n", uint64(len(s.alerts))+s.moreAlerts)
-	for _, a := range s.alerts {
-		fmt.Fprintf(w, "\n  %-6s  %s\n", strings.ToUpper(a.Severity.String()), printable(a.Title))
-		fmt.Fprintf(w, "          %s to %s   %s   %s\n", stamp(a.Since, s.zone), stamp(a.Until, s.zone), a.Rule, strings.Join(a.Technique, " "))
-		for _, e := range a.Evidence {
-			fmt.Fprintf(w, "          - %s\n", printable(e))
-		}
-		if a.Benign != "" {
-			fmt.Fprintf(w, "          May be benign: %s\n", printable(a.Benign))
-		}
-		fmt.Fprintf(w, "          Seen in that time: %s\n", seen(&a.Window))
-		if a.Fetch != "" {
-			fmt.Fprintf(w, "          Its packets: %s\n", a.Fetch)
-		}
+	fmt.Fprintf(w, "\nAlerts: %d", len(x.list))
+	if told := x.alerts - x.beyond; told > uint64(len(x.list)) {
+		fmt.Fprintf(w, ", with their updates %d", told)
 	}
-	if s.moreAlerts > 0 {
-		fmt.Fprintf(w, "\n  and %d more in alerts.jsonl\n", s.moreAlerts)
+	fmt.Fprintln(w)
+	page := alertPage{w: w, zone: s.zone, lang: "en"}
+	for _, t := range x.list {
+		page.block(t)
 	}
-}
-
-// seen says what an alert's window is worth.
-func seen(win *records.Window) string {
-	text := fmt.Sprintf("%s flows, %d one-sided, %s of TCP missed, %d frames dropped",
-		thousands(win.Flows), win.OneSided, octets(win.Missed), win.Dropped)
-	if win.Duplicates > 0 {
-		text += fmt.Sprintf(", %s packets mirrored twice", thousands(win.Duplicates))
+	if x.beyond > 0 {
+		fmt.Fprintf(w, "\n  and %d more in alerts.jsonl\n", x.beyond)
 	}
-	if win.ClockSteps > 0 {
-		text += fmt.Sprintf(", the clock set back %d times", win.ClockSteps)
-	}
-	return text
 }
 
 func (s *summary) printTop(w io.Writer) {

@@ -32,7 +32,9 @@ type pipeline struct {
 	log       *slog.Logger
 	handed    int
 	site      *site.Site // nil: records are not completed
-	detectors []sensor.Detector
+	detectors *detectors.Set
+	learned   *learned      // nil: what the detectors learn ends with the program
+	hush      *suppressions // nil: nothing is suppressed
 	counts    atomic.Pointer[[]detectorCount]
 	batches   chan []records.Record // between the merger and the exports; nil with one worker
 	written   chan struct{}         // closed when all batches are
@@ -96,14 +98,16 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 		}
 		store = p.keeping.writer
 	}
-	c.Detect.Site.Proxies = c.Site.Proxies
-	p.detectors = detectors.All(c.Detect)
+	if err := p.openDetectors(); err != nil {
+		p.close()
+		return nil, err
+	}
 	p.engine = sensor.New(sensor.Options{
 		Config:    c.Sensor,
 		Networks:  networks,
 		Protocols: decoders.All(c.Decode),
 		Stage:     p.stage(networks),
-		Detectors: p.detectors,
+		Detectors: []sensor.Detector{p.detectors},
 		Output:    output,
 		Store:     store,
 		Progress:  progress,
@@ -258,14 +262,12 @@ func (p *pipeline) countDetectors() {
 	var all []detectorCount
 	if p.site != nil {
 		for _, n := range p.site.Counters() {
-			all = append(all, detectorCount{"", detectors.Counter(n)})
+			all = append(all, detectorCount{"", n.Name, n.Value})
 		}
 	}
-	for _, d := range p.detectors {
-		if c, ok := d.(detectors.Counted); ok {
-			for _, n := range c.Counters() {
-				all = append(all, detectorCount{c.Name(), n})
-			}
+	for _, part := range p.detectors.Counters() {
+		for _, n := range part.All {
+			all = append(all, detectorCount{part.Part, n.Name, n.Value})
 		}
 	}
 	p.counts.Store(&all)
@@ -274,5 +276,6 @@ func (p *pipeline) countDetectors() {
 // detectorCount is one counter of one detector, or of the site stage.
 type detectorCount struct {
 	detector string // "" = the stage's
-	detectors.Counter
+	name     string // snake_case
+	value    uint64
 }

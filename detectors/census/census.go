@@ -27,6 +27,7 @@ type Census struct {
 	config Config
 	clock  clock
 	sight  sight
+	client client // of the record at hand
 
 	addresses *table.Table[local] // inside, by hash of the address
 	idents    *table.Table[ident] // MAC addresses and host names -> machine
@@ -92,9 +93,11 @@ func (c *Census) Observe(r records.Record, _ sensor.Emit) {
 	}
 	var h *Host
 	var id uint64
-	if m.ClientInternal && single(m.Client().Addr()) {
-		id = c.identify(m.Client().Addr(), m.ClientHost)
-		h = c.attend(id, table.Addr(m.Client().Addr()), m.At)
+	if a := m.Client().Addr(); m.ClientInternal && single(a) {
+		key := table.Addr(a)
+		id = c.identify(a, key, m.ClientHost)
+		c.client = client{a, id}
+		h = c.attend(id, key, m.At)
 	}
 	switch r := r.(type) {
 	case *records.HTTP:
@@ -133,7 +136,8 @@ func (c *Census) learnFlow(r *records.Flow, h *Host, id uint64) {
 	if !m.ServerInternal || r.Resp.Packets == 0 {
 		return
 	}
-	server := c.identify(m.Server().Addr(), m.ServerHost)
+	a := m.Server().Addr()
+	server := c.identify(a, table.Addr(a), m.ServerHost)
 	if !m.ClientInternal {
 		id = table.Addr(m.Client().Addr())
 	}
@@ -230,9 +234,9 @@ func (c *Census) Counters() []Counter {
 }
 
 // Nameless tells that a contact went to an address that no DNS answer gave out;
-// where no DNS is visible it tells nothing.
+// where no DNS is visible, or was not within the last hour, it tells nothing.
 func (c *Census) Nameless(k *Contact) bool {
-	return k.Name == "" && k.Addr.IsValid() && c.named.Len() > 0 && c.named.Get(table.Addr(k.Addr)) == nil
+	return k.Name == "" && k.Addr.IsValid() && c.named.Len() > 0 && c.named.Get(table.Addr(k.Addr)) == nil && !c.Down(c.clock.now-hour, c.clock.now)
 }
 
 // learnDNS notes the addresses that DNS gave out, and how long answers for a

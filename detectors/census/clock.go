@@ -26,9 +26,14 @@ const (
 	maxOutages = 64
 	// noticeable is the shortest gap that counts: a restart takes seconds.
 	noticeable = int64(60e9)
-	// lossy is how many frames in a hundred the kernel must have dropped for a
-	// contact to be missed easily.
-	lossy = 10
+	// absent is how long no record at all must have come for what was learned to
+	// be of another time: the clock was set forward, or captures of two times
+	// follow each other.
+	absent = 10 * day
+	// lossy is how many frames in a hundred, and lossyLeast how many at least, the
+	// kernel must have dropped in a minute for a contact to be missed easily. Less
+	// is what rhythms must bear; a handful of frames is chance.
+	lossy, lossyLeast = 20, 20
 )
 
 // tick takes the time from a record.
@@ -49,6 +54,9 @@ func (c *Census) tick(m *records.Meta) {
 		if m.At < k.now {
 			c.stepBack(m.At)
 		}
+	}
+	if m.At-k.now > absent {
+		k.settled = m.At
 	}
 	k.now = max(k.now, m.At)
 	if k.now-c.active.counted >= recountGap {
@@ -76,7 +84,7 @@ func (k *clock) stats(r *records.Stats) {
 		k.lost(k.statsUntil, r.Start)
 	}
 	k.statsUntil = r.End
-	if total := r.Frames + r.Dropped; r.Dropped > 0 && r.Dropped >= total/100*lossy {
+	if total := r.Frames + r.Dropped; r.Dropped >= lossyLeast && r.Dropped >= total/100*lossy {
 		k.note(r.Start, r.End)
 	}
 }

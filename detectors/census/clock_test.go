@@ -40,9 +40,10 @@ func TestOutages(t *testing.T) {
 			return s
 		}, false},
 		{"a restart long before", func(s *stage) *stage { s.visit1(at(1)); s = s.restart(t); s.visit1(at(2)); return s }, false},
-		{"few frames dropped", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 95000, 5000)); return s }, false},
-		{"many frames dropped", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 85000, 15000)); return s }, true},
-		{"all frames dropped", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 0, 3)); return s }, true},
+		{"few frames dropped", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 85000, 15000)); return s }, false},
+		{"many frames dropped", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 75000, 25000)); return s }, true},
+		{"all frames dropped", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 0, 30)); return s }, true},
+		{"a few frames dropped of few", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 20, 10)); return s }, false},
 		{"an idle network", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 0, 0)); return s }, false},
 		{"minutes without statistics", func(s *stage) *stage { s.feed(s.minuteOf(at(11), 9, 0), s.minuteOf(at(11.2), 9, 0)); return s }, true},
 		{"statistics in a row", func(s *stage) *stage {
@@ -62,7 +63,7 @@ func TestOutages(t *testing.T) {
 func TestOutagesAreBoundedAndMerge(t *testing.T) {
 	s := newStage()
 	for i := range 200 { // every other hour
-		s.feed(s.minuteOf(monday+int64(i)*2*hour, 0, 9))
+		s.feed(s.minuteOf(monday+int64(i)*2*hour, 0, 90))
 		s.clock.statsUntil = 0
 	}
 	if n, f := s.counter(t, "outages"), s.counter(t, "outages_forgotten"); n != maxOutages || f != 200-maxOutages {
@@ -70,7 +71,7 @@ func TestOutagesAreBoundedAndMerge(t *testing.T) {
 	}
 	s = newStage()
 	for i := range 200 { // one long one
-		s.feed(s.minuteOf(monday+int64(i)*minute, 0, 9))
+		s.feed(s.minuteOf(monday+int64(i)*minute, 0, 90))
 	}
 	if n, d := s.counter(t, "outages"), s.DownFor(monday-day, monday+day); n != 1 || d != 200*minute {
 		t.Errorf("%d outages of %d minutes, want 1 of 200", n, d/minute)
@@ -102,11 +103,28 @@ func TestLongAbsence(t *testing.T) {
 	}
 }
 
+// A clock that was wrong when the sensor started, or captures of two times: what
+// was seen long before does not make the rest new.
+func TestClockSetForward(t *testing.T) {
+	s := newStage()
+	s.visit1(monday - 10000*day)
+	k := s.contact(t, s.hello(monday, "10.0.0.1", "192.0.2.1", "b.other.test"))
+	if s.Learned() || s.Familiar(k).New {
+		t.Error("everything is new after the clock was set")
+	}
+	for d := range int64(3) {
+		s.visit1(monday + d*day)
+	}
+	if !s.Learned() {
+		t.Error("never learns again")
+	}
+}
+
 // A clock that was set back leaves no future behind.
 func TestClockSetBack(t *testing.T) {
 	s := newStage()
 	s.visit1(monday + 365*day)
-	s.feed(s.minuteOf(monday+365*day, 0, 9))
+	s.feed(s.minuteOf(monday+365*day, 0, 90))
 	r := s.hello(monday, "10.0.0.1", "192.0.2.1", "a.test")
 	r.Meta().Epoch = 1
 	s.feed(r)

@@ -30,17 +30,17 @@ type Config struct {
 	// Scanners are machines that look for weaknesses of others on behalf of the
 	// owner; they are never learned. Default none.
 	Scanners []netip.Prefix `toml:"scanners"`
-	// Hosts is how many machines inside are remembered, 1.3 KiB each. Default 2048, 16 to 1000000.
+	// Hosts is how many machines inside are remembered, 1.2 KiB each. Default 2048, 16 to 1000000.
 	Hosts int `toml:"hosts"`
 	// Destinations is how many names and addresses outside are remembered, 160
 	// octets each. Default 50000, 16 to 10000000.
 	Destinations int `toml:"destinations"`
-	// Servers is how many (machine, port) inside are remembered, 240 octets each. Default 8192, 16 to 1000000.
+	// Servers is how many (machine, port) inside are remembered, 260 octets each. Default 8192, 16 to 1000000.
 	Servers int `toml:"servers"`
 	// Addresses is how many addresses from DNS answers are remembered, 36 octets each. Default 32768, 16 to 10000000.
 	Addresses int `toml:"addresses"`
 	// Programs is how many families of User-Agents, and as many JA4 fingerprints,
-	// are remembered, 150 octets for both. Default 8192, 16 to 1000000.
+	// are remembered, 140 octets for both. Default 8192, 16 to 1000000.
 	Programs int `toml:"programs"`
 }
 

@@ -28,7 +28,7 @@ type Contact struct {
 	Failed bool   // no answer, refused, or the proxy said so
 	Status bool   // certificate status (OCSP, CRL)
 	Looked bool   // Name is the one that the client had looked Addr up by; it stands not in the flow itself
-	Pulse  bool   // client data after a pause inside a flow or tunnel under way
+	Pulse  bool   // client data after a pause inside a session or tunnel under way
 	Agent  string // User-Agent, "" if none is known
 	JA4    string // of the handshake, "" if none is known
 	TTL    uint32 // OverDNS: seconds for which answers of that domain may be kept, 0 = not known
@@ -192,12 +192,24 @@ func (k *Contact) flow(r *records.Flow) bool {
 	switch m.Key.Proto {
 	case packet.ProtoTCP:
 		k.Failed = Refused(r)
-		return strings.Contains(r.History, "S")
+		if !strings.Contains(r.History, "S") {
+			k.Pulse = true
+			return resumed(r)
+		}
+		return true
 	case packet.ProtoUDP:
 		k.How = OverUDP
 		return r.Orig.Packets > 0
 	}
 	return false
+}
+
+// resumed tells whether a TCP flow without its beginning is a session that was
+// silent for longer than the sensor waits, and in which the client speaks again.
+// A keep-alive (RFC 1122 section 4.2.3.6) has one octet at most; a server inside
+// that speaks first has a port of its own.
+func resumed(r *records.Flow) bool {
+	return strings.HasPrefix(r.History, "D") && r.Orig.Payload > 1 && r.Meta().Client().Port() >= 1024
 }
 
 // pulse is a beat inside a flow under way: of the tunnel's end where it is one,

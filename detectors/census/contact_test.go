@@ -119,7 +119,22 @@ func TestContacts(t *testing.T) {
 		{"broadcast", func() records.Record { return s.udp(at, "10.0.0.1", "255.255.255.255", 5555, false) }, "", 0},
 		{"from outside", func() records.Record { return s.flow(at, "192.0.2.7", "10.0.0.1", 22, "SF") }, "", 0},
 		{"inside", func() records.Record { return s.flow(at, "10.0.0.1", "10.0.0.2", 22, "SF") }, "", 0},
-		{"cut in the middle", func() records.Record { return s.flow(at, "10.0.0.1", "192.0.2.7", 443, "OTH") }, "", 0},
+		{"a session goes on after a long pause", func() records.Record { return s.flow(at, "10.0.0.1", "192.0.2.7", 443, "OTH") }, "192.0.2.7:443", OverTCP},
+		{"a keep-alive after a long pause", func() records.Record {
+			f := s.flow(at, "10.0.0.1", "192.0.2.7", 443, "OTH")
+			f.Orig.Payload = 1
+			return f
+		}, "", 0},
+		{"the server goes on", func() records.Record {
+			f := s.flow(at, "10.0.0.1", "192.0.2.7", 443, "OTH")
+			f.History = "dD"
+			return f
+		}, "", 0},
+		{"a server inside goes on", func() records.Record {
+			f := s.flow(at, "10.0.0.1", "192.0.2.7", 50000, "OTH")
+			f.Meta().Key.APort = 443
+			return f
+		}, "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := c.r()

@@ -84,9 +84,16 @@ func TestFamiliarity(t *testing.T) {
 	if f := see(monday+9*day+hour, "10.0.0.1", "b.new.test"); f.New || f.Old {
 		t.Errorf("a week later: %+v", f)
 	}
+	pass := func(from, to int64) {
+		for d := from; d < to; d++ {
+			see(monday+d*day, "10.0.0.9", "daily.test")
+		}
+	}
+	pass(10, 40)
 	if f := see(monday+40*day, "10.0.0.1", "b.new.test"); f.New || !f.Old {
 		t.Errorf("38 days later: %+v, want old", f)
 	}
+	pass(41, 140)
 	// The domain lapsed; whoever has it now is another.
 	if f := see(monday+140*day, "10.0.0.1", "b.new.test"); !f.New || f.Hosts != 1 {
 		t.Errorf("after 100 days without a contact: %+v, want new", f)
@@ -141,6 +148,15 @@ func TestNameless(t *testing.T) {
 	s.feed(s.query(monday, "10.0.0.1", "10.0.0.53", "a.test", "192.0.2.2"))
 	if !s.Nameless(k) {
 		t.Error("an address that no answer gave out has a name")
+	}
+	s = s.restart(t)
+	s.visit1(monday + 5*minute)
+	if s.Nameless(k) {
+		t.Error("the answer may have come while the sensor was off")
+	}
+	s.visit1(monday + 2*hour)
+	if !s.Nameless(k) {
+		t.Error("an absence of minutes is never forgotten")
 	}
 	k.Addr = addr("192.0.2.2")
 	if s.Nameless(k) {

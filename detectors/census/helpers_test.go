@@ -186,6 +186,11 @@ func (s *stage) counter(t testing.TB, name string) uint64 {
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
+// leased is a machine that DHCP gave an address to.
+func leased(mac string) *records.Host {
+	return &records.Host{MAC: records.Fact{Value: mac, Source: "dhcp"}}
+}
+
 func machine(mac, name string) *records.Host {
 	return &records.Host{MAC: records.Fact{Value: mac}, Name: records.Fact{Value: name}}
 }

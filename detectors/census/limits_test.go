@@ -191,7 +191,7 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	}
 	block := func() (rs []records.Record) {
-		for range 20000 {
+		for range 2000 {
 			at += r.Int64N(second / 2)
 			client := fmt.Sprintf("10.0.%d.%d", r.IntN(2), r.IntN(200))
 			switch r.IntN(8) {
@@ -215,7 +215,7 @@ func BenchmarkObserve(b *testing.B) {
 		}
 		return rs
 	}
-	for range 10 {
+	for range 100 {
 		s.feed(block()...)
 	}
 	rs := block()

@@ -69,10 +69,11 @@ func subnetOf(a netip.Addr) uint64 {
 func (c *Census) learnARP(r *records.ARP) {
 	n := &c.neighbours
 	if !r.Sender.IsUnspecified() && single(r.Sender) && r.Meta().ClientInternal {
-		if h := c.hosts.Get(c.identify(r.Sender, r.Meta().ClientHost)); h != nil {
+		key := table.Addr(r.Sender)
+		if h := c.hosts.Get(c.identify(r.Sender, key, r.Meta().ClientHost)); h != nil {
 			h.mark(c.clock.now) // it is awake
 		}
-		n.answer(table.Addr(r.Sender), r.Op == 2)
+		n.answer(key, r.Op == 2)
 	}
 	// Who probes whether an address is free hopes for no answer.
 	if r.Op != 1 || r.Gratuitous() || !single(r.Target) {

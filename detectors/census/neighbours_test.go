@@ -91,7 +91,9 @@ func TestDarkByAbsence(t *testing.T) {
 			t.Errorf("%s: alive %v, dark %v", c.who, alive, dark)
 		}
 	}
-	s.feed(s.hello(monday+40*day, "10.0.7.1", "192.0.2.1", "a.test"))
+	for d := range int64(41) {
+		s.feed(s.hello(monday+d*day, "10.0.7.1", "192.0.2.1", "a.test"))
+	}
 	if s.Alive(addr("10.0.7.2")) || !s.Dark(addr("10.0.7.2")) {
 		t.Error("a machine that left 40 days ago is alive")
 	}

@@ -21,7 +21,7 @@ func (c *Census) Overview(say func(en, ja string)) {
 		return
 	}
 	c.tellClock(say)
-	say(fmt.Sprintf("%d machines inside were active within 14 days, %d of them use a proxy; %d destinations outside are known.", c.Hosts(), c.Users(), c.dests.Len()),
+	say(fmt.Sprintf("%s inside active within 14 days, %d of them with a proxy; %s outside known.", plural(uint64(c.Hosts()), "machine"), c.Users(), plural(uint64(c.dests.Len()), "destination")),
 		fmt.Sprintf("過去14日間に内部の機器%d台が通信し、うち%d台がプロキシを使っています。外部の宛先は%d件を記憶しています。", c.Hosts(), c.Users(), c.dests.Len()))
 	for i, name := range roleNames {
 		if role := Role(1) << i; role != Server {
@@ -94,8 +94,8 @@ func (c *Census) tellOutages(say func(en, ja string)) {
 		return
 	}
 	last := c.clock.outages[n-1]
-	say(fmt.Sprintf("The sensor was off, or lost %d %% of the packets and more, %d times, the last time from %s to %s: what did not come then counts for nothing.",
-		lossy, uint64(n)+c.clock.forgotten, stamp(last.from), stamp(last.to)),
+	say(fmt.Sprintf("The sensor was off, or lost %d %% of the packets and more, %s, the last time from %s to %s: what did not come then counts for nothing.",
+		lossy, plural(uint64(n)+c.clock.forgotten, "time"), stamp(last.from), stamp(last.to)),
 		fmt.Sprintf("センサーの停止、または%d %%以上のパケット損失が%d回ありました(最後は%sから%sまで)。その間に通信がなかったことは判断に使いません。",
 			lossy, uint64(n)+c.clock.forgotten, stamp(last.from), stamp(last.to)))
 }
@@ -153,7 +153,8 @@ func (c *Census) tellIdentity(src netip.Addr, say func(en, ja string)) {
 
 // tell tells a machine's habits.
 func (h *Host) tell(now int64, say func(en, ja string)) {
-	say(fmt.Sprintf("It turned to %d domains and addresses outside lately, made %d connections through a proxy, and followed links %d times.", h.Destinations, h.ProxiedN, h.BrowsedN),
+	say(fmt.Sprintf("Lately it turned to %s outside (domains and addresses); it made %s through a proxy, and followed %s.",
+		plural(uint64(h.Destinations), "destination"), plural(uint64(h.ProxiedN), "connection"), plural(uint64(h.BrowsedN), "link")),
 		fmt.Sprintf("最近の外部の宛先は%d件(ドメイン・アドレス単位)、プロキシ経由の接続は%d件、リンクをたどった要求は%d件です。", h.Destinations, h.ProxiedN, h.BrowsedN))
 	if h.Usual(now) < 0 {
 		until := stamp(h.First + week)
@@ -167,6 +168,14 @@ func (h *Host) tell(now int64, say func(en, ja string)) {
 		}
 	}
 	say(fmt.Sprintf("It is active in %d of the 168 hours of most weeks.", n), fmt.Sprintf("ほとんどの週に、1週間168時間のうち%d時間で活動しています。", n))
+}
+
+// plural is "1 machine", "2 machines".
+func plural(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // stamp writes a moment for people, in UTC.

@@ -28,7 +28,7 @@ func TestOverview(t *testing.T) {
 	s.office(monday, 4)
 	en, ja = tell(s.Overview)
 	check("in the first hour", en, "Learning since 2026-03-02 00:00Z. Until 2026-03-03 00:00Z every destination may be an old one", "5 machines inside",
-		"4 of them use a proxy", "Taken for a proxy: 10.0.0.250.", "No answer of DNS", "Answers to ARP are not visible")
+		"4 of them with a proxy", "Taken for a proxy: 10.0.0.250.", "No answer of DNS", "Answers to ARP are not visible")
 	check("in the first hour", ja, "2026-03-03 00:00Zまで", "プロキシとみなす機器: 10.0.0.250。")
 	s, _ = lived()
 	for i := range 20 {
@@ -36,7 +36,7 @@ func TestOverview(t *testing.T) {
 		s.feed(s.flow(monday+15*day, "10.0.1.1", a, 25, "SF"), s.flow(monday+15*day, "10.0.1.2", a, 25, "SF"))
 	}
 	en, ja = tell(s.Overview)
-	check("later", en, "What is new to the network is told from what is old", "Taken for a resolver: 10.0.0.53.", "10.0.3.15, and 4 more", "1 times, the last time from 2026-03-16 22:59Z to 2026-03-16 23:00Z")
+	check("later", en, "What is new to the network is told from what is old", "Taken for a resolver: 10.0.0.53.", "10.0.3.15, and 4 more", "more, 1 time, the last time from 2026-03-16 22:59Z to 2026-03-16 23:00Z")
 	check("later", ja, "ほか4件", "リゾルバーとみなす機器: 10.0.0.53。")
 	if strings.Contains(en, "DNS was seen") || strings.Contains(en, "ARP") {
 		t.Errorf("complains of what is visible:\n%s", en)
@@ -50,7 +50,7 @@ func TestOverview(t *testing.T) {
 
 func TestAbout(t *testing.T) {
 	s, _ := lived()
-	s.machines["10.0.5.5"] = machine(macA, "pc1")
+	s.machines["10.0.5.5"] = leased(macA)
 	s.feed(s.hello(monday+15*day, "10.0.5.5", "192.0.2.1", "a.test"))
 	for who, want := range map[string][]string{
 		"10.0.5.5":  {"first seen 2026-03-02 09:00Z, last 2026-03-17", "by its MAC address. Its other addresses, now or before: 10.0.0.1.", "active in 40 of the 168 hours"},

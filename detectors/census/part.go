@@ -137,12 +137,13 @@ func saveLocal(e *state.Encoder, l *local) {
 	e.Bytes(l.addr[:])
 	e.Hash(l.id)
 	e.Int(l.alive)
+	e.Int(l.told)
 	e.Uint(uint64(l.bound))
 }
 
 func loadLocal(d *state.Decoder, l *local) {
 	octets(d, l.addr[:])
-	l.id, l.alive, l.bound = d.Hash(), moment(d), binding(min(d.Uint(), uint64(byMAC)))
+	l.id, l.alive, l.told, l.bound = d.Hash(), moment(d), moment(d), binding(min(d.Uint(), uint64(byMAC)))
 }
 
 func saveIdent(e *state.Encoder, i *ident) {
@@ -150,11 +151,13 @@ func saveIdent(e *state.Encoder, i *ident) {
 	e.Hash(i.addr)
 	e.Hash(i.prev)
 	e.Int(i.at)
+	e.Int(i.hour)
+	e.Uint(uint64(i.v6))
 	e.Bool(i.shared)
 }
 
 func loadIdent(d *state.Decoder, i *ident) {
-	*i = ident{id: d.Hash(), addr: d.Hash(), prev: d.Hash(), at: moment(d), shared: d.Bool()}
+	*i = ident{id: d.Hash(), addr: d.Hash(), prev: d.Hash(), at: moment(d), hour: moment(d), v6: uint8(min(d.Uint(), 255)), shared: d.Bool()}
 }
 
 func saveHost(e *state.Encoder, h *Host) {

@@ -87,9 +87,9 @@ func TestServers(t *testing.T) {
 // A server keeps its role at its next address.
 func TestRolesFollowTheMachine(t *testing.T) {
 	s := newStage()
-	s.machines["10.0.0.53"] = machine(macA, "")
+	s.machines["10.0.0.53"] = leased(macA)
 	s.feed(s.flow(monday, "10.0.1.1", "10.0.0.53", 53, "SF"), s.flow(monday, "10.0.1.2", "10.0.0.53", 53, "SF"))
-	s.machines["10.0.0.54"] = machine(macA, "")
+	s.machines["10.0.0.54"] = leased(macA)
 	s.feed(s.hello(monday, "10.0.0.54", "192.0.2.1", "a.test"))
 	if s.Roles(addr("10.0.0.54"))&Resolver == 0 || s.Serves(addr("10.0.0.54"), 53) != 2 {
 		t.Error("the resolver lost its role with its address")

@@ -14,7 +14,7 @@ const maxEvidence = 32
 // since the last time, the facts of the strongest rule, what other rules add, and
 // the weights that make the score.
 func (b *Book) alert(e *entry, f *Finding, level Level, why news) *records.Alert {
-	order := slices.DeleteFunc(e.leading(), func(p *part) bool { return p.hushed != "" })
+	order := slices.DeleteFunc(e.leading(), (*part).silent)
 	lead := order[0]
 	a := records.NewAlert(*f.Meta)
 	a.Rule, a.Title, a.TitleJA = lead.rule, lead.title.EN, lead.title.In("ja")
@@ -25,15 +25,6 @@ func (b *Book) alert(e *entry, f *Finding, level Level, why news) *records.Alert
 	a.Benign, a.BenignJA = lead.benign.EN, lead.benign.In("ja")
 	a.Histogram = slices.Clone(lead.histogram)
 	a.Chain = slices.Clone(lead.chain)
-	lines := e.sentences(order, why)
-	if !b.census.Learned() {
-		lines = append(lines, Say("the sensor has watched this network for less than a day: it cannot know yet what is new here",
-			"センサーの観測開始から1日未満です。この環境で何が新しいかはまだ判断できません"))
-	}
-	for _, t := range lines[:min(len(lines), maxEvidence)] {
-		a.Evidence = append(a.Evidence, t.EN)
-		a.EvidenceJA = append(a.EvidenceJA, t.In("ja"))
-	}
 	for _, p := range order {
 		a.Since, a.Until = min(a.Since, p.since), max(a.Until, p.until)
 		p.flows.Into(a)
@@ -43,7 +34,29 @@ func (b *Book) alert(e *entry, f *Finding, level Level, why news) *records.Alert
 			}
 		}
 	}
+	lines, caveats := e.sentences(order, why), b.caveats(a.Since, a.Until)
+	for _, t := range append(lines[:min(len(lines), maxEvidence-len(caveats))], caveats...) {
+		a.Evidence = append(a.Evidence, t.EN)
+		a.EvidenceJA = append(a.EvidenceJA, t.In("ja"))
+	}
 	return a
+}
+
+// caveats are what the sensor could not know or see.
+func (b *Book) caveats(since, until int64) []Text {
+	var lines []Text
+	if !b.census.Learned() {
+		lines = append(lines, Say("the sensor has watched this network for less than a day: it cannot know yet what is new here",
+			"センサーの観測開始から1日未満です。この環境で何が新しいかはまだ判断できません"))
+	}
+	if b.census.Blind() {
+		lines = append(lines, Say("most TCP flows are seen in one direction only: what seems unanswered may have been answered",
+			"大半のTCPフローが片方向しか見えていません。応答なしに見えても応答があった可能性があります"))
+	}
+	if down := b.census.DownFor(since, until); down > 0 {
+		lines = append(lines, Say("the sensor was off, or lost many frames, for %s of that time", "この期間のうち%sは、センサーが停止していたか多くのフレームを失っています", Span(down)))
+	}
+	return lines
 }
 
 // sentences are the evidence, for one part or more, the leading one first.
@@ -113,6 +126,10 @@ func (b *Book) Explain(key uint64, say func(Text)) {
 	for _, p := range order {
 		if p.hushed != "" {
 			say(Say("rule %s (%.1f nats) is suppressed by %s", "ルール%s（%.1fナット）は抑止中：%s", p.rule, p.nats, p.hushed))
+			continue
+		}
+		if p.silent() {
+			say(Say("rule %s no longer finds it", "ルール%sは現在該当なし", p.rule))
 			continue
 		}
 		for _, t := range p.facts {

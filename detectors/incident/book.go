@@ -24,7 +24,7 @@ type Config struct {
 	// Watches tells of incidents in view, too, as alerts of level "watch" and low
 	// severity. Default false.
 	Watches bool `toml:"watches"`
-	// Entries is how many incidents are followed at a time, 24 KiB each at most.
+	// Entries is how many incidents are followed at a time, 36 KiB each at most.
 	// Default 512, 16 to 100000.
 	Entries int `toml:"entries"`
 }
@@ -59,17 +59,18 @@ const (
 	// regrowth is by how much an incident must grow to be told again, in nats.
 	regrowth = 6
 	quiet    = int64(time.Hour)      // not told again within
-	reminder = int64(24 * time.Hour) // told again after, if it goes on
+	reminder = int64(24 * time.Hour) // what is urgent is told again after, if it goes on
+	weekly   = 7 * reminder          // everything else
 	silence  = 7 * reminder          // over after
 )
 
 // Book keeps the incidents: it adds up what the rules found about one source and
 // destination, and tells when there is news. An incident is told when its score
 // reaches Config.Alert; again at once when its level rises; when its bearing grew
-// by 6 nats, not within an hour; and, as long as it goes on, as a reminder after
-// one day, two days, four days, then every week. It is over after seven days of
-// silence (or four times the pace of its source); until then everything about it
-// bears the same id, even if its score fell meanwhile.
+// by 6 nats, not within an hour; and, as long as it goes on, as a reminder every
+// week, of what is urgent after one, two and four days first. It is over after
+// seven days of silence (or four times the pace of its source); until then
+// everything about it bears the same id, even if its score fell meanwhile.
 type Book struct {
 	config  Config
 	census  *census.Census
@@ -96,7 +97,8 @@ func place(rule string, source netip.Addr, key uint64) uint64 {
 
 // Report takes what a rule knows now and tells the incident when there is news.
 // It returns how far the incident got, suppressed evidence left out. A finding
-// with less evidence than before takes the difference back.
+// with less evidence than before takes the difference back; one with none at all
+// takes back everything, and its texts do not matter.
 func (b *Book) Report(f *Finding, emit sensor.Emit) Level {
 	now, key := f.Meta.At, place(f.Rule, f.Source, f.Key)
 	e := b.at(key, now)
@@ -110,7 +112,11 @@ func (b *Book) Report(f *Finding, emit sensor.Emit) Level {
 	}
 	e.source = f.Source
 	p := e.take(f, now)
-	b.cut += p.fill(f)
+	if Sum(f.Reasons) > 0 {
+		b.cut += p.fill(f)
+	} else {
+		p.withdraw()
+	}
 	b.silencing(p, f, now)
 	e.fuse()
 	level := b.level(e.score)
@@ -153,7 +159,7 @@ func (b *Book) silencing(p *part, f *Finding, now int64) {
 	if !ok {
 		return
 	}
-	if p.hushed = by; by == "" {
+	if p.hushed = Cut(by); by == "" {
 		p.hushed = "suppressed"
 	}
 	if was == "" && b.level(p.nats) >= Alert {

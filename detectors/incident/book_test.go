@@ -26,10 +26,11 @@ func TestWhenToTell(t *testing.T) {
 		"urgent from the start":                      {{0, 30, 0, High, 1, ""}, {h, 40, 0, High, 0, ""}},
 		"grown, but not within an hour":              {{0, 12, 1, Alert, 1, ""}, {h - 1, 13, 7, Alert, 0, ""}, {1, 13, 7, Alert, 2, "update 2, it has grown"}},
 		"the score grows, what bears on it does not": {{0, 20, 1, High, 1, ""}, {2 * h, 40, 6.9, High, 0, ""}},
-		"reminders after 1, 2, 4, 7, 7 days": {{0, 12, 0, Alert, 1, ""}, {d - 1, 12, 0, Alert, 0, ""}, {1, 12, 0, Alert, 2, "a reminder"},
-			{2*d - 1, 12, 0, Alert, 0, ""}, {1, 12, 0, Alert, 3, ""}, {4 * d, 12, 0, Alert, 4, ""}, {7*d - 1, 12, 0, Alert, 0, ""}, {1, 12, 0, Alert, 5, ""}, {7 * d, 12, 0, Alert, 6, ""}},
-		"no reminder once it is below":                                     {{0, 12, 0, Alert, 1, ""}, {2 * d, 9, 0, Watch, 0, ""}, {d, 0, 0, None, 0, ""}},
-		"up and down is one incident":                                      {{0, 12, 0, Alert, 1, ""}, {h, 3, 0, None, 0, ""}, {h, 12, 0, Alert, 0, ""}, {d, 12, 0, Alert, 2, "a reminder"}},
+		"reminders of what is urgent after 1, 2, 4, 7, 7 days": {{0, 18, 0, High, 1, ""}, {d - 1, 18, 0, High, 0, ""}, {1, 18, 0, High, 2, "a reminder"},
+			{2*d - 1, 18, 0, High, 0, ""}, {1, 18, 0, High, 3, ""}, {4 * d, 18, 0, High, 4, ""}, {7*d - 1, 18, 0, High, 0, ""}, {1, 18, 0, High, 5, ""}, {7 * d, 18, 0, High, 6, ""}},
+		"of everything else every week":                                    {{0, 12, 0, Alert, 1, ""}, {7*d - 1, 12, 0, Alert, 0, ""}, {1, 12, 0, Alert, 2, "a reminder"}, {7 * d, 12, 0, Alert, 3, ""}},
+		"no reminder once it is below":                                     {{0, 12, 0, Alert, 1, ""}, {5 * d, 9, 0, Watch, 0, ""}, {5 * d, 9, 0, Watch, 0, ""}, {d, 0, 0, None, 0, ""}},
+		"up and down is one incident":                                      {{0, 12, 0, Alert, 1, ""}, {h, 3, 0, None, 0, ""}, {h, 12, 0, Alert, 0, ""}, {7*d - h, 12, 0, Alert, 2, "a reminder"}},
 		"after seven days of silence it is another one":                    {{0, 12, 0, Alert, 1, ""}, {7*d + 1, 12, 0, Alert, 1, ""}},
 		"a clock set back is no silence, and the last time does not count": {{0, 12, 0, Alert, 1, ""}, {-30 * d, 12, 0, Alert, 2, "a reminder"}, {time.Minute, 12, 0, Alert, 0, ""}},
 	} {
@@ -59,7 +60,7 @@ func TestWhenToTell(t *testing.T) {
 func TestIDs(t *testing.T) {
 	desk := newDesk(t, Default())
 	_, a := desk.report(finding("beacon", start, 12))
-	_, b := desk.report(finding("beacon", start+2*days, 12))
+	_, b := desk.report(finding("beacon", start+2*days, 18))
 	if a[0].Incident != b[0].Incident || b[0].Update != 2 {
 		t.Errorf("an update has another id: %s, %s", a[0].Incident, b[0].Incident)
 	}
@@ -222,8 +223,8 @@ func TestWants(t *testing.T) {
 			t.Errorf("%s: got %v", c.name, got)
 		}
 	}
-	desk.report(finding("beacon", start+9*days, 13))
-	if wants("beacon", 13, start+9*days+hour) || !wants("beacon", 13, start+10*days) {
+	desk.report(finding("beacon", start+9*days, 18))
+	if wants("beacon", 18, start+9*days+hour) || !wants("beacon", 18, start+10*days) {
 		t.Error("the reminder is not asked for when it is due")
 	}
 	if !desk.book.Known("beacon", source, 7) || desk.book.Known("port-scan", source, 7) {
@@ -244,8 +245,8 @@ func TestWantsGoesOn(t *testing.T) {
 			}
 		}
 	}
-	if n := desk.counter("updates"); n != 4 { // after 1, 2, 4 and 7 days
-		t.Errorf("%d updates in 20 days, want 4", n)
+	if n := desk.counter("updates"); n != 2 { // every week
+		t.Errorf("%d updates in 20 days, want 2", n)
 	}
 }
 
@@ -271,5 +272,31 @@ func TestHostile(t *testing.T) {
 	}
 	if desk.book.over(desk.book.entries.Get(7), math.MaxInt64) {
 		t.Error("a boundless pace ends")
+	}
+}
+
+// What a rule took back is not told any more, nor does it lead.
+func TestTakenBack(t *testing.T) {
+	desk := newDesk(t, Default())
+	desk.report(finding("beacon", start, 9))
+	gone := finding("beacon", start+minute, 0)
+	gone.Reasons, gone.Title, gone.Facts, gone.Benign = nil, Say("nonsense", "無意味"), nil, Text{}
+	desk.report(gone)
+	if desk.book.Known("beacon", gone.Source, 7) {
+		t.Error("an incident that nobody was told of outlives its evidence")
+	}
+	desk.report(finding("beacon", start+2*minute, 12)) // told: it stays
+	gone.Meta = meta(start+3*minute, 1)
+	if level, told := desk.report(gone); level != None || told != nil || !desk.book.Known("beacon", gone.Source, 7) {
+		t.Fatalf("level %q, %d told", level, len(told))
+	}
+	var says []string
+	desk.book.Explain(7, func(t Text) { says = append(says, t.EN) })
+	if !contains(says, "10.0.0.5 does beacon; 0.0 nats") || !contains(says, "rule beacon no longer finds it") || !contains(says, `told 1 time, last`) {
+		t.Errorf("explained: %q", says)
+	}
+	_, told := desk.report(finding("direct-egress", start+25*hour, 18))
+	if len(told) != 1 || told[0].Rule != "direct-egress" || contains(told[0].Evidence, "beacon") {
+		t.Errorf("told %+v", told)
 	}
 }

@@ -133,7 +133,7 @@ func (w *Weights) text(kind string) Text {
 	case "prevalence":
 		return Prevalence(&w.known)
 	case "age":
-		return Say("first contacted %s ago by anyone here", "この環境での初回接続は%s前", Span(max(w.now-w.known.Since, 0)))
+		return Say("first contacted by anyone here %s ago", "この環境での初回接続は%s前", Span(max(w.now-w.known.Since, 0)))
 	case "nameless":
 		return Say("an address that no DNS answer gave out", "DNS応答に現れたことのないIPアドレスへの接続")
 	case "tunnel-port":
@@ -150,18 +150,17 @@ func (w *Weights) text(kind string) Text {
 	return Text{}
 }
 
-// Prevalence says how many machines know a destination.
+// Prevalence says how many machines know a destination, and since when.
 func Prevalence(f *census.Familiarity) Text {
-	if f.Common() {
-		return Say("%s of %s contact this destination: it belongs to this place", "%[2]sのうち%[1]sがこの宛先に接続（この環境では一般的）",
-			hosts(f.Hosts), Plural(f.Total, "known machine", "known machines", "既知の端末%d台"))
+	who, of, since := hosts(max(f.Hosts, 1)), Plural(f.Total, "known machine", "known machines", "既知の端末%d台"), Clock(f.Since)
+	switch {
+	case f.Common():
+		return Say("%s of %s contact this destination, the first on %s: it belongs to this place",
+			"%[2]sのうち%[1]sがこの宛先に接続（初回%[3]s、この環境では一般的）", who, of, since)
+	case f.Hosts <= 1:
+		return Say("%s of %s contacts this destination, first on %s", "%[2]sのうち、この宛先に接続したのは%[1]sのみ（初回%[3]s）", who, of, since)
 	}
-	verb := "contact"
-	if f.Hosts <= 1 {
-		verb = "contacts"
-	}
-	return Say("%s of %s %s this destination", "%[2]sのうち、この宛先に接続したのは%[1]s",
-		hosts(max(f.Hosts, 1)), Plural(f.Total, "known machine", "known machines", "既知の端末%d台"), verb)
+	return Say("%s of %s contact this destination, the first on %s", "%[2]sのうち、この宛先に接続したのは%[1]s（初回%[3]s）", who, of, since)
 }
 
 // hosts is a number that is exact up to the size of a crowd.

@@ -55,7 +55,7 @@ func TestContext(t *testing.T) {
 		says string
 	}{
 		"known to all": {func(w *town) records.Record { return w.visit(1, "everyone.example", "t13d_usual", now) },
-			map[string]float64{"prevalence": -6}, "at least 10 of 12 known machines contact this destination: it belongs to this place"},
+			map[string]float64{"prevalence": -6}, "at least 10 of 12 known machines contact this destination, the first on 2026-05-28 20:26:40Z: it belongs to this place"},
 		"new, of one machine": {func(w *town) records.Record { return w.visit(1, "c2.example", "t13d_usual", now) },
 			map[string]float64{"prevalence": 2.5, "age": 1.5}, "1 of 12 known machines contacts this destination"},
 		"new, of two machines": {func(w *town) records.Record {

@@ -19,8 +19,8 @@ const (
 	maxBins      = 24
 	maxChain     = 16
 	maxTechnique = 8
-	maxText      = 1536 // octets of one text in one language
-	maxTexts     = 4096 // octets of all texts of one finding
+	maxText      = 2560 // octets of one text in one language
+	maxTexts     = 6144 // octets of all texts of one finding
 	maxWord      = 64   // octets of a rule, kind or technique
 	partBehind   = maxTexts + maxReasons*64 + maxFacts*32 + maxBins*24 + SamplesBehind + maxTechnique*32 + 512
 )
@@ -127,7 +127,7 @@ func (p *part) fill(f *Finding) (lost uint64) {
 	room := maxTexts
 	text := func(t Text) Text {
 		en, ja := clip(t.EN), clip(t.JA)
-		if len(en) < len(t.EN) || len(ja) < len(t.JA) {
+		if len(t.EN) > maxText || len(t.JA) > maxText {
 			lost++
 		}
 		if room < len(en)+len(ja) {
@@ -177,8 +177,15 @@ func clip(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxText], "")
+	const more = "..."
+	return strings.ToValidUTF8(s[:maxText-len(more)], "") + more
 }
+
+// withdraw takes back all evidence of a rule. What it said is kept for the record.
+func (p *part) withdraw() { p.reasons, p.nats, p.bearing = p.reasons[:0], 0, 0 }
+
+// silent tells that a rule has nothing to say for an incident, now.
+func (p *part) silent() bool { return p.hushed != "" || p.nats <= 0 }
 
 func word(s string) string { return strings.Clone(s[:min(len(s), maxWord)]) }
 
@@ -300,7 +307,7 @@ func (e *entry) news(now int64, level Level) news {
 		return ongoing
 	case e.bearing >= t.bearing+regrowth:
 		return grown
-	case since >= min(reminder<<t.reminders, silence):
+	case since >= weekly, level == High && since >= reminder<<t.reminders:
 		return ongoing
 	}
 	return nothing

@@ -18,7 +18,7 @@ type Reason struct {
 func Sum(reasons []Reason) float64 {
 	total := 0.0
 	for i := range reasons {
-		total += reasons[i].Nats
+		total += finite(reasons[i].Nats)
 	}
 	return total
 }

@@ -33,7 +33,7 @@ func (s *Samples) add(uid uint64, community string) {
 	}
 	s.uids[s.n] = uid
 	s.n++
-	if community != "" && !slices.Contains(s.alike, community) {
+	if community != "" && len(community) <= maxCommunity && !slices.Contains(s.alike, community) {
 		s.alike = append(s.alike, community)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"kagami/detectors/census"
@@ -14,12 +15,12 @@ import (
 // full is a book with a bit of everything.
 func full(t testing.TB) *desk {
 	desk := newDesk(t, Default())
-	f := finding("beacon", start, 12, rare())
+	f := finding("beacon", start, 18, rare())
 	f.Every, f.Bearing = hour, 2.5
 	f.Histogram = []records.Bin{{From: 1, To: 2, Count: 3}}
 	f.Chain = []string{"a", "b"}
 	desk.report(f)
-	desk.hush["direct-egress"] = "line 9"
+	desk.hush["direct-egress"] = "line 9: " + strings.Repeat("x", 5000)
 	desk.report(finding("direct-egress", start+minute, 6))
 	own := finding("port-scan", start+2*minute, 20)
 	own.Key = 0
@@ -45,12 +46,15 @@ func TestRoundTrip(t *testing.T) {
 	// Both go on alike: nothing is told twice because of a restart.
 	other := &desk2{book: again}
 	for _, at := range []int64{start + hour, start + 2*days} {
-		f := finding("beacon", at, 12, rare())
+		f := finding("beacon", at, 18, rare())
 		_, want := desk.report(f)
 		other.told = nil
 		again.Report(f, other.emit)
 		if !reflect.DeepEqual(want, other.told) {
 			t.Errorf("after loading it tells %+v, want %+v", other.told, want)
+		}
+		if told := at == start+2*days; told != (len(want) == 1) { // a reminder, once
+			t.Errorf("at %d: %d told", at-start, len(want))
 		}
 	}
 }

@@ -36,7 +36,7 @@ type Subject struct {
 	Level       incident.Level
 }
 
-// List is a suppression list. The zero List suppresses nothing. It counts what
+// List is a suppression list. The zero List, and none, suppress nothing. It counts what
 // matches, so it is for one goroutine.
 type List struct {
 	entries []entry
@@ -75,7 +75,7 @@ type pattern struct {
 // Match tells whether the list covers a subject at a moment, and by which entry:
 // the first that fits.
 func (l *List) Match(s *Subject, at int64) (by string, ok bool) {
-	if len(l.entries) == 0 {
+	if l == nil || len(l.entries) == 0 {
 		return "", false
 	}
 	if l.first == 0 {
@@ -222,6 +222,9 @@ type Use struct {
 
 // Uses are the entries in the order of the file.
 func (l *List) Uses() []Use {
+	if l == nil {
+		return nil
+	}
 	var uses []Use
 	for i := range l.entries {
 		e := &l.entries[i]
@@ -231,7 +234,12 @@ func (l *List) Uses() []Use {
 }
 
 // Len is how many entries there are.
-func (l *List) Len() int { return len(l.entries) }
+func (l *List) Len() int {
+	if l == nil {
+		return 0
+	}
+	return len(l.entries)
+}
 
 const (
 	soon   = int64(14 * 24 * time.Hour) // before its end, an entry's owner is reminded
@@ -241,6 +249,9 @@ const (
 // Warnings say at a moment what the list's owners should look at: entries that are
 // over or about to be, and those that never matched in 30 days.
 func (l *List) Warnings(at int64) []string {
+	if l == nil {
+		return nil
+	}
 	var out []string
 	for i := range l.entries {
 		e := &l.entries[i]

@@ -218,6 +218,14 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// No list is an empty one.
+func TestNoList(t *testing.T) {
+	var l *List
+	if _, ok := l.Match(&Subject{Rule: "beacon"}, 1); ok || l.Len() != 0 || l.Uses() != nil || l.Warnings(1) != nil {
+		t.Error("no list does something")
+	}
+}
+
 // A mistake in one entry leaves the others in force.
 func TestGoodEntriesStay(t *testing.T) {
 	l, errs := Parse([]byte("[[suppress]]\nrule = 7" + signed + "[[suppress]]\nrule = \"beacon\"" + signed))

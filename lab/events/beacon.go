@@ -40,7 +40,7 @@ func (b *beacon) step(r *run, t int64) int64 {
 	if c.Interactive && b.planned > 2 && b.d.percent(4) {
 		r.add(t+5*second, &operator{beacon: b, left: b.d.Int(15, 40)})
 	}
-	if b.planned >= c.Beats {
+	if c.Beats > 0 && b.planned >= c.Beats {
 		b.drop(r, t+second)
 		b.done = true
 		return 0
@@ -128,7 +128,7 @@ func (x *strike) connection(r *run, d *dest, t, up, down int64, l *Label) {
 		if x.p.seed>>32%2 == 0 {
 			q.method = "POST"
 		}
-		r.ask(s, at, &q)
+		r.ask(s, at, q)
 	} else {
 		r.say(s, at, up, down)
 	}
@@ -155,10 +155,10 @@ func (b *beacon) question(r *run, d *dest, t int64, l *Label) {
 	if b.p.attack.Cell.Transport == DNSTXT {
 		q.kind, q.text = "TXT", fmt.Sprintf("%016x", mix(uint64(b.d.Uint32())))
 	}
-	r.sink.lookup(b.h, r.resolver, t, &q)
+	r.sink.lookup(b.h, r.resolver, t, q)
 	if r.resolver == r.dc {
 		q.rtt = 25 * millisecond
-		r.sink.lookup(r.resolver, nil, t+millisecond, &q)
+		r.sink.lookup(r.resolver, nil, t+millisecond, q)
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 const (
 	keptOpen = 75 * second // how long a browser keeps an idle connection
 	shared   = 300         // services that pages of many sites load from
+	// wandering is how many sessions a day go to none of the favourites, in
+	// thousandths.
+	wandering = 5000
 )
 
 // reader is one person.
@@ -34,6 +37,10 @@ type favourite struct {
 
 // beginPeople puts everybody who works at a machine into the queue.
 func (r *run) beginPeople() {
+	for n := range shared {
+		kind := [...]string{"cdn", "static", "metrics", "ads", "fonts"}[n%5]
+		r.widely = append(r.widely, r.service(kind+strconv.Itoa(n)+"."+word(uint64(n))+"-"+word(uint64(n/32))+".example", 443))
+	}
 	for _, h := range r.all(of(workstation)) {
 		p := &reader{h: h, d: stream(h.seed, "browse", 0), label: benign("browse")}
 		for range p.d.Int(5, 9) {
@@ -67,7 +74,7 @@ func (p *reader) step(r *run, t int64) int64 {
 
 // choose begins a session: on a favourite site, or on one of the many.
 func (p *reader) choose(r *run) {
-	total := 1200 // of wandering
+	total := wandering
 	for _, f := range p.favourite {
 		total += f.weight
 	}
@@ -96,11 +103,11 @@ func (p *reader) pause(r *run) int64 {
 		return max(500*millisecond, min(p.d.logNormal(median, 110+int(p.h.dice(-1, 18, 60))), 4*hour))
 	}
 	// The day's sessions, on the mean as many as the favourites' weights say.
-	perDay := 1200
+	perDay := wandering
 	for _, f := range p.favourite {
 		perDay += f.weight
 	}
-	between := 8 * hour * 1000 / int64(perDay) * 100 / int64(r.opt.Pace)
+	between := 10 * hour * 1000 / int64(perDay) * 100 / int64(r.opt.Pace)
 	return p.d.exp(between) + second
 }
 
@@ -126,12 +133,12 @@ func (p *reader) plainPage(r *run, s *session, t int64) {
 	path := pagePath(p.page % 8)
 	q := request{method: "GET", path: path, kind: "text/html", referrer: p.last, status: 200, took: s.dest.rtt, up: int64(p.d.Int(60, 240)), down: p.d.logDown(14000)}
 	at := max(t, s.opened) + 2*s.dest.rtt
-	r.ask(s, at, &q)
+	r.ask(s, at, q)
 	p.last = s.dest.url + path[1:]
 	for i := range p.d.Int(1, 8) {
 		at += p.d.between(5*millisecond, 300*millisecond)
 		asset := request{method: "GET", path: assetPath(i), kind: assetKind(i), referrer: p.last, status: 200, took: s.dest.rtt, up: int64(p.d.Int(60, 240)), down: p.d.logDown(9000)}
-		r.ask(s, at, &asset)
+		r.ask(s, at, asset)
 	}
 }
 
@@ -152,7 +159,7 @@ func assetKind(n int) string {
 func (p *reader) third(r *run) *dest {
 	if p.d.percent(75) {
 		n := min(p.d.Below(shared), p.d.Below(shared), p.d.Below(shared))
-		return r.service([...]string{"cdn", "static", "metrics", "ads", "fonts"}[n%5]+strconv.Itoa(n)+".widely-used.example", 443)
+		return r.widely[n]
 	}
 	return r.siteAt((p.site.id*31 + p.d.Below(3)*977) % sites)
 }

@@ -15,7 +15,7 @@ type Cell struct {
 	Jitter      int // percent of Sleep
 	Model       Model
 	Missed      int // percent of the beats that do not reach the wire
-	Beats       int // planned, missed ones included
+	Beats       int // planned, missed ones included; 0 = until the world ends. Of an egress: connections, 0 = 3 for each target
 	Asleep      bool
 	Transport   Transport
 	Noise       int // unrelated contacts to the same destination per 100 beats
@@ -35,6 +35,7 @@ type Cell struct {
 	Dark    int  // percent of the targets that do not exist
 	Random  bool // order of the targets; false = ascending
 	Admin   bool // from a machine that administers others
+	Scanner bool // from the vulnerability scanner, outside its hours, of machines that it never asked
 
 	// Exfiltration.
 	Volume int64 // octets
@@ -53,7 +54,8 @@ const (
 
 func (m Model) String() string { return [...]string{"cs", "pm", "add", "grid"}[m] }
 
-// Transport is what carries a beacon.
+// Transport is what carries a beacon. At a site without a proxy, what should go
+// through it goes straight.
 type Transport uint8
 
 const (
@@ -128,6 +130,7 @@ func (c Cell) String() string {
 		say("%s port=%d spacing=%v targets=%d success=%d%% dark=%d%%", c.Shape, c.Port, c.Spacing, c.Targets, c.Success, c.Dark)
 		flag(c.Random, "random")
 		flag(c.Admin, "admin")
+		flag(c.Scanner, "scanner")
 	case "exfil":
 		say("%s volume=%dMB", c.Transport, c.Volume>>20)
 		flag(c.Drip, "drip")

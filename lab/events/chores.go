@@ -74,9 +74,8 @@ func (e *errand) sync(r *run, t int64) {
 	for range e.d.Int(1, 6) {
 		s := r.open(r.dial(e.h, d, t, e.label, e.h.proxied))
 		size := min(e.d.logNormal(20<<20, 150), 900<<20)
-		s.spoke = s.opened + size/(6<<20)*second + second
 		r.fetch(s, s.spoke, size, 4000)
-		r.close(s, s.spoke+second)
+		r.close(s, s.spoke+size/(6<<20)*second+second) // at 6 MiB a second
 		t += e.d.between(second, 30*second)
 	}
 }
@@ -136,7 +135,7 @@ func (b *booting) step(r *run, t int64) int64 {
 	if !b.on {
 		b.on = true
 		q := lookup{label: b.label, name: "wpad.corp.example", missing: !b.h.proxied, dest: r.service("wpad.corp.example", 80), rtt: 500 * 1000}
-		r.sink.lookup(b.h, r.resolver, t+3*second, &q)
+		r.sink.lookup(b.h, r.resolver, t+3*second, q)
 		d := r.service("probe.os-vendor.example", 80)
 		if b.h.proxied {
 			r.fail(b.h, d.addr, 80, r.resolve(b.h, d, t+5*second, b.label), unanswered, b.label)

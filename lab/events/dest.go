@@ -42,7 +42,7 @@ func (r *run) siteAt(n int) *dest {
 	}
 	h := mix(uint64(n) + 0x5157)
 	host := [...]string{"www.", "www.", "www.", "", "m.", "app.", "news."}[h%7]
-	d := r.destination(host, word(h>>3)+word(h>>11)+strconv.Itoa(n)+".example", outside(int(h>>20)%(siteNets-20), n), 443)
+	d := r.destination(host, word(h>>3)+word(h>>11)+strconv.Itoa(n)+".example", outside(int(h>>20%(siteNets-20)), n), 443)
 	if h>>40%100 < 7 {
 		r.clear(d)
 	}
@@ -58,7 +58,7 @@ func (r *run) service(name string, port uint16) *dest {
 	}
 	sub, domain := split(name)
 	h := hashText(name)
-	d := r.destination(sub, domain, outside(siteNets-20+int(h%20), int(h>>8)), port)
+	d := r.destination(sub, domain, outside(siteNets-20+int(h%20), int(h>>8%250)), port)
 	if port == 80 {
 		r.clear(d)
 	}

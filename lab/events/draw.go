@@ -95,15 +95,6 @@ func (d draw) normal(mean, sd int64) int64 {
 	return mean + (sd>>10)*(z>>6)
 }
 
-// poisson returns a count of a Poisson law whose mean is given in thousandths.
-func (d draw) poisson(mean int) int {
-	n := 0
-	for t := d.exp(1 << 20); t < int64(mean)<<20/1000 && n < 1000; t += d.exp(1 << 20) {
-		n++
-	}
-	return n
-}
-
 // logNormal returns a human-like pause; sigma in hundredths.
 func (d draw) logNormal(median int64, sigma int) int64 {
 	return int64(d.LogNormal(time.Duration(median), sigma))

@@ -34,7 +34,7 @@ func (e *egress) try(r *run, c *Cell, d *dest, t int64, l *Label) {
 	case DNSTXT, DNSA: // of a resolver outside
 		q := lookup{label: l, dest: r.siteAt(e.d.Below(sites)), rtt: 20 * millisecond}
 		if c.Blocked == Permitted {
-			r.sink.lookup(e.h, &host{addr: d.addr}, t, &q)
+			r.sink.lookup(e.h, &host{addr: d.addr}, t, q)
 			return
 		}
 		r.exchange(e.h, d.addr, d.port, datagram, t, 40, -1, l)
@@ -70,7 +70,7 @@ func (e *exfil) step(r *run, t int64) int64 {
 	d := e.dests[0]
 	chunk, pause := min(c.Volume/8+1, int64(e.d.Int(8, 64))<<20), e.d.between(30*second, 4*minute)
 	if c.Drip {
-		chunk, pause = c.Volume/14+1, 20*hour+e.d.between(0, 8*hour)
+		chunk, pause = c.Volume/10+1, 20*hour+e.d.between(0, 8*hour) // on ten days
 	}
 	l := e.label()
 	if c.Transport == Connect && e.seen == 1 {
@@ -80,17 +80,15 @@ func (e *exfil) step(r *run, t int64) int64 {
 		e.agent(s)
 		r.open(s)
 		q := request{method: "POST", path: "/upload", kind: "text/plain", status: 200, took: d.rtt, up: 2000, down: 40}
-		r.ask(s, s.opened+d.rtt, &q)
+		r.ask(s, s.opened+d.rtt, q)
 		r.close(s, s.spoke+second)
 		t += 20 * second
 	}
 	s := r.dial(e.h, d, t, l, c.Transport.proxied())
 	e.agent(s)
 	r.open(s)
-	at := s.opened + d.rtt + chunk/(4<<20)*second // at 4 MiB a second
-	s.spoke = at
-	r.fetch(s, at, chunk, 2000)
-	r.close(s, at+second)
+	r.fetch(s, s.spoke, chunk, 2000)
+	r.close(s, s.spoke+chunk/(4<<20)*second+second) // at 4 MiB a second
 	if e.sent += chunk; e.sent >= c.Volume {
 		return 0
 	}

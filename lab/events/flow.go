@@ -40,10 +40,11 @@ func (w *recorder) shut(s *session, t int64) {
 // remembers is written, and what comes of it later belongs to a flow without a
 // beginning. It is written when that comes, a little late.
 func (w *recorder) lapse(s *session, t int64) {
+	at := max(t, w.r.now)
 	if s.carrier == tunnel && !s.lapsed && !w.lost(1) {
-		w.put(w.connect(s, t, s.spoke), s.label)
+		w.put(w.connect(s, at, s.spoke), s.label)
 	}
-	f := w.flow(s, t, "S1", "ShADad")
+	f := w.flow(s, at, "S1", "ShADad")
 	f.End, f.EndReason = s.spoke, "timeout"
 	if s.lapsed {
 		f.ConnState, f.History = "OTH", "Dad"
@@ -174,8 +175,11 @@ func (w *recorder) datagrams(s *session, t, up, down int64) {
 	}
 	f.Meta().Visibility.OneSided = !answered
 	f.Service = [...]string{ntp: "ntp", quic: "quic", multicast: "mdns"}[s.carrier]
-	if s.carrier == quic && !answered || s.carrier == multicast && s.port != 5353 {
+	switch {
+	case s.carrier == quic && !answered:
 		f.Service = ""
+	case s.carrier == multicast && s.port == 1900:
+		f.Service = "ssdp"
 	}
 	if s.carrier == echo {
 		f.ConnState, f.History, f.ICMPType = "OTH", "", 8
@@ -188,7 +192,7 @@ func (w *recorder) datagrams(s *session, t, up, down int64) {
 
 // lookup implements sink. Without a server inside it is the resolver's own
 // question to the provider's.
-func (w *recorder) lookup(c, server *host, t int64, q *lookup) {
+func (w *recorder) lookup(c, server *host, t int64, q lookup) {
 	s := w.r.session()
 	s.client, s.from, s.server, s.port, s.sport, s.proto, s.label = c, c.addr, outside(siteNets-1, 52), 53, c.nextPort(), packet.ProtoUDP, q.label
 	s.uid, s.opened, s.carrier = w.r.id(), t, datagram
@@ -223,7 +227,7 @@ func (w *recorder) lookup(c, server *host, t int64, q *lookup) {
 	w.r.spare = append(w.r.spare, s)
 }
 
-func (w *recorder) question(s *session, at int64, q *lookup) *records.DNS {
+func (w *recorder) question(s *session, at int64, q lookup) *records.DNS {
 	d := w.pool.dns()
 	*d = *records.NewDNS(w.meta(s, at))
 	d.Protocol, d.Time, d.RTT, d.Opcode, d.Flags, d.Header = "dns", at, 0, "QUERY", w.flags[:1], 0x0100
@@ -245,7 +249,7 @@ func (w *recorder) question(s *session, at int64, q *lookup) *records.DNS {
 	return d
 }
 
-func (w *recorder) answer(d *records.DNS, q *lookup) {
+func (w *recorder) answer(d *records.DNS, q lookup) {
 	switch {
 	case q.missing:
 		d.RCode, d.RCodeNo = "NXDOMAIN", 3

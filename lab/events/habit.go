@@ -99,23 +99,38 @@ type ticker struct {
 	renew  int64    // when it is made anew
 }
 
-// beginPeriodic gives every machine its habits.
+// beginPeriodic gives every machine its habits. What only one machine does is
+// labelled as rare, with its destination: how many do it does not tell it from a
+// beacon.
 func (r *run) beginPeriodic() {
 	list := habits()
+	users := make([]int, r.dests, r.dests+512) // of destinations, by number
+	var all []*ticker
 	for i := range list {
 		b := &list[i]
-		if b.domain && r.dc == nil {
+		if b.domain && r.dc == nil || b.class == "time" && r.dc != nil {
 			continue
 		}
 		label := benign(b.class)
 		for _, h := range r.hosts {
-			if !b.roles.has(h.role) || b.class == "time" && r.dc != nil {
+			if !b.roles.has(h.role) {
 				continue
 			}
-			d := stream(h.seed, b.class, i)
-			if d.percent(b.share) {
-				r.begins(b, h, d, label, r.start)
+			if d := stream(h.seed, b.class, i); d.percent(b.share) {
+				t := r.begins(b, h, d, label, r.start)
+				all = append(all, t)
+				for t.dest != nil && len(users) <= t.dest.id {
+					users = append(users, 0)
+				}
+				if t.dest != nil {
+					users[t.dest.id]++
+				}
 			}
+		}
+	}
+	for _, t := range all {
+		if t.dest != nil && t.way != viaTime && users[t.dest.id] == 1 {
+			t.label = benign(rare + t.class + " " + t.dest.name)
 		}
 	}
 }

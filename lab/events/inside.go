@@ -93,7 +93,7 @@ func (p *deadEnd) step(r *run, t int64) int64 {
 	}
 	if p.name != "" {
 		q := lookup{label: p.label, name: p.name, missing: true, rtt: 12 * millisecond}
-		r.sink.lookup(p.h, r.resolver, t, &q)
+		r.sink.lookup(p.h, r.resolver, t, q)
 		return t + p.every + p.d.between(0, minute)
 	}
 	r.fail(p.h, p.to.addr, p.port, t, unanswered, p.label)

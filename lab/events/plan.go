@@ -79,8 +79,12 @@ func (r *run) pool(c *Cell) []*host {
 	case c.Kind == "egress" || c.Kind == "exfil":
 		fits = func(h *host) bool { return !h.admin }
 	}
+	from := of(workstation)
+	if c.Scanner && r.count[scanner] > 0 {
+		from, fits = of(scanner), func(*host) bool { return true }
+	}
 	var list []*host
-	for _, h := range r.all(of(workstation)) {
+	for _, h := range r.all(from) {
 		if fits(h) {
 			list = append(list, h)
 		}
@@ -127,7 +131,7 @@ func (p *plan) aim(n int, d draw) {
 	}
 	a.Port = port
 	for i := range count {
-		t := target{addr: outside(siteNets+(n*7+int(p.seed%5))%attackNets, n/attackNets*40+i+int(p.seed>>8%20))}
+		t := target{addr: outside(siteNets+n*7%attackNets, n/attackNets*40+i+int(p.seed>>8%20))}
 		if c.Transport.named() {
 			t.sub = [...]string{"", "cdn.", "api.", "www.", "update."}[d.Below(5)]
 			if c.Transport == DNSTXT || c.Transport == DNSA {
@@ -177,7 +181,7 @@ func (c *Cell) lasts() int64 {
 		return int64(c.Spacing)*int64(c.Targets)*11/10 + hour
 	case "exfil":
 		if c.Drip {
-			return 14 * day
+			return 17 * day
 		}
 		return 12 * hour
 	}

@@ -159,7 +159,7 @@ func (w *recorder) open(s *session) {
 }
 
 // request implements sink.
-func (w *recorder) request(s *session, t int64, q *request) {
+func (w *recorder) request(s *session, t int64, q request) {
 	if w.lost(1) {
 		return
 	}
@@ -202,7 +202,7 @@ func (w *recorder) data(s *session, t, idle, up, _ int64) {
 	s.pulses++
 	p := w.pool.pulse()
 	*p = *records.NewPulse(m)
-	p.Start, p.Idle, p.Bytes = t, idle, up
+	p.Start, p.Idle, p.Bytes = t, idle, min(up, 1460)
 	if !s.lapsed && (s.carrier == tunnel || s.carrier == direct) {
 		p.Service, p.ServerName = "tls", s.dest.name
 		p.Meta().NameSource = "sni"

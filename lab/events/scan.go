@@ -68,7 +68,9 @@ func (r *run) machines(c *Cell, from *host, d draw) []prey {
 	dark := total * c.Dark / 100
 	var list []prey
 	hosts := r.all(of(workstation, phone, camera, sensor, gateway, tv))
-	shuffle(d, hosts)
+	if shuffle(d, hosts); c.Scanner {
+		hosts = nil
+	}
 	refuses := d.percent(50) // the machines of a site are set up alike
 	for _, h := range hosts {
 		if h != from && len(list) < total-dark {

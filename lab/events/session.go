@@ -8,14 +8,14 @@ import (
 
 // sink shows what happens: as records, or as frames.
 type sink interface {
-	open(s *session)                                  // a connection is made; TLS shakes hands
-	request(s *session, t int64, q *request)          // one HTTP transaction on it
-	data(s *session, t, idle, up, down int64)         // both sides send; the client did idle ago
-	shut(s *session, t int64)                         // the connection ends
-	lapse(s *session, t int64)                        // it was silent for longer than the sensor remembers
-	attempt(s *session, t int64, o outcome)           // a TCP connection comes to nothing
-	datagrams(s *session, t int64, up, down int64)    // UDP or ICMP, down < 0: no answer
-	lookup(c *host, server *host, t int64, q *lookup) // DNS
+	open(s *session)                                 // a connection is made; TLS shakes hands
+	request(s *session, t int64, q request)          // one HTTP transaction on it
+	data(s *session, t, idle, up, down int64)        // both sides send; the client did idle ago
+	shut(s *session, t int64)                        // the connection ends
+	lapse(s *session, t int64)                       // it was silent for longer than the sensor remembers
+	attempt(s *session, t int64, o outcome)          // a TCP connection comes to nothing
+	datagrams(s *session, t int64, up, down int64)   // UDP or ICMP, down < 0: no answer
+	lookup(c *host, server *host, t int64, q lookup) // DNS
 	arp(sender, target netip.Addr, mac [6]byte, op uint16, t int64, label *Label)
 	stats(t int64)
 }
@@ -177,7 +177,7 @@ func (r *run) say(s *session, t, up, down int64) {
 }
 
 // ask makes one HTTP transaction on a plain connection.
-func (r *run) ask(s *session, t int64, q *request) {
+func (r *run) ask(s *session, t int64, q request) {
 	s.requests++
 	s.up += q.up + 300
 	s.down += q.down + 200
@@ -194,6 +194,9 @@ func (r *run) close(s *session, t int64) {
 	if s.leg != nil {
 		r.close(s.leg, t-5*millisecond)
 		s.leg = nil
+	}
+	if t-s.spoke > established {
+		r.sink.lapse(s, t)
 	}
 	r.sink.shut(s, t)
 	r.spare = append(r.spare, s)
@@ -213,7 +216,7 @@ func (r *run) fetch(s *session, t, up, down int64) {
 		if s.ctype != "" {
 			q.kind = s.ctype
 		}
-		r.ask(s, t, &q)
+		r.ask(s, t, q)
 		return
 	}
 	r.say(s, t, up, down)
@@ -239,7 +242,7 @@ func (r *run) resolve(h *host, d *dest, t int64, l *Label) int64 {
 	} else {
 		q.rtt += 9 * millisecond
 	}
-	r.sink.lookup(h, r.resolver, t, &q)
+	r.sink.lookup(h, r.resolver, t, q)
 	return t + q.rtt + 100*1000
 }
 
@@ -254,7 +257,7 @@ func (r *run) forward(d *dest, t int64, l *Label) int64 {
 	}
 	r.upstream[d.id] = t + int64(d.ttl)*second
 	q := lookup{label: l, dest: d, rtt: 11 * millisecond}
-	r.sink.lookup(r.resolver, nil, t, &q)
+	r.sink.lookup(r.resolver, nil, t, q)
 	return q.rtt
 }
 
@@ -262,7 +265,10 @@ func (r *run) forward(d *dest, t int64, l *Label) int64 {
 func (r *run) inside(h *host, to netip.Addr, port uint16, t, took, up, down int64, l *Label) {
 	s := r.within(h, to, port, t, l)
 	r.sink.open(s)
-	r.say(s, t+millisecond, up, down)
+	for at := t + millisecond; at < t+took; at += established / 2 {
+		r.say(s, at, up, down)
+		up, down = 500, 500
+	}
 	r.close(s, t+took)
 }
 

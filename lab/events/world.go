@@ -1,6 +1,9 @@
 package events
 
-import "iter"
+import (
+	"iter"
+	"net/netip"
+)
 
 // World is a site in which things will happen. It can be played any number of
 // times, and plays the same each time.
@@ -19,6 +22,22 @@ func New(s Site, o Options) *World {
 
 // Hosts is how many machines are inside.
 func (w *World) Hosts() int { return w.site.Hosts() }
+
+// Machine is one of them.
+type Machine struct {
+	Name string
+	Role string     // "ws", "srv", "dc", "proxy", "vulnscan" ...
+	Addr netip.Addr // in the beginning
+}
+
+// Machines are all of them, those of the same role together.
+func (w *World) Machines() []Machine {
+	var out []Machine
+	for _, h := range newRun(w, nil).hosts {
+		out = append(out, Machine{h.name, h.role.String(), h.addr})
+	}
+	return out
+}
 
 // Days is how long the world lasts.
 func (w *World) Days() int { return w.opt.Days }
@@ -76,13 +95,15 @@ type run struct {
 	plans      []*plan
 
 	dests    int
-	famous   []*dest
+	famous   []*dest          // sites, by fame; nil until somebody goes there
+	widely   []*dest          // services that pages of many sites load from
 	services map[string]*dest // by name and port; looked up only
 	upstream []int64          // when the resolver forgets a destination, by its number
 	fame     zipf
 
 	sources heap[ticket]
 	order   uint64
+	now     int64 // of the step under way
 	uid     uint64
 	spare   []*session
 	sink    sink
@@ -139,6 +160,7 @@ func (r *run) add(t int64, s source) {
 // step plays the source that is due first.
 func (r *run) step() {
 	t := r.sources.items[0]
+	r.now = t.at
 	if next := t.source.step(r, t.at); next > t.at && next < r.end {
 		t.at = next
 		r.sources.items[0] = t

@@ -27,6 +27,7 @@ type Alert struct {
 	Addr        netip.Addr // server, if it is one
 	Port        uint16     // 0 = many
 	Score       float64    // RITA: the beacon score; scans: how many were counted
+	Update      bool       // the same was said within the last week
 }
 
 // Peer reads records in the order of the sensor's output.
@@ -44,8 +45,12 @@ func All() []Peer {
 	return []Peer{NewRITA(), NewZeekScan(), NewSimpleScan(), NewSlips(), NewMaltrail()}
 }
 
-// repeat is how long a peer says the same only once: as long as Kagami does.
-const repeat = int64(24 * time.Hour)
+// repeat is how long a peer says the same only once. What goes on for longer is
+// one incident with updates until it was silent for a week, as Kagami's are.
+const (
+	repeat = int64(24 * time.Hour)
+	over   = 7 * repeat
+)
 
 // book collects a peer's alerts and holds back repetitions.
 type book struct {
@@ -63,8 +68,11 @@ func newBook() book { return book{told: map[alertKey]int64{}} }
 
 func (b *book) say(a Alert) {
 	k := alertKey{a.Rule, a.Destination, a.Source, a.Addr, a.Port}
-	if last, ok := b.told[k]; ok && a.At-last < repeat {
-		return
+	if last, ok := b.told[k]; ok {
+		if a.At-last < repeat {
+			return
+		}
+		a.Update = a.At-last < over
 	}
 	b.told[k] = a.At
 	b.alerts = append(b.alerts, a)

@@ -136,12 +136,17 @@ func TestSlipsNeighboursAndPings(t *testing.T) {
 }
 
 func TestSameIsToldOnceADay(t *testing.T) {
-	p, n := NewSlips(), 0
+	p, n, updates := NewSlips(), 0, 0
 	for i := range 3 * 86400 / 60 {
 		p.Observe(flow(uint64(i), epoch+int64(i)*60*second, packet.ProtoTCP, netip.AddrPortFrom(host(256+i), 445), "S0", "S"))
-		n += len(p.Alerts())
+		for _, a := range p.Alerts() {
+			n++
+			if a.Update {
+				updates++
+			}
+		}
 	}
-	if n != 3 {
-		t.Errorf("%d alerts in three days, want 3", n)
+	if n != 3 || updates != 2 {
+		t.Errorf("%d alerts in three days, %d of them updates, want 3 and 2", n, updates)
 	}
 }

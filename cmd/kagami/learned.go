@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"kagami/detectors"
+)
+
+// maxLearned is how large a file of learned state may be: many times what the
+// default limits allow.
+const maxLearned = 1 << 30
+
+// learned is the file that the detectors' knowledge outlives the program in.
+type learned struct {
+	path string
+	log  *slog.Logger
+
+	writing sync.WaitGroup
+	mu      sync.Mutex
+	busy    bool // a state is being written
+	failing bool // the last one could not be
+}
+
+// restore gives the detectors what an earlier run knew. A file that cannot be
+// read is set aside, not overwritten: it may be worth a look.
+func (l *learned) restore(set *detectors.Set, hush *suppressions) *detectors.Set {
+	b, err := readLearned(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return set
+	}
+	if err == nil {
+		var problems []error
+		var at int64
+		set, at, problems, err = load(set, b, hush)
+		for _, p := range problems {
+			l.log.Warn("a part of what was learned is lost", "err", p)
+		}
+		if err == nil {
+			l.log.Info("what was learned is restored", "file", l.path, "until", time.Unix(0, at).UTC().Format(time.RFC3339))
+		}
+	}
+	if err != nil {
+		l.log.Warn("what was learned cannot be read: learning begins anew", "err", err)
+		if err := os.Rename(l.path, l.path+".unreadable"); err != nil {
+			l.log.Warn("set the state aside", "err", err)
+		}
+	}
+	return set
+}
+
+func load(set *detectors.Set, b []byte, hush *suppressions) (*detectors.Set, int64, []error, error) {
+	set, l, err := set.Load(b, hush)
+	return set, l.At, l.Problems, err
+}
+
+func readLearned(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxLearned {
+		return nil, fmt.Errorf("read state: %q has %d octets: too large", path, info.Size())
+	}
+	return os.ReadFile(path)
+}
+
+// save writes a state without keeping its caller, the detectors' goroutine. When
+// the last one is still being written, the disk is slow: this one is left out.
+func (l *learned) save(b []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy {
+		l.log.Warn("the disk is too slow for what was learned: one saving was left out", "file", l.path)
+		return
+	}
+	l.busy = true
+	l.writing.Go(func() {
+		err := writeAtomically(l.path, b)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.busy = false
+		if err != nil && !l.failing {
+			l.log.Error("what was learned cannot be saved", "err", err)
+		}
+		l.failing = err != nil
+	})
+}
+
+// finish waits for what is being written, and writes the last state.
+func (l *learned) finish(b []byte) error {
+	l.writing.Wait()
+	if err := writeAtomically(l.path, b); err != nil {
+		return fmt.Errorf("save what was learned: %w", err)
+	}
+	return nil
+}
+
+// writeAtomically replaces a file: after a power cut the old or the new one is
+// there, whole.
+func writeAtomically(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// openDetectors makes the detectors, with what an earlier run learned and what is
+// not to be told, where the configuration names files for it.
+func (p *pipeline) openDetectors() error {
+	c := p.config.Detect
+	c.Census.Proxies = p.config.Site.Proxies
+	var err error
+	if p.hush, err = openSuppressions(c.Suppressions, p.log); err != nil {
+		return err
+	}
+	p.detectors = detectors.New(c, p.hush)
+	if c.State == "" {
+		return nil
+	}
+	p.learned = &learned{path: c.State, log: p.log}
+	p.detectors = p.learned.restore(p.detectors, p.hush)
+	p.detectors.Keep(c.StateEvery, p.learned.save)
+	return nil
+}
+
+// saveLearned writes the last state, once no record comes any more.
+func (p *pipeline) saveLearned() error {
+	if p.learned == nil {
+		return nil
+	}
+	return p.learned.finish(p.detectors.Save())
+}

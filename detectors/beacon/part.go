@@ -1,0 +1,32 @@
+package beacon
+
+import (
+	"kagami/detectors/incident"
+	"kagami/detectors/state"
+)
+
+// Version is that of the encoding (state.Part).
+func (d *Detector) Version() int { return 1 }
+
+// Save writes what was learned (state.Part). Times of mixed traffic are left
+// out: they are filled anew from the gaps.
+func (d *Detector) Save(e *state.Encoder) {
+	d.probation.save(e)
+	d.pairs.Save(e, savePair)
+	d.groups.Save(e, func(e *state.Encoder, v *uint32) { e.Uint(uint64(*v)) })
+	d.watched.Save(e, func(e *state.Encoder, v *incident.Samples) { v.Save(e) })
+	d.direct.Save(e)
+	d.told.Save(e)
+	d.workday.save(e)
+}
+
+// Load reads what was saved into a new detector (state.Part).
+func (d *Detector) Load(from *state.Decoder) {
+	d.probation.load(from)
+	d.pairs.Load(from, loadPair)
+	d.groups.Load(from, func(from *state.Decoder, v *uint32) { *v = uint32(from.Uint()) })
+	d.watched.Load(from, func(from *state.Decoder, v *incident.Samples) { v.Load(from) })
+	d.direct.Load(from)
+	d.told.Load(from)
+	d.workday.load(from)
+}
