@@ -29,6 +29,7 @@ type Config struct {
 // Timeouts end flows that are silent for so long.
 type Timeouts struct {
 	Established time.Duration `toml:"established"` // TCP that goes on
+	Tunnel      time.Duration `toml:"tunnel"`      // the same, through a proxy's CONNECT or SOCKS
 	HalfClosed  time.Duration `toml:"half_closed"` // TCP after the first FIN
 	Attempt     time.Duration `toml:"attempt"`     // TCP SYN without an answer
 	Closed      time.Duration `toml:"closed"`      // TCP after both FINs or a RST: waits for stragglers
@@ -43,7 +44,7 @@ func DefaultConfig() Config {
 		MaxFlows: 30000, MaxHeld: 4 << 20, MaxHeldFlow: 1 << 20, MaxKept: 16 << 20, Decode: true, Dedup: true,
 		AckedWait: mirrorWait,
 		Timeouts: Timeouts{
-			Established: 10 * time.Minute, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
+			Established: 10 * time.Minute, Tunnel: 6 * time.Hour, HalfClosed: 5 * time.Minute, Attempt: 10 * time.Second,
 			Closed: time.Second, UDP: time.Minute, ICMP: time.Minute, Other: time.Minute,
 		},
 	}
@@ -64,7 +65,7 @@ func (c *Config) Validate() (errs []error) {
 	for _, d := range []struct {
 		key string
 		v   time.Duration
-	}{{"established", t.Established}, {"half_closed", t.HalfClosed}, {"attempt", t.Attempt}, {"closed", t.Closed},
+	}{{"established", t.Established}, {"tunnel", t.Tunnel}, {"half_closed", t.HalfClosed}, {"attempt", t.Attempt}, {"closed", t.Closed},
 		{"udp", t.UDP}, {"icmp", t.ICMP}, {"other", t.Other}} {
 		if v := d.v; v < 100*time.Millisecond || v > 7*24*time.Hour {
 			errs = append(errs, fmt.Errorf("sensor.timeouts.%s: got %v, want 100ms..168h", d.key, v))
@@ -82,5 +83,5 @@ func (c *Config) Memory() int64 {
 func (c *Config) compile() {
 	t := &c.Timeouts
 	c.timeouts = [numClasses]int64{tcpClosed: int64(t.Closed), tcpAttempt: int64(t.Attempt), otherIP: int64(t.Other),
-		icmp: int64(t.ICMP), udp: int64(t.UDP), tcpHalf: int64(t.HalfClosed), tcpOpen: int64(t.Established)}
+		icmp: int64(t.ICMP), udp: int64(t.UDP), tcpHalf: int64(t.HalfClosed), tcpOpen: int64(t.Established), tcpTunnel: int64(t.Tunnel)}
 }

@@ -21,7 +21,7 @@ type shunted struct {
 // done and no packets are kept on disk.
 func (w *Worker) shuntable(f *Flow) bool {
 	return w.shunter != nil && f.decoder == nil && f.shunt == nil && !f.unshuntable && w.store == nil && f.first.tunnel == nil &&
-		(f.class == tcpOpen || f.class == udp) && f.dir[0].packets+f.dir[1].packets >= shuntAfter
+		(f.class == tcpOpen || f.class == tcpTunnel || f.class == udp) && f.dir[0].packets+f.dir[1].packets >= shuntAfter
 }
 
 // shuntFlow hands the flow to the kernel.

@@ -93,7 +93,7 @@ func (w *Worker) cut(fr *Frame, f *Flow, p *packet.Packet, n int) {
 	fr.Data = data[:p.Payload]
 	w.store.Add(fr, Sealed, p.Payload)
 	fr.Data = data
-	if w.shunter != nil && len(data) > headerOctets && f.first.tunnel == nil && (f.class == tcpOpen || f.class == udp) {
+	if w.shunter != nil && len(data) > headerOctets && f.first.tunnel == nil && (f.class == tcpOpen || f.class == tcpTunnel || f.class == udp) {
 		w.askHeaders(f)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	udp                     //
 	tcpHalf                 // one FIN
 	tcpOpen                 // anything else
+	tcpTunnel               // the same, carrying a tunnel: what it leads to stands at its beginning only
 	numClasses
 )
 

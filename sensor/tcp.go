@@ -236,5 +236,8 @@ func (f *Flow) timeoutClass() class {
 	case a == synSent && b == inactive || a == inactive && b == synSent:
 		return tcpAttempt
 	}
+	if f.Authority != "" {
+		return tcpTunnel
+	}
 	return tcpOpen
 }

@@ -72,7 +72,7 @@ func (k *keeping) alert(a *records.Alert) {
 	id := a.Meta().ID()
 	a.Fetch = fmt.Sprintf("kagami evidence get -o %s.pcapng alert %s", id, id) + k.where
 	k.store.Alert(alertNote(a))
-	if k.watchNS > 0 {
+	if k.watchNS > 0 && a.Severity > records.Low { // what is only kept in view keeps no more packets
 		for _, addr := range []netip.Addr{a.Source, a.DestAddr} {
 			if addr.IsValid() {
 				k.store.Watch(addr, a.Meta().At+k.watchNS)
