@@ -7,7 +7,7 @@ import "net/netip"
 type Alert struct {
 	meta Meta
 
-	Rule     string // detector: "beacon", "direct-egress", "lateral-scan", "executable-download"
+	Rule     string // detector: "beacon", "direct-egress", "lateral-scan", "port-scan", "drive-by", "executable-download"
 	Title    string // one line: what happened
 	Severity Severity
 	Score    float64 // evidence in nats (natural logarithm of the odds)
