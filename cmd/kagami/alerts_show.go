@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func (p *alertPage) block(t *tale) {
 	p.line("%s to %s   %s", "%s 〜 %s   %s", stamp(a.Since, p.zone), stamp(a.Until, p.zone), strings.TrimSpace(a.Rule+"   "+strings.Join(a.Technique, " ")))
 	p.identity(t)
 	for _, e := range evidence {
-		p.line("- %s", "- %s", e)
+		p.line("- %s", "- %s", local(e, p.zone))
 	}
 	if bars := histogram(a.Histogram); bars != "" {
 		p.line("Intervals between contacts: %s |%s| %s (fullest bar: %d)", "通信間隔の分布：%s |%s| %s（最多の区間で%d回）",
@@ -96,7 +97,7 @@ func (p *alertPage) block(t *tale) {
 	if len(a.Chain) > 0 {
 		p.line("How it came about:", "経緯：")
 		for i, step := range a.Chain {
-			p.line("  %d. %s", "  %d. %s", i+1, step)
+			p.line("  %d. %s", "  %d. %s", i+1, local(step, p.zone))
 		}
 	}
 	if benign != "" {
@@ -112,6 +113,25 @@ func (p *alertPage) block(t *tale) {
 	if t.suppressed != "" {
 		p.line("Suppressed by %s", "抑止設定により非表示：%s", t.suppressed)
 	}
+}
+
+// utc is a moment in a sentence, as incident.Clock and others write it, or a name
+// in quotation marks, which is left alone whatever it contains.
+var utc = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d(?:\.\d+)?)?Z`)
+
+// local writes the moments of a sentence in the zone of its reader.
+func local(text string, zone *time.Location) string {
+	if zone == time.UTC {
+		return text
+	}
+	return utc.ReplaceAllStringFunc(text, func(s string) string {
+		for _, layout := range []string{"2006-01-02 15:04Z", "2006-01-02 15:04:05Z", "2006-01-02 15:04:05.000Z"} {
+			if t, err := time.Parse(layout, s); err == nil {
+				return t.In(cmp.Or(zone, time.Local)).Format(strings.TrimSuffix(layout, "Z"))
+			}
+		}
+		return s
+	})
 }
 
 // urgency is the first word of a block.

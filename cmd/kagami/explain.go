@@ -47,12 +47,12 @@ func (r *explainCmd) Run() error {
 		fmt.Fprintln(os.Stderr, "kagami: warning:", p)
 	}
 	lang := language(r.Lang)
-	say := func(t incident.Text) { fmt.Println(t.In(lang)) }
 	loc, err := c.Output.Location()
 	if err != nil {
 		return err
 	}
-	say(incident.Say("State of %s, saved in %s", "%[1]s 時点の状態（%[2]s）", time.Unix(0, at).In(loc).Format(time.DateTime), r.State))
+	say := func(t incident.Text) { fmt.Println(printable(local(t.In(lang), loc))) }
+	say(incident.Say("State of %s, saved in %s", "%sの状態（%s）", incident.Clock(at), r.State))
 	return r.explain(set, say)
 }
 

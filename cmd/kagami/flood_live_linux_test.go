@@ -63,7 +63,7 @@ func peakKiB(t *testing.T, pid int) int {
 // the memory plan; kagami counts and says so, and sees what comes after.
 func TestLiveFlood(t *testing.T) {
 	ownNetwork(t)
-	const syns, limit = 1_000_000, 200 << 10 // KiB
+	const syns, limit = 1_000_000, 224 << 10 // KiB
 	config := strings.Replace(recordsOnly, "[[export]]", "[metrics]\nlisten = \"127.0.0.1:9779\"\n[[export]]\nrecords = [\"http\", \"stats\"]", 1)
 	l := startLive(t, t.TempDir(), config)
 	play(t, transaction(t, 54469), 0)

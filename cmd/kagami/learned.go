@@ -28,6 +28,15 @@ type learned struct {
 	failing bool // the last one could not be
 }
 
+// probe tells at the start whether the file can be written at all.
+func (l *learned) probe() error {
+	f, err := os.CreateTemp(filepath.Dir(l.path), filepath.Base(l.path)+".*.new")
+	if err != nil {
+		return fmt.Errorf("detect.state: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // restore gives the detectors what an earlier run knew. A file that cannot be
 // read is set aside, not overwritten: it may be worth a look.
 func (l *learned) restore(set *detectors.Set, hush *suppressions) *detectors.Set {
@@ -126,7 +135,7 @@ func writeAtomically(path string, b []byte) error {
 
 // openDetectors makes the detectors, with what an earlier run learned and what is
 // not to be told, where the configuration names files for it.
-func (p *pipeline) openDetectors() error {
+func (p *pipeline) openDetectors(live bool) error {
 	c := p.config.Detect
 	c.Census.Proxies = p.config.Site.Proxies
 	var err error
@@ -138,8 +147,13 @@ func (p *pipeline) openDetectors() error {
 		return nil
 	}
 	p.learned = &learned{path: c.State, log: p.log}
+	if err := p.learned.probe(); err != nil {
+		return err
+	}
 	p.detectors = p.learned.restore(p.detectors, p.hush)
-	p.detectors.Keep(c.StateEvery, p.learned.save)
+	if live { // the time of capture files runs faster than a disk
+		p.detectors.Keep(c.StateEvery, p.learned.save)
+	}
 	return nil
 }
 

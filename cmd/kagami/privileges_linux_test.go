@@ -259,7 +259,7 @@ func TestLiveDirectoryOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "kagami.toml")
-	text := strings.ReplaceAll(recordsOnly+"[security]\nuser = \"nobody\"\n", "DIR", dir)
+	text := strings.ReplaceAll(recordsOnly+"[security]\nuser = \"nobody\"\n[detect]\nstate = \"DIR/learned\"\n", "DIR", dir)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"kagami/bpf/filter"
@@ -12,14 +13,16 @@ import (
 	"kagami/configs"
 	"kagami/exporters"
 	"kagami/packet"
+	"kagami/sensor"
 )
 
 type readCmd struct {
 	settings
-	Out   string   `short:"o" placeholder:"DIR" help:"Write records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log, mail.log there. Without it, only the summary is printed."`
-	State string   `placeholder:"FILE" help:"Go on with what the detectors learned in an earlier run, and save it there at the end."`
-	Quiet bool     `short:"q" help:"No summary and no progress bar."`
-	Args  []string `arg:"" name:"file" help:"Capture files ('-' is stdin), then a tcpdump filter if wanted."`
+	Out    string   `short:"o" placeholder:"DIR" help:"Write records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log, mail.log there. Without it, only the summary is printed."`
+	Inside []string `placeholder:"NETWORK" help:"The capture's own networks, in place of the internal network.zones: the detectors judge machines inside only. For captures of others."`
+	State  string   `placeholder:"FILE" help:"Go on with what the detectors learned in an earlier run, and save it there at the end."`
+	Quiet  bool     `short:"q" help:"No summary and no progress bar."`
+	Args   []string `arg:"" name:"file" help:"Capture files ('-' is stdin), then a tcpdump filter if wanted."`
 }
 
 // fileFlows is the least room for flows when reading files: memory is taken only
@@ -54,6 +57,9 @@ func (r *readCmd) Run(ctx context.Context) error {
 		to = append(to, files(r.Out)...)
 	}
 	c.Detect.State = r.State // that of a live sensor is not a capture's
+	if len(r.Inside) > 0 {
+		c.Network.Zones = inside(c.Network.Zones, r.Inside)
+	}
 	c.Sensor.MaxFlows = max(c.Sensor.MaxFlows, fileFlows)
 	c.Sensor.MaxKept = max(c.Sensor.MaxKept, fileKept)
 	log := newLogger(c.Log, os.Stderr)
@@ -74,6 +80,16 @@ func (r *readCmd) Run(ctx context.Context) error {
 		p.report(os.Stdout, src, r.Out)
 	}
 	return verdict(readErr, closeErr, p.summary.err)
+}
+
+// inside are zones of which these networks are the internal ones.
+func inside(zones []sensor.Zone, networks []string) []sensor.Zone {
+	name := "Trust"
+	if i := slices.IndexFunc(zones, func(z sensor.Zone) bool { return z.Internal }); i >= 0 {
+		name = zones[i].Name
+	}
+	others := slices.DeleteFunc(slices.Clone(zones), func(z sensor.Zone) bool { return z.Internal })
+	return append(others, sensor.Zone{Name: name, Internal: true, Networks: networks})
 }
 
 // verdict is the exit status: a torn last packet is a warning, unless nothing

@@ -35,6 +35,8 @@ type summary struct {
 	ends        map[string]uint64
 	err         error // of the first export that failed
 	zone        *time.Location
+	inside      bool       // a machine of the network's own was seen
+	stranger    netip.Addr // the first client that is none
 }
 
 type talker struct {
@@ -55,6 +57,7 @@ func (s *summary) failed(name string, err error) {
 func (s *summary) observe(r records.Record) {
 	m := r.Meta()
 	s.kinds[m.Kind]++
+	s.place(m)
 	switch r := r.(type) {
 	case *records.Flow:
 		s.flow(r, m)
@@ -62,6 +65,17 @@ func (s *summary) observe(r records.Record) {
 		s.losses.stats(r)
 	case *records.Alert:
 		s.alerts.add(r, m.ID())
+	}
+}
+
+// place notes whether anybody is inside. Link-local addresses are everywhere.
+func (s *summary) place(m *records.Meta) {
+	client, server := m.Client().Addr(), m.Server().Addr()
+	switch {
+	case m.ClientInternal && !client.IsLinkLocalUnicast(), m.ServerInternal && !server.IsLinkLocalUnicast():
+		s.inside = true
+	case !m.ClientInternal && !s.stranger.IsValid() && client.IsGlobalUnicast():
+		s.stranger = client
 	}
 }
 
@@ -161,6 +175,16 @@ func (s *summary) printAlerts(w io.Writer) {
 	x := s.alerts
 	if x.alerts == 0 {
 		fmt.Fprintln(w, "\nNo alerts.")
+	}
+	if !s.inside && s.stranger.IsValid() {
+		bits := 24
+		if s.stranger.Is6() {
+			bits = 64
+		}
+		fmt.Fprintf(w, "No address of this capture is inside (network.zones), and detectors judge machines inside only: name its own networks, such as --inside %s\n",
+			netip.PrefixFrom(s.stranger, bits).Masked())
+	}
+	if x.alerts == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\nAlerts: %d", len(x.list))

@@ -98,7 +98,7 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 		}
 		store = p.keeping.writer
 	}
-	if err := p.openDetectors(); err != nil {
+	if err := p.openDetectors(live); err != nil {
 		p.close()
 		return nil, err
 	}

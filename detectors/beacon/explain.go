@@ -54,9 +54,6 @@ func (d *Detector) explain(k *census.Contact, say func(incident.Text)) bool {
 		return true
 	}
 	k.How = p.how
-	if k.Port == 53 && p.how == census.OverDNS {
-		k.TTL = 0
-	}
 	known := d.census.Familiar(k)
 	var v verdict
 	d.look(key, p, &v)

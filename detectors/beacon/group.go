@@ -62,9 +62,10 @@ func (d *Detector) group(k *census.Contact, fresh bool, emit sensor.Emit) {
 }
 
 // incidentKey is under which key the book has what a contact's pair or groups
-// give: destinations that share a rare domain or network are one incident.
+// give: destinations that share a rare domain or network are one incident, unless
+// the pair was told by itself before others came.
 func (d *Detector) incidentKey(key uint64, k *census.Contact) uint64 {
-	if k.How == census.OverDNS {
+	if k.How == census.OverDNS || d.told.Known(key) {
 		return key
 	}
 	for _, kind := range [...]shared{byDomain, byNetwork} {

@@ -84,6 +84,11 @@ func (s *stage) incidents() int {
 	return n
 }
 
+// tells tells whether there is an alert about a destination.
+func (s *stage) tells(destination string) bool {
+	return slices.ContainsFunc(s.alerts, func(a *records.Alert) bool { return a.Destination == destination })
+}
+
 func (s *stage) counter(name string) uint64 {
 	for _, x := range s.Counters() {
 		if x.Name == name {

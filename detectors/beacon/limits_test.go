@@ -151,8 +151,10 @@ func newCrowd(s *stage) *crowd {
 // contact is one of pair number n, of up to 20 million.
 func (c *crowd) contact(at int64, n int) *records.TLS {
 	m := c.tls.Meta()
-	source := n / 7 % 1000
+	source := (n/len(c.names) + n) % 1000
 	m.Key.A = netip.AddrFrom4([4]byte{10, 2, byte(source >> 8), byte(source)}).As16()
+	name := n % len(c.names)
+	m.Key.B = netip.AddrFrom4([4]byte{198, byte(18 + name>>14), byte(name >> 6), byte(name)}).As16()
 	m.At, m.UID = at, uint64(at)
 	c.tls.Start, c.tls.End, c.tls.ServerName = at, at, c.names[n%len(c.names)]
 	return c.tls
@@ -171,7 +173,7 @@ func full(t testing.TB) (*stage, *crowd) {
 	}
 	for round := range int64(6) {
 		for i := range 100000 {
-			s.quietly(c.contact(monday+round*hour+int64(r.ExpFloat64()*600e9), i))
+			s.quietly(c.contact(monday+round*hour+r.Int64N(hour), i))
 		}
 	}
 	for i := range 500000 {

@@ -139,7 +139,7 @@ func savePair(e *state.Encoder, p *pair) {
 		e.Uint(uint64(math.Float32bits(x)))
 	}
 	for _, x := range [...]uint32{p.contacts, p.lastDest, p.repeats, p.upN, uint32(p.failed), uint32(p.offHours),
-		uint32(p.passes), uint32(p.flags), uint32(p.how)} {
+		uint32(p.skip), uint32(p.passes), uint32(p.flags), uint32(p.how)} {
 		e.Uint(uint64(x))
 	}
 }
@@ -154,7 +154,7 @@ func loadPair(d *state.Decoder, p *pair) {
 		*x = uint32(d.Uint())
 	}
 	p.failed, p.offHours = uint16(d.Uint()), uint16(d.Uint())
-	p.passes, p.flags, p.how = uint8(d.Uint()), uint8(d.Uint())&^hasTimes, census.How(d.Uint())
+	p.skip, p.passes, p.flags, p.how = uint8(d.Uint()), uint8(d.Uint()), uint8(d.Uint()), census.How(d.Uint())
 	if p.how > census.ByProxyConnect || math.Abs(float64(p.lockedTo)) > 64 || p.upM < 0 {
 		d.Fail("a pair that cannot be")
 	}

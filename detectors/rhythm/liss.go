@@ -44,14 +44,21 @@ func (f *Found) Jitter() float64 { return 1 - math.Exp2(f.Lo-f.Hi) }
 // rhythm: a request and its result some seconds later, or commands typed.
 const Burst = 30 * second
 
+const burstCode = 16194 // Code(Burst)
+
 const (
 	// MinKept gaps make a rhythm: 4 events.
 	MinKept = 3
 	// minShare of the gaps that are not missed beats must be in the band.
 	minShare = 0.7
-	// hopeful is the least share of all gaps that the band must hold when as many
-	// others are missed beats: k >= 0.7 (n - k).
-	hopeful = minShare / (1 + minShare)
+	// Of a band, so many gaps may be missed beats for each one kept: of a narrow one
+	// more, as its multiples take up less room.
+	patience, narrowPatience = 1, 2
+	narrow                   = 0.5 // octaves
+	// hopeful is the least share of all gaps that a band must hold when the others
+	// are missed beats: k >= 0.7 (n - patience k).
+	hopeful       = minShare / (1 + patience*minShare)
+	narrowHopeful = minShare / (1 + narrowPatience*minShare)
 	// humanSpread is the standard deviation, in nats, of the most concentrated
 	// law of gaps that unattended human behaviour is granted: log-normal.
 	humanSpread = 0.75
@@ -79,8 +86,9 @@ const (
 // LISS is the test with its tables and scratch space. It is for one goroutine.
 type LISS struct {
 	human     [centers]shares
-	logs      [Gaps + 1]float64 // ln k
-	factorial [Gaps + 1]float64 // ln k!
+	logs      [Gaps + 1]float64      // ln k
+	factorial [Gaps + 1]float64      // ln k!
+	octaves   [maxMissed + 1]float64 // log2 m
 	sorted    [Gaps]uint16
 }
 
@@ -99,6 +107,9 @@ func NewLISS() *LISS {
 	for i := range l.logs {
 		l.logs[i] = math.Log(max(float64(i), 1))
 		l.factorial[i], _ = math.Lgamma(float64(i + 1))
+	}
+	for m := range l.octaves {
+		l.octaves[m] = math.Log2(max(float64(m), 1))
 	}
 	return l
 }
@@ -127,14 +138,18 @@ func tolerance(width float64, m int) float64 {
 // events less than Burst apart.
 func (l *LISS) Test(r *Ring) Found {
 	gaps, slept := l.load(r, 0)
-	best := l.search(gaps, slept)
 	n := len(gaps)
-	if gaps, slept = l.load(r, Code(Burst)); 10*len(gaps) > 7*n || len(gaps) < MinKept {
-		return best // hardly anything would be put together
+	best := l.search(gaps, slept)
+	short := 0
+	for short < n && gaps[short] < burstCode {
+		short++
 	}
-	f := l.search(gaps, slept)
+	if 10*short < 3*n || n-short < MinKept {
+		return best // hardly anything would be put together, or all
+	}
+	f := l.search(l.load(r, burstCode))
 	if f.Evidence -= burstPrice; f.Evidence > best.Evidence {
-		f.Bursts = n - len(gaps)
+		f.Bursts = short
 		return f
 	}
 	best.Hopeless = min(best.Hopeless, f.Hopeless)
@@ -146,17 +161,21 @@ func (l *LISS) search(gaps []uint16, slept int) Found {
 	if len(gaps) < MinKept {
 		return Found{Hopeless: MinKept - len(gaps)}
 	}
-	most := fullest(gaps)
 	awake := float64(len(gaps) - slept)
-	if lack := hopeful*awake - float64(most); lack > 0 {
+	most := fullest(gaps, widest)
+	lack := min(hopeful*awake-float64(most), narrowHopeful*awake-float64(fullest(gaps, narrow)))
+	if lack > 0 {
 		if len(gaps) < Gaps {
-			lack /= 1 - hopeful
+			lack /= 1 - narrowHopeful
 		}
 		return Found{Hopeless: int(math.Ceil(lack))}
 	}
 	var best Found
-	for k := most; k >= MinKept && float64(k) >= hopeful*awake; k-- {
+	for k := most; k >= MinKept && float64(k) >= narrowHopeful*awake; k-- {
 		from, width := shortest(gaps, k)
+		if width > narrow && float64(k) < hopeful*awake {
+			continue
+		}
 		b := band{gaps: gaps, from: from, kept: k, step: int(math.Ceil(width / widthStep)), width: width}
 		if l.ceiling(&b) <= best.Evidence {
 			continue
@@ -193,9 +212,9 @@ func (l *LISS) load(r *Ring, least uint16) (gaps []uint16, slept int) {
 	return l.sorted[:n], slept
 }
 
-// fullest is the largest number of gaps in any band of the widest width.
-func fullest(gaps []uint16) int {
-	const width = 2 * 1433 // widest, in codes
+// fullest is the largest number of gaps in any band of so many octaves.
+func fullest(gaps []uint16, octaves float64) int {
+	width := 2 * uint16(octaves*octave)
 	most := 0
 	for i, j := 0, 0; j < len(gaps); j++ {
 		for gaps[j]-gaps[i] > width {
@@ -241,7 +260,7 @@ func (l *LISS) weigh(b *band) Found {
 	}
 	for _, g := range b.gaps[b.from+b.kept:] {
 		switch {
-		case multiple(log2(g)-f.Period, b.width):
+		case l.multiple(log2(g)-f.Period, b.width):
 			f.Missed++
 		case g&neutral != 0:
 			f.Slept++
@@ -249,7 +268,11 @@ func (l *LISS) weigh(b *band) Found {
 			f.Other++
 		}
 	}
-	if f.Missed > f.Kept || float64(f.Kept) < minShare*float64(f.Kept+f.Other) {
+	most := patience * f.Kept
+	if b.width <= narrow {
+		most = narrowPatience * f.Kept
+	}
+	if f.Missed > most || float64(f.Kept) < minShare*float64(f.Kept+f.Other) {
 		return Found{}
 	}
 	f.Evidence = max(0, l.evidence(b.step, f.Kept, f.Missed, f.Other))
@@ -258,9 +281,13 @@ func (l *LISS) weigh(b *band) Found {
 
 // multiple tells whether a gap, given as octaves above the period, is a near
 // multiple of it.
-func multiple(octaves, width float64) bool {
-	m := int(math.Round(math.Exp2(octaves)))
-	return m >= 2 && m <= maxMissed && math.Abs(octaves-math.Log2(float64(m))) <= tolerance(width, m)
+func (l *LISS) multiple(octaves, width float64) bool {
+	for m := 2; m <= maxMissed; m++ {
+		if d := octaves - l.octaves[m]; d*d*float64(m) <= max(width/2, 0.06)*max(width/2, 0.06) {
+			return true
+		}
+	}
+	return false
 }
 
 // evidence is that of so many gaps kept in a band, near its multiples, and

@@ -44,7 +44,7 @@ func TestLISS(t *testing.T) {
 		{"nine periods are no missed beat", exact(8, 600, 5400), 26.3, 8, 0, 0, 1},
 		{"a short gap counts against", exact(8, 600, 45), 26.3, 8, 0, 0, 1},
 		{"too many others", exact(6, 600, 45, 77, 133, 2500), 0, 0, 0, 0, 0},
-		{"more missed than kept", exact(3, 600, 2400, 2400, 3000, 3600), 0, 0, 0, 0, 0},
+		{"more missed than can be", exact(3, 60, 180, 240, 300, 360, 360, 420, 480), 0, 0, 0, 0, 0},
 		{"a sleeping machine is neutral", exact(8, 600, -50000, -61000, -7100), 28.4, 8, 0, 3, 0},
 		{"but not when it beats in its sleep", []float64{600, 600, -600, 600, 600}, 15.6, 5, 0, 0, 0},
 		{"bursts are one", []float64{5, 595, 4, 596, 6, 594, 5, 595, 5, 595}, 14.9, 5, 0, 0, 0},
@@ -105,6 +105,12 @@ func TestHopelessIsExact(t *testing.T) {
 	}
 }
 
+func TestBurstCode(t *testing.T) {
+	if Code(Burst) != burstCode {
+		t.Errorf("Code(Burst) = %d", Code(Burst))
+	}
+}
+
 func TestMultiple(t *testing.T) {
 	for _, c := range []struct {
 		ratio, width float64
@@ -113,7 +119,7 @@ func TestMultiple(t *testing.T) {
 		{2, 1. / 16, true}, {2.05, 1. / 16, true}, {2.2, 1. / 16, false}, {2.5, 1. / 16, false},
 		{2.3, 0.75, true}, {8, 1. / 16, true}, {9, 1. / 16, false}, {1.4, 0.75, false}, {1, 0.1, false},
 	} {
-		if got := multiple(math.Log2(c.ratio), c.width); got != c.want {
+		if got := NewLISS().multiple(math.Log2(c.ratio), c.width); got != c.want {
 			t.Errorf("multiple of %v in width %v: %v, want %v", c.ratio, c.width, got, c.want)
 		}
 	}

@@ -1,6 +1,10 @@
 package rhythm
 
-import "math"
+import (
+	"math"
+
+	"kagami/detectors/state"
+)
 
 // PDT, the pair-difference test: are many events followed by another one after
 // the same time? It finds a timer whose gaps are broken up by other traffic to
@@ -176,4 +180,29 @@ func weighLag(s *Times, center, width float64) Paired {
 	}
 	f.Evidence = max(0, m*(q*math.Log(q/e)+(1-q)*math.Log((1-q)/(1-e)))-lagPrice)
 	return f
+}
+
+// Save writes the times.
+func (s *Times) Save(e *state.Encoder) {
+	e.Int(s.base)
+	e.Uint(uint64(s.n))
+	last := uint32(0)
+	for _, x := range s.ticks[:s.n] {
+		e.Uint(uint64(x - last))
+		last = x
+	}
+}
+
+// Load reads times.
+func (s *Times) Load(d *state.Decoder) {
+	*s = Times{base: d.Int()}
+	last := uint64(0)
+	for range d.Len(TimesKept) {
+		if last += d.Uint(); last > math.MaxUint32 {
+			d.Fail("times out of range")
+			return
+		}
+		s.ticks[s.n] = uint32(last)
+		s.n++
+	}
 }

@@ -123,6 +123,16 @@ func FuzzRing(f *testing.F) {
 		if again != r {
 			t.Fatalf("%+v came back as %+v", r, again)
 		}
+		e = state.Encoder{}
+		s.Save(&e)
+		var times Times
+		times.Load(state.NewDecoder(e.Encoded()))
+		if times.base != s.base || !slices.Equal(times.ticks[:times.n], s.ticks[:s.n]) {
+			t.Fatalf("%+v came back as %+v", s, times)
+		}
+		times.Load(state.NewDecoder(data))
+		times.Add(at)
+		p.Test(&times)
 		again.Load(state.NewDecoder(data)) // anything else
 		again.Times(nil)
 		l.Test(&again)

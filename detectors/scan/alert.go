@@ -71,6 +71,21 @@ func (d *Detector) tellPeers(k *contact, s *source, o oddity, emit sensor.Emit) 
 	d.book.Report(f, emit)
 }
 
+// tellFan tells that a client asks for its neighbours, one and all.
+func (d *Detector) tellFan(k *contact, s *source, emit sensor.Emit) {
+	t := &s.asked
+	if !d.wanted("lateral-scan", k, s, d.grown(fanOut, t.n)) {
+		return
+	}
+	f := d.finding("lateral-scan", k, s, t)
+	f.Title = incident.Say("%s searches its network by ARP: it asked for %d neighbours for the first time",
+		"%sがARPで近隣の端末を探索しています：初めて尋ねた相手が%d台", k.client, t.n)
+	f.Technique = []string{"T1018"}
+	f.Facts = append([]incident.Text{incident.Say("%d of %d did not answer; alarm at %d within %s, whether they answer or not",
+		"%[2]d台のうち%[1]d台が応答なし（応答の有無によらず%[4]s以内に%[3]d台で警報）", t.failed, t.n, fanOut, incident.Span(fanSpan))}, f.Facts...)
+	d.book.Report(f, emit)
+}
+
 // tellSweep tells that a client tries one UDP port on many machines.
 func (d *Detector) tellSweep(k *contact, u *series, emit sensor.Emit) {
 	s := d.source(k)

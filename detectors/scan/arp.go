@@ -26,6 +26,10 @@ const (
 	patience = int64(500e6)
 	// darkAfter is how many requests must stay without an answer for nobody to be there.
 	darkAfter = 3
+	// fanOut is how many neighbours that it never asked for before a machine must
+	// ask for within fanSpan to be searching, whether they are there or not.
+	fanOut  = 20
+	fanSpan = day / 144 // 10 min
 	// routes is for how many addresses a network card must speak to be a router's.
 	routes = 4
 )
@@ -120,7 +124,7 @@ func (d *Detector) await(now int64, emit sensor.Emit) {
 		if now-at < patience && now >= at-patience { // else the clock was set back
 			break
 		}
-		d.unanswered(&d.queue[n], now, emit)
+		d.settle(&d.queue[n], now, emit)
 	}
 	if n > 0 {
 		rest := copy(d.queue, d.queue[n:])
@@ -129,10 +133,10 @@ func (d *Detector) await(now int64, emit sensor.Emit) {
 	}
 }
 
-// unanswered judges a request that waited for its answer. Only addresses at
-// which nobody was in 30 days count: machines that went home leave servers
-// asking for them.
-func (d *Detector) unanswered(q *request, now int64, emit sensor.Emit) {
+// settle judges a request that waited for its answer. Of those without one only
+// addresses at which nobody was in 30 days count: machines that went home leave
+// servers asking for them.
+func (d *Detector) settle(q *request, now int64, emit sensor.Emit) {
 	k := contact{client: q.sender, server: table.Addr(q.target), inside: true, at: now,
 		target: target{at: q.at, addr: q.target, outcome: failure}}
 	a := d.asks.Get(table.Pair(table.Addr(q.sender), k.server))
@@ -140,16 +144,20 @@ func (d *Detector) unanswered(q *request, now int64, emit sensor.Emit) {
 		return
 	}
 	answered, alive := a.answered >= q.at, d.census.Alive(q.target)
-	if d.replies.note(answered, alive); answered {
-		return
-	}
-	a.n = min(a.n+1, darkAfter+1)
-	if alive || d.router(q.mac) {
+	d.replies.note(answered, alive)
+	if d.router(q.mac) {
 		return
 	}
 	k.source, k.meta = d.census.SourceOf(q.sender), q.meta(now)
 	if d.exempt(&k) {
 		d.allowed++
+		return
+	}
+	d.fan(k, answered, emit)
+	if answered {
+		return
+	}
+	if a.n = min(a.n+1, darkAfter+1); alive {
 		return
 	}
 	switch {
@@ -175,6 +183,24 @@ func (d *Detector) unanswered(q *request, now int64, emit sensor.Emit) {
 	}
 }
 
+// fan counts neighbours that a machine asks for the first time. Whoever asked for
+// the machine before is no new one.
+func (d *Detector) fan(k contact, answered bool, emit sensor.Emit) {
+	if !d.met.First(key(withARP, k.known, k.server), k.at) || !d.census.Learned() || d.asks.Get(table.Pair(k.server, table.Addr(k.client))) != nil {
+		return
+	}
+	if answered {
+		k.outcome = success
+	}
+	s := d.source(&k)
+	if s.asked.n > 0 && k.target.at-s.asked.kept[0].at > fanSpan {
+		s.asked.clear()
+	}
+	if s.asked.add(k.target, nil); s.asked.n >= fanOut {
+		d.tellFan(&k, s, emit)
+	}
+}
+
 // confirm adds what a third request without an answer tells beyond the first.
 func (d *Detector) confirm(k *contact, emit sensor.Emit) {
 	s := d.source(k)
@@ -184,7 +210,7 @@ func (d *Detector) confirm(k *contact, emit sensor.Emit) {
 			x.outcome = dark
 			s.failing.dark++
 			sum := s.all.step(s.luck.step(dark)-s.luck.step(failure), k.at, d.config.Threshold)
-			if sum >= d.config.Threshold {
+			if sum >= d.config.Threshold && s.failing.enough() {
 				d.tellSearch(k, s, sum, emit)
 			}
 			return

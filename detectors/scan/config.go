@@ -34,7 +34,7 @@ type Config struct {
 	// Contacts is how many contacts the memory holds, up to 5 octets each; as many
 	// ports of machines are remembered besides. Default 500000, 1000 to 100000000.
 	Contacts int `toml:"contacts"`
-	// Sources is how many machines are followed, 4 KiB each at most. Default 2048, 16 to 1000000.
+	// Sources is how many machines are followed, 6 KiB each at most. Default 2048, 16 to 1000000.
 	Sources int `toml:"sources"`
 	// Pairs is how many (client, server) with failed ports, and (client, UDP port)
 	// without answers, are followed, 2 KiB each at most. Default 2048, 16 to 1000000.
@@ -101,7 +101,7 @@ func (c *Config) Validate() []error {
 // Memory is the most octets that all tables can take.
 func (c *Config) Memory() int64 {
 	list := int64(maxTargets)*targetSize + incident.SamplesBehind
-	return table.Bytes[source](c.Sources, 2*list) + table.Bytes[series](c.Pairs, list) +
+	return table.Bytes[source](c.Sources, 3*list) + table.Bytes[series](c.Pairs, list) +
 		2*table.Bytes[table.Crowd](c.Stale, 0) + table.Bytes[ask](maxAsks, 0) + maxAsks*queuedSize +
 		2*table.MemoryBytes(c.Contacts)
 }

@@ -17,7 +17,7 @@ var (
 	stepFail    = math.Log((1 - 0.2) / (1 - 0.8)) // +1.386 nats
 	stepSuccess = math.Log(0.2 / 0.8)             // -1.386 nats
 	stepMute    = stepFail / 2                    // UDP without answer: many services give none
-	stepDark    = math.Log(0.5 / 0.02)            // +3.219 nats: half of a search, one in fifty harmless contacts
+	stepDark    = math.Log(scanDark / priorDark)  // +3.912 nats: half of a search, one in a hundred harmless contacts
 	stepKnown   = stepFail / 4                    // others, who are under no suspicion, failed there, too
 )
 
@@ -36,7 +36,7 @@ const (
 	priorContacts = 20.0 // what the expectation for all machines weighs
 	luckMemory    = 200.0
 	priorFailed   = 0.2
-	priorDark     = 0.02
+	priorDark     = 0.01
 	mostFailed    = 0.5 // a machine whose contacts fail more often is not believed to be harmless for that
 	scanFailed    = 0.8
 	scanDark      = 0.5

@@ -97,11 +97,12 @@ func stealthy(r *records.Flow) bool {
 	return false
 }
 
-// oneWay tells whether nobody answers at a UDP port: wake-on-LAN, SNMP traps,
-// syslog, flow exports, and the range that traceroute walks through.
+// oneWay tells whether nobody answers at a UDP port, or hardly anybody: wake-on-LAN,
+// SNMP traps, syslog, flow exports, printers that drivers look for at every
+// address (Epson ENPC, Canon BJNP), and the range that traceroute walks through.
 func oneWay(port uint16) bool {
 	switch port {
-	case 7, 9, 162, 514, 2055, 4739, 6343, 8125, 9995, 9996:
+	case 7, 9, 162, 514, 2055, 3289, 4739, 6343, 8125, 8610, 8611, 8612, 8613, 8614, 9995, 9996:
 		return true
 	}
 	return port >= 33434 && port < 33534

@@ -24,7 +24,7 @@ type Detector struct {
 	series  *table.Table[series]
 	stale   *table.Table[table.Crowd] // (machine, port) -> clients whose first contact failed
 	cards   *table.Table[table.Crowd] // MAC address -> addresses behind it
-	lessors *table.Table[struct{}]    // addresses of DHCP servers
+	lessors *table.Table[struct{}]    // addresses of DHCP servers, and of the routers they tell of
 	asks    *table.Table[ask]
 	replies replies
 	queue   []request // who-has requests under half a second old
@@ -61,8 +61,19 @@ func (d *Detector) Observe(r records.Record, emit sensor.Emit) {
 	case *records.ARP:
 		d.arp(r)
 	case *records.DHCP:
-		if r.Response && r.ServerIP.IsValid() {
-			d.lessors.At(table.Addr(r.ServerIP.Unmap()))
+		d.lease(r)
+	}
+}
+
+// lease notes who gives addresses out, and asks whether they are free, and which
+// routers ask for others.
+func (d *Detector) lease(r *records.DHCP) {
+	if !r.Response {
+		return
+	}
+	for _, a := range append([]netip.Addr{r.ServerIP}, r.Routers...) {
+		if a.IsValid() {
+			d.lessors.At(table.Addr(a.Unmap()))
 		}
 	}
 }
@@ -175,6 +186,7 @@ const (
 	withAdmin
 	withPort
 	withUDP
+	withARP
 	asCaller
 )
 
@@ -266,7 +278,7 @@ func (d *Detector) search(k *contact, s *source, newMachine, newAdmin bool, emit
 		return
 	}
 	s.failing.add(k.target, k.flow)
-	if sum >= d.config.Threshold && k.outcome.failed() {
+	if sum >= d.config.Threshold && k.outcome.failed() && s.failing.enough() {
 		d.tellSearch(k, s, sum, emit)
 	}
 }

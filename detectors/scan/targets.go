@@ -52,6 +52,17 @@ func (t *targets) add(x target, m *records.Meta) {
 	}
 }
 
+const (
+	fewTargets = 4
+	oneSpree   = day / 144 // 10 min
+)
+
+// enough tells whether there are enough failures for a search: three machines
+// that are no more, some time apart, are an old configuration.
+func (t *targets) enough() bool {
+	return t.failed >= fewTargets || t.kept[len(t.kept)-1].at-t.kept[0].at <= oneSpree
+}
+
 func (t *targets) clear() { *t = targets{kept: t.kept[:0]} }
 
 // source is a client as far as searching goes.
@@ -59,6 +70,7 @@ type source struct {
 	all, admin cusum
 	failing    targets // first contacts since the sums were last zero
 	peers      targets // new administrative peers of about a day
+	asked      targets // neighbours asked for by ARP for the first time, lately
 	habit      habit
 	luck       luck
 	run        run
@@ -149,7 +161,9 @@ func (t *targets) load(d *state.Decoder) {
 	for _, n := range [...]*int{&t.n, &t.failed, &t.dark, &t.runs} {
 		*n = count(d)
 	}
-	t.n = max(t.n, len(t.kept))
+	if t.n = max(t.n, len(t.kept)); t.n > 0 && len(t.kept) == 0 {
+		d.Fail("first contacts are missing")
+	}
 	t.flows.Load(d)
 }
 
@@ -171,6 +185,7 @@ func (s *source) save(e *state.Encoder) {
 	s.admin.save(e)
 	s.failing.save(e)
 	s.peers.save(e)
+	s.asked.save(e)
 	s.habit.save(e)
 	s.luck.save(e)
 	s.run.save(e)
@@ -186,6 +201,7 @@ func (s *source) load(d *state.Decoder) {
 	s.admin.load(d)
 	s.failing.load(d)
 	s.peers.load(d)
+	s.asked.load(d)
 	s.habit.load(d)
 	s.luck.load(d)
 	s.run.load(d)

@@ -19,7 +19,7 @@ func Missing(a *records.Alert) []string {
 	check(len(a.Technique) > 0, "ATT&CK id")
 	check(len(a.Flows) > 0, "sample flows")
 	check(a.Source.IsValid(), "source")
-	check(a.Destination != "", "destination")
+	check(a.Destination != "" || a.Rule == "lateral-scan", "destination") // of a scan they stand in the evidence
 	check(a.Since > 0 && a.Until >= a.Since, "span of time")
 	check(a.Severity != 0, "severity")
 	check(a.Score > 0, "score")

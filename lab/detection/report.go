@@ -327,7 +327,8 @@ func (r *Results) limits(p printer) {
 	p("## What these figures do not say\n")
 	p("The worlds are made up. They hold what harmless traffic was known to look like an attack, and attacks by the jitter models of known frameworks; a real network")
 	p("holds things that nobody thought of. Attacks come from machines that are on day and night unless a cell says asleep. RITA's score is computed without its")
-	p("modifiers (prevalence, first seen: 0.15 each) and without the loss of Zeek's own parsing. Slips' and Maltrail's other modules, which")
+	p("modifiers (prevalence, first seen: 0.15 each) and without the loss of Zeek's own parsing; like RITA it leaves out what goes from inside to inside, as plain requests to a")
+	p("proxy do, and reads no DNS for rhythms. Slips' and Maltrail's other modules, which")
 	p("find other things, are not part of the comparison. A peer that \"never\" finds something was not made for it.")
 }
 

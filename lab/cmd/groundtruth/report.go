@@ -16,8 +16,6 @@ func wanted(kind string) []string {
 		return []string{"beacon"}
 	case "scan", "fan-out":
 		return scans
-	case "lateral":
-		return scans
 	case "driveby":
 		return []string{"executable-download", "drive-by"}
 	case "c2":
@@ -79,7 +77,7 @@ func reason(l label, part string, r *reading) string {
 		return "from outside the internal networks"
 	case part == "beacon" || part == "periodic":
 		var why []string
-		if s := number(l.detail, "span="); s > 0 && s < gate {
+		if s := lasts(l.detail); s > 0 && s < gate {
 			why = append(why, fmt.Sprintf("lasts %.0f s; a rhythm must last %d s", s, gate))
 		}
 		if to, ok := destination(l.detail); ok && to.IsPrivate() {
@@ -103,6 +101,16 @@ func destination(detail string) (netip.Addr, bool) {
 	}
 	a, err := netip.ParseAddr(rest)
 	return a, err == nil
+}
+
+// lasts is for how many seconds a label says that something went on: "span=138.6s",
+// or "every 10.0 s x8"; 0 = it does not.
+func lasts(detail string) float64 {
+	if s := number(detail, "span="); s > 0 {
+		return s
+	}
+	_, times, _ := strings.Cut(detail, "every ")
+	return number(detail, "every ") * max(number(times, " x"), number(detail, " x"))
 }
 
 // number is what a label says behind a name, 0 = nothing.

@@ -20,13 +20,15 @@ func TestJudge(t *testing.T) {
 		err  error
 		want string // verdicts: part=rule or part=reason
 	}{
-		{l: label{kind: "beacon+lateral", host: "10.0.0.5"}, want: "beacon=beacon lateral=other alerts: beacon, port-scan"},
+		{l: label{kind: "beacon+lateral", host: "10.0.0.5"}, want: "beacon=beacon"},
 		{l: label{kind: "fan-out:vertical", host: "10.0.0.6"}, want: "fan-out:vertical=port-scan"},
 		{l: label{kind: "c2", host: "10.0.0.7, 10.0.0.5"}, want: "c2=beacon"},
 		{l: label{kind: "scan", host: "10.0.0.60"}, want: "scan=other alerts: beacon, port-scan"},
 		{l: label{kind: "periodic", host: "10.0.0.9", detail: "n=30 median=5.08s span=138.6s"}, want: "periodic=lasts 139 s; a rhythm must last 600 s"},
 		{l: label{kind: "periodic", host: "10.0.0.9", detail: "syn 10.0.0.9->10.0.1.1:80  n=9 span=77.0s"}, want: "periodic=lasts 77 s; a rhythm must last 600 s; goes to a machine inside"},
 		{l: label{kind: "periodic", host: "10.0.0.9", detail: "syn 10.0.0.9->192.0.2.1:80  n=900 span=7700.0s"}, want: "periodic=other alerts: beacon, port-scan"},
+		{l: label{kind: "beacon", host: "10.0.0.9", detail: "SYN to 192.0.2.1:4433 every 10.0 s x8"}, want: "beacon=lasts 80 s; a rhythm must last 600 s"},
+		{l: label{kind: "beacon", host: "10.0.0.9", detail: "HTTP to 192.0.2.1:80 x30 every 5 s"}, want: "beacon=lasts 150 s; a rhythm must last 600 s"},
 		{l: label{kind: "fan-out:arp", host: "192.0.2.1", detail: "count=138"}, want: "fan-out:arp=from outside the internal networks"},
 		{l: label{kind: "driveby"}, err: errors.New("torn"), want: "driveby=not read: torn"},
 		{l: label{kind: "mail-file"}, want: ""},
