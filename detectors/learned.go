@@ -78,7 +78,6 @@ func (s *Set) About(source netip.Addr, say func(incident.Text)) {
 	s.census.About(source, both(say))
 	for i := range s.book.Open(s.census.Now()) {
 		if i.Source == source {
-			say(line(&i))
 			s.book.Explain(i.Key, say)
 		}
 	}
@@ -86,15 +85,21 @@ func (s *Set) About(source netip.Addr, say func(incident.Text)) {
 
 // Explain tells why a destination of a source is, or is not, something.
 func (s *Set) Explain(source netip.Addr, t census.Target, say func(incident.Text)) {
+	said := "" // detectors tell of incidents, too
 	for _, d := range s.detectors {
-		d.Explain(source, t, say)
+		d.Explain(source, t, func(x incident.Text) { said += x.EN + "\n"; say(x) })
 	}
 	for i := range s.book.Open(s.census.Now()) {
-		if i.Source == source && i.DestPort == cmp.Or(t.Port, i.DestPort) && (i.DestAddr == t.Addr && t.Addr.IsValid() || t.Name != "" && strings.HasPrefix(i.Destination, t.Name)) {
-			say(line(&i))
+		if i.Source == source && towards(&i, t) && !strings.Contains(said, i.ID) {
 			s.book.Explain(i.Key, say)
 		}
 	}
+}
+
+// towards tells whether an incident is about a destination.
+func towards(i *incident.Incident, t census.Target) bool {
+	return i.DestPort == cmp.Or(t.Port, i.DestPort) &&
+		(t.Addr.IsValid() && i.DestAddr == t.Addr || t.Name != "" && (i.Destination == t.Name || strings.HasPrefix(i.Destination, t.Name+":")))
 }
 
 // line is an incident on one line.

@@ -125,7 +125,7 @@ func local(text string, zone *time.Location) string {
 		return text
 	}
 	return utc.ReplaceAllStringFunc(text, func(s string) string {
-		for _, layout := range []string{"2006-01-02 15:04Z", "2006-01-02 15:04:05Z", "2006-01-02 15:04:05.000Z"} {
+		for _, layout := range []string{"2006-01-02 15:04:05.000Z", "2006-01-02 15:04:05Z", "2006-01-02 15:04Z"} {
 			if t, err := time.Parse(layout, s); err == nil {
 				return t.In(cmp.Or(zone, time.Local)).Format(strings.TrimSuffix(layout, "Z"))
 			}

@@ -136,6 +136,24 @@ func TestPlainAlert(t *testing.T) {
 	}
 }
 
+func TestLocal(t *testing.T) {
+	tokyo := time.FixedZone("JST", 9*3600)
+	for text, want := range map[string]string{
+		"from 2026-03-02 15:00:00Z to 2026-03-02 15:30Z":  "from 2026-03-03 00:00:00 to 2026-03-03 00:30",
+		"at 2026-03-02 15:00:00.250Z":                     "at 2026-03-03 00:00:00.250",
+		`"\"2026-03-02 15:00:00Z\"" at 2026-03-02 15:00Z`: `"\"2026-03-02 15:00:00Z\"" at 2026-03-03 00:00`, // a name
+		"2026-13-02 15:00:00Z":                            "2026-13-02 15:00:00Z",
+		"ends at \"2026-03-02 15:00Z":                     "ends at \"2026-03-03 00:00",
+	} {
+		if got := local(text, tokyo); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+		if got := local(text, time.UTC); got != text {
+			t.Errorf("%q in UTC: got %q", text, got)
+		}
+	}
+}
+
 func TestHistogram(t *testing.T) {
 	bin := func(n ...int) (bins []records.Bin) {
 		for _, n := range n {

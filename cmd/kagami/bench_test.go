@@ -121,6 +121,7 @@ func everything() []exporters.Config {
 // play runs the whole program over a recording, as kagami read does.
 func (r *recording) play(b *testing.B, workers int, decode bool) time.Duration {
 	c := configs.Default()
+	c.Detect.State = "" // that of a live sensor
 	c.Capture.Workers, c.Sensor.Decode = workers, decode
 	to := everything()
 	if !decode {

@@ -113,6 +113,7 @@ func pour(t *testing.T, x lab.Excess, workers int, seed maphash.Seed) *excessRun
 	t.Helper()
 	r := &excessRun{base: heapInUse()}
 	c := configs.Default()
+	c.Detect.State = "" // that of a live sensor
 	c.Capture.Workers = workers
 	p, err := newPipeline(c, everything(), false, nil, slog.New(slog.DiscardHandler))
 	if err != nil {

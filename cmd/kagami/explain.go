@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"time"
 
 	"kagami/detectors"
 	"kagami/detectors/census"

@@ -2,6 +2,7 @@ package detection
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -197,20 +198,18 @@ type tally struct {
 	n, early, incidents  int
 }
 
-// perKey is the most incidents about one (world, source, destination).
-func perKey(list []False) (most int) {
-	type key struct {
-		site, source, host string
-		seed               uint64
-	}
-	n := map[key]int{}
+// perKey is the most incidents about one source and destination of a world, and
+// how many such keys there are.
+func perKey(list []False) (most, keys int, worst string) {
+	n := map[string]int{}
 	for _, f := range list {
 		if f.Update {
 			continue
 		}
-		k := key{f.Site, f.Source.String(), f.Host, f.Seed}
-		n[k]++
-		most = max(most, n[k])
+		k := fmt.Sprintf("%s %s of %s, seed %d, %s", f.Source, f.Host, f.Site, f.Seed, f.Theme)
+		if n[k]++; n[k] > most {
+			most, worst = n[k], k
+		}
 	}
-	return most
+	return most, len(n), worst
 }

@@ -175,27 +175,12 @@ func (r *Results) f1() []Target {
 			rateOf(list, days, 1), int(days), rate <= t.most))
 	}
 	list := falses(r.Outcomes, Kagami, "beacon", func(f *False) bool { return f.Rare })
-	keys := map[string]bool{}
-	for _, f := range list {
-		keys[fmt.Sprint(f.Site, f.Seed, f.Source, f.Host)] = true
+	most, keys, worst := perKey(list)
+	got := fmt.Sprintf("%d keys, %d incidents, told %d times", keys, incidents(list), len(list))
+	if most > 1 {
+		got += fmt.Sprintf("; %d about %s", most, worst)
 	}
-	return append(out, judged("F1", "a rare, periodic, harmless key is told at most once ever",
-		fmt.Sprintf("at most %d about one key; %d keys, %d incidents, told %d times", perTheme(list), len(keys), incidents(list), len(list)), int(hostDays(r.Outcomes, true)), perTheme(list) <= 1))
-}
-
-// perTheme is perKey within each world: the same site and seed is played twice.
-func perTheme(list []False) int {
-	most := 0
-	for _, theme := range []string{beacons, scans} {
-		var part []False
-		for _, f := range list {
-			if f.Theme == theme {
-				part = append(part, f)
-			}
-		}
-		most = max(most, perKey(part))
-	}
-	return most
+	return append(out, judged("F1", "a rare, periodic, harmless key is told at most once ever (updates apart)", got, int(hostDays(r.Outcomes, true)), most <= 1))
 }
 
 func (r *Results) s1() []Target {
