@@ -2,7 +2,7 @@ package events
 
 // heap is a queue that hands out its least item first. Its order is total, so
 // what comes first does not depend on how the items got in.
-type heap[T interface{ less(T) bool }] struct{ items []T }
+type heap[T interface{ Less(T) bool }] struct{ items []T }
 
 const arity = 4 // children of a node: fewer levels, and they share cache lines
 
@@ -11,7 +11,7 @@ func (h *heap[T]) push(x T) {
 	i := len(h.items) - 1
 	for i > 0 {
 		up := (i - 1) / arity
-		if !x.less(h.items[up]) {
+		if !x.Less(h.items[up]) {
 			break
 		}
 		h.items[i] = h.items[up]
@@ -52,11 +52,11 @@ func (h *heap[T]) sink(i int) {
 		}
 		least := child
 		for j := child + 1; j < min(child+arity, len(h.items)); j++ {
-			if h.items[j].less(h.items[least]) {
+			if h.items[j].Less(h.items[least]) {
 				least = j
 			}
 		}
-		if !h.items[least].less(x) {
+		if !h.items[least].Less(x) {
 			break
 		}
 		h.items[i] = h.items[least]

@@ -33,7 +33,8 @@ type pending struct {
 	event Event
 }
 
-func (a pending) less(b pending) bool {
+// Less orders records for output.
+func (a pending) Less(b pending) bool {
 	switch {
 	case a.at != b.at:
 		return a.at < b.at

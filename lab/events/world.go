@@ -122,7 +122,8 @@ type ticket struct {
 	source source
 }
 
-func (a ticket) less(b ticket) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
+// Less orders sources by when they are due.
+func (a ticket) Less(b ticket) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 
 func newRun(w *World, s sink) *run {
 	start := w.opt.Start.UnixNano()
