@@ -81,8 +81,8 @@ func TestSameEverywhere(t *testing.T) {
 
 const (
 	goldenSmall   = 0x819a80b0ab79ed04
-	goldenOffice  = 0x9ea013504cbde534
-	goldenFactory = 0x4f4949e9f64044a2
+	goldenOffice  = 0x4fe6da2e2ff60370
+	goldenFactory = 0xd04a1cad147dfc36
 )
 
 // TestOrder: events come in the order in which the sensor writes records, inside

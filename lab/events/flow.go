@@ -14,6 +14,7 @@ const (
 	afterAttempt = 10 * second
 	afterUDP     = minute
 	established  = 10 * minute // of TCP under way
+	tunnelled    = 6 * hour    // of TCP that carries a tunnel through a proxy
 )
 
 // shut implements sink: the record of a tunnel, and the flow's.

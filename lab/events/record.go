@@ -194,7 +194,7 @@ func (w *recorder) request(s *session, t int64, q request) {
 // data implements sink: after a pause it is a pulse, unless the flow is inside,
 // or HTTP, or begins with it as far as the sensor knows.
 func (w *recorder) data(s *session, t, idle, up, _ int64) {
-	if idle < records.PulsePause || s.dest == nil || s.carrier == plain || s.carrier == absolute || idle > established || s.lapsed && s.carrier == tunnel || w.lost(1) {
+	if idle < records.PulsePause || s.dest == nil || s.carrier == plain || s.carrier == absolute || idle > s.patience() || s.lapsed && s.carrier == tunnel || w.lost(1) {
 		return
 	}
 	m := w.meta(s, t)

@@ -164,7 +164,7 @@ func (s *session) shook() int64 { return s.hello() + s.dest.rtt }
 // handshake's moment is none.
 func (r *run) say(s *session, t, up, down int64) {
 	idle := t - s.spoke
-	if idle > established {
+	if idle > s.patience() {
 		r.sink.lapse(s, t)
 	}
 	r.sink.data(s, t, idle, up, down)
@@ -174,6 +174,14 @@ func (r *run) say(s *session, t, up, down int64) {
 	if s.leg != nil {
 		r.say(s.leg, t+millisecond, up, down)
 	}
+}
+
+// patience is how long the sensor remembers a session that says nothing.
+func (s *session) patience() int64 {
+	if s.carrier == tunnel {
+		return tunnelled
+	}
+	return established
 }
 
 // ask makes one HTTP transaction on a plain connection.
@@ -195,7 +203,7 @@ func (r *run) close(s *session, t int64) {
 		r.close(s.leg, t-5*millisecond)
 		s.leg = nil
 	}
-	if t-s.spoke > established {
+	if t-s.spoke > s.patience() {
 		r.sink.lapse(s, t)
 	}
 	r.sink.shut(s, t)
