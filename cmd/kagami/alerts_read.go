@@ -43,6 +43,8 @@ type alertLine struct {
 	Threat struct{ Technique struct{ ID []string } }
 	Kagami struct {
 		Alert struct {
+			Advice      string
+			AdviceJA    string `json:"advice_ja"`
 			Benign      string
 			BenignJA    string `json:"benign_ja"`
 			Chain       []string
@@ -88,7 +90,7 @@ func (l *alertLine) alert() *records.Alert {
 	w := &x.Window
 	r.Window = records.Window{Flows: w.Flows, OneSided: w.OneSided, Missed: w.Missed, Dropped: w.Dropped, Duplicates: w.Duplicates, ClockSteps: w.ClockSteps}
 	r.Fetch, r.Incident, r.Update, r.Level, r.Histogram, r.Chain = x.Fetch, x.Incident, x.Update, x.Level, x.Histogram, x.Chain
-	r.TitleJA, r.BenignJA, r.EvidenceJA = x.TitleJA, x.BenignJA, x.EvidenceJA
+	r.Advice, r.TitleJA, r.BenignJA, r.AdviceJA, r.EvidenceJA = x.Advice, x.TitleJA, x.BenignJA, x.AdviceJA, x.EvidenceJA
 	return r
 }
 

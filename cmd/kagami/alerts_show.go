@@ -77,9 +77,9 @@ func (p *alertPage) line(en, ja string, args ...any) {
 // block shows one incident.
 func (p *alertPage) block(t *tale) {
 	a := t.alert
-	title, evidence, benign := a.Title, a.Evidence, a.Benign
+	title, evidence, benign, advice := a.Title, a.Evidence, a.Benign, a.Advice
 	if p.lang == "ja" {
-		title, benign = cmp.Or(a.TitleJA, title), cmp.Or(a.BenignJA, benign)
+		title, benign, advice = cmp.Or(a.TitleJA, title), cmp.Or(a.BenignJA, benign), cmp.Or(a.AdviceJA, advice)
 		if len(a.EvidenceJA) > 0 {
 			evidence = a.EvidenceJA
 		}
@@ -103,8 +103,8 @@ func (p *alertPage) block(t *tale) {
 	if benign != "" {
 		p.line("May be benign: %s", "無害な可能性：%s", benign)
 	}
-	if next := incident.Advice(a.Rule); !next.Zero() {
-		p.line("What to do: %s.", "対応：%s。", next)
+	if advice = cmp.Or(advice, incident.Advice(a.Rule).In(p.lang)); advice != "" {
+		p.line("What to do: %s.", "対応：%s。", advice)
 	}
 	p.line("Seen in that time: %s", "この間の観測状況：%s", p.seen(&a.Window))
 	if a.Fetch != "" {
@@ -183,8 +183,12 @@ func (p *alertPage) identity(t *tale) {
 
 // seen says what an alert's window is worth.
 func (p *alertPage) seen(win *records.Window) string {
-	text := p.say("%s flows, %d one-sided, %s of TCP missed, %d frames dropped", "フロー%s件（うち片方向%d件）、TCPの取りこぼし%s、ドロップしたフレーム%d",
-		thousands(win.Flows), win.OneSided, octets(win.Missed), win.Dropped)
+	flows := incident.Say("%s flows", "フロー%s件", thousands(win.Flows))
+	if win.Flows == 1 {
+		flows.EN = "1 flow"
+	}
+	text := p.say("%s, %d one-sided, %s of TCP missed, %d frames dropped", "%s（うち片方向%d件）、TCPの取りこぼし%s、ドロップしたフレーム%d",
+		flows, win.OneSided, octets(win.Missed), win.Dropped)
 	if win.Duplicates > 0 {
 		text += p.say(", %s packets mirrored twice", "、二重にミラーされたパケット%s", thousands(win.Duplicates))
 	}

@@ -32,6 +32,7 @@ func fullAlert() *records.Alert {
 	a.Since, a.Until = at-int64(time.Hour), at
 	a.Evidence, a.EvidenceJA = []string{"one", "two"}, []string{"一", "二"}
 	a.Benign, a.BenignJA, a.Technique = "an updater", "更新プログラム", []string{"T1071"}
+	a.Advice, a.AdviceJA = "find the program", "端末上で探す"
 	a.Flows, a.Communities = []string{"0000000000000009"}, []string{"1:x"}
 	a.Window = records.Window{Flows: 5, OneSided: 4, Missed: 3, Dropped: 2, Duplicates: 1, ClockSteps: 6}
 	a.Fetch, a.Incident, a.Update, a.Level = "kagami evidence get 'host 10.0.0.5'", "0123456789abcdef", 2, "high"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"time"
 
 	"kagami/detectors"
 	"kagami/detectors/census"
@@ -17,6 +18,7 @@ type explainCmd struct {
 	settings
 	State string `placeholder:"FILE" help:"The saved state; default: detect.state of the configuration."`
 	Lang  string `default:"" enum:",en,ja" help:"en or ja; default: by LANG."`
+	UTC   bool   `name:"utc" help:"Times are UTC; default: output.time_zone."`
 	Src   string `arg:"" optional:"" name:"source" help:"A machine inside: its address."`
 	Dst   string `arg:"" optional:"" name:"destination" help:"NAME, NAME:PORT, ADDRESS or ADDRESS:PORT."`
 }
@@ -49,6 +51,9 @@ func (r *explainCmd) Run() error {
 	loc, err := c.Output.Location()
 	if err != nil {
 		return err
+	}
+	if r.UTC {
+		loc = time.UTC
 	}
 	say := func(t incident.Text) { fmt.Println(printable(local(t.In(lang), loc))) }
 	say(incident.Say("State of %s, saved in %s", "%sの状態（%s）", incident.Clock(at), r.State))

@@ -49,20 +49,29 @@ func (l *learned) restore(set *detectors.Set, hush *suppressions) *detectors.Set
 		var at int64
 		set, at, problems, err = load(set, b, hush)
 		for _, p := range problems {
-			l.log.Warn("a part of what was learned is lost", "err", p)
+			l.log.Warn("a part of what was learned is lost, the file is kept", "err", p, "file", l.aside())
+		}
+		if len(problems) > 0 { // the next saving replaces the name, not the file
+			os.Remove(l.aside())
+			if err := os.Link(l.path, l.aside()); err != nil {
+				l.log.Warn("set the state aside", "err", err)
+			}
 		}
 		if err == nil {
 			l.log.Info("what was learned is restored", "file", l.path, "until", time.Unix(0, at).UTC().Format(time.RFC3339))
 		}
 	}
 	if err != nil {
-		l.log.Warn("what was learned cannot be read: learning begins anew", "err", err)
-		if err := os.Rename(l.path, l.path+".unreadable"); err != nil {
+		l.log.Warn("what was learned cannot be read: learning begins anew", "err", err, "file", l.aside())
+		if err := os.Rename(l.path, l.aside()); err != nil {
 			l.log.Warn("set the state aside", "err", err)
 		}
 	}
 	return set
 }
+
+// aside is where a file goes that cannot be read, or not all of it.
+func (l *learned) aside() string { return l.path + ".unreadable" }
 
 func load(set *detectors.Set, b []byte, hush *suppressions) (*detectors.Set, int64, []error, error) {
 	set, l, err := set.Load(b, hush)
