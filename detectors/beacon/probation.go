@@ -15,9 +15,10 @@ import (
 //
 // It is a hash table of buckets without an index: a key may be in one of two
 // buckets (Azar and others, Balanced Allocations, 1999), so that it is nearly
-// full before anything must be forgotten.
+// full before anything must be forgotten. It grows with use, up to its limit.
 type probation struct {
 	buckets []bucket
+	limit   int // buckets at most
 	n       int
 	evicted uint64
 }
@@ -35,8 +36,12 @@ type trial struct {
 
 const trialTick = int64(1e9) / 4 // 34 years from 1970 in 32 bits: time counts modulo that
 
+// firstBuckets is the size of a young table.
+const firstBuckets = 1 << 10
+
 func newProbation(limit int) *probation {
-	return &probation{buckets: make([]bucket, probationBuckets(limit))}
+	most := probationBuckets(limit)
+	return &probation{buckets: make([]bucket, min(firstBuckets, most)), limit: most}
 }
 
 // probationBuckets leaves room for an eighth more, so that the limit is reached
@@ -69,31 +74,56 @@ func (p *probation) get(key uint64) *trial {
 	return nil
 }
 
-// add makes a trial of a key that has none, at the cost of the least worth one
-// where both buckets are full.
+// add makes a trial of a key that has none.
 func (p *probation) add(key uint64, t int64) {
-	key |= 1
-	a, b := p.places(key)
-	x := trial{key: key, last: uint32(t / trialTick)}
+	p.place(trial{key: key | 1, last: uint32(t / trialTick)})
+}
+
+// place puts a trial into one of its buckets. Where both are full the table
+// grows; when it may not, the least worth of them is forgotten.
+func (p *probation) place(x trial) {
+	a, b := p.places(x.key)
 	fa, fb := a.free(), b.free()
 	if len(fa) < len(fb) {
 		fa = fb
 	}
-	if len(fa) > 0 {
+	switch {
+	case len(fa) > 0:
 		fa[0] = x
 		p.n++
-		return
+	case len(p.buckets) < p.limit:
+		p.grow()
+		p.place(x)
+	default:
+		*leastWorth(a, b, x.last) = x
+		p.evicted++
 	}
+}
+
+// leastWorth is the trial of two full buckets to forget.
+func leastWorth(a, b *bucket, now uint32) *trial {
 	victim := &a[0]
 	for _, c := range [...]*bucket{a, b} {
 		for i := range c {
-			if c[i].worth(x.last) < victim.worth(x.last) {
+			if c[i].worth(now) < victim.worth(now) {
 				victim = &c[i]
 			}
 		}
 	}
-	*victim = x
-	p.evicted++
+	return victim
+}
+
+// grow makes the table four times as large.
+func (p *probation) grow() {
+	old := p.buckets
+	p.buckets, p.n = make([]bucket, min(4*len(old), p.limit)), 0
+	for i := range old {
+		for _, x := range old[i] {
+			if x.key != 0 {
+				p.place(x)
+			}
+		}
+	}
 }
 
 // free are the places of a bucket that are not taken: they are at its end.

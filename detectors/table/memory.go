@@ -7,23 +7,30 @@ import (
 )
 
 // Memory remembers for one to two spans whether a key was met before: two
-// Bloom filters take turns. It may call a new key known (1 in 100 when full),
-// never a known key new within its span.
+// generations of Bloom filters take turns. It may call a new key known (1 in 100
+// when full), never a known key new within its span. A generation begins with a
+// small filter, so that memory grows with use.
 type Memory struct {
-	bits    [2][]uint64
-	mask    uint64
-	current int
-	n       int // keys in the current filter
-	limit   int // keys per filter
-	span    int64
-	since   int64
-	early   uint64 // turns taken because a filter was full before its span was over
+	generations [2]generation
+	current     int
+	limit       int // keys per generation
+	span        int64
+	since       int64
+	early       uint64 // turns taken because a generation was full before its span was over
+}
+
+// generation is a filter for its first keys and one for the others. Sizes are
+// powers of two.
+type generation struct {
+	small, large []uint64 // large is nil until it is needed
+	n            int
 }
 
 // bitsPerKey and probes give a false-positive rate below 1 % per filter.
 const (
 	bitsPerKey = 10
 	probes     = 6
+	smallShare = 16 // of the keys, one in so many fits into the small filter
 )
 
 // filterBits is the size of one filter for so many keys: a power of two.
@@ -37,9 +44,10 @@ func filterBits(keys int) uint64 {
 
 // NewMemory makes a memory of so many keys for at least a span in nanoseconds.
 func NewMemory(keys int, span int64) *Memory {
-	size := filterBits(keys)
-	m := &Memory{mask: size - 1, limit: keys, span: span}
-	m.bits[0], m.bits[1] = make([]uint64, size/64), make([]uint64, size/64)
+	m := &Memory{limit: keys, span: span}
+	for i := range m.generations {
+		m.generations[i].small = make([]uint64, filterBits(keys/smallShare)/64)
+	}
 	return m
 }
 
@@ -48,30 +56,50 @@ func (m *Memory) First(key uint64, now int64) bool {
 	if m.since == 0 {
 		m.since = now
 	}
-	if m.n >= m.limit || now-m.since >= m.span {
+	g := &m.generations[m.current]
+	if g.n >= m.limit || now-m.since >= m.span {
 		if now-m.since < m.span {
 			m.early++
 		}
 		m.current ^= 1
-		clear(m.bits[m.current])
-		m.n, m.since = 0, now
+		g = &m.generations[m.current]
+		clear(g.small)
+		g.large, g.n, m.since = nil, 0, now
 	}
-	if m.test(m.current, key) {
+	if g.has(key) {
 		return false
 	}
-	old := m.test(m.current^1, key)
-	m.set(key)
+	old := m.generations[m.current^1].has(key)
+	g.add(key, m.limit)
 	return !old
 }
 
 // Known reports whether key was met before, and remembers nothing.
-func (m *Memory) Known(key uint64) bool { return m.test(0, key) || m.test(1, key) }
+func (m *Memory) Known(key uint64) bool {
+	return m.generations[0].has(key) || m.generations[1].has(key)
+}
 
-func (m *Memory) test(filter int, key uint64) bool {
-	step := Mix(key) | 1
+func (g *generation) has(key uint64) bool {
+	return g.n > 0 && (met(g.small, key) || g.large != nil && met(g.large, key))
+}
+
+func (g *generation) add(key uint64, limit int) {
+	g.n++
+	if g.n <= limit/smallShare {
+		set(g.small, key)
+		return
+	}
+	if g.large == nil {
+		g.large = make([]uint64, filterBits(limit)/64)
+	}
+	set(g.large, key)
+}
+
+func met(filter []uint64, key uint64) bool {
+	mask, step := uint64(len(filter))*64-1, Mix(key)|1
 	for range probes {
-		b := key & m.mask
-		if m.bits[filter][b/64]&(1<<(b%64)) == 0 {
+		b := key & mask
+		if filter[b/64]&(1<<(b%64)) == 0 {
 			return false
 		}
 		key += step
@@ -79,34 +107,37 @@ func (m *Memory) test(filter int, key uint64) bool {
 	return true
 }
 
-func (m *Memory) set(key uint64) {
-	m.n++
-	step := Mix(key) | 1
+func set(filter []uint64, key uint64) {
+	mask, step := uint64(len(filter))*64-1, Mix(key)|1
 	for range probes {
-		b := key & m.mask
-		m.bits[m.current][b/64] |= 1 << (b % 64)
+		b := key & mask
+		filter[b/64] |= 1 << (b % 64)
 		key += step
 	}
 }
 
-// Len is how many keys the current filter holds.
-func (m *Memory) Len() int { return m.n }
+// Len is how many keys the current generation holds.
+func (m *Memory) Len() int { return m.generations[m.current].n }
 
-// Early is how often a filter was full before its span was over, so that what
+// Early is how often a generation was full before its span was over, so that what
 // it knew was forgotten early.
 func (m *Memory) Early() uint64 { return m.early }
 
 // MemoryBytes is what a memory of so many keys takes.
-func MemoryBytes(keys int) int64 { return 2 * int64(filterBits(keys)) / 8 }
+func MemoryBytes(keys int) int64 {
+	return 2 * int64(filterBits(keys)+filterBits(keys/smallShare)) / 8
+}
 
-// Save writes both filters.
+// Save writes both generations.
 func (m *Memory) Save(e *state.Encoder) {
 	e.Uint(uint64(m.current))
-	e.Uint(uint64(m.n))
 	e.Int(m.since)
 	e.Uint(m.early)
-	for _, words := range m.bits {
-		saveWords(e, words)
+	for i := range m.generations {
+		g := &m.generations[i]
+		e.Uint(uint64(g.n))
+		saveWords(e, g.small)
+		saveWords(e, g.large)
 	}
 }
 
@@ -135,17 +166,25 @@ func saveWords(e *state.Encoder, words []uint64) {
 // Load reads filters of the same size. Where the configuration has changed the
 // size they are of no use, and the memory begins anew.
 func (m *Memory) Load(d *state.Decoder) {
-	current, n, since, early := d.Uint(), d.Uint(), d.Int(), d.Uint()
-	same := true
-	for i := range m.bits {
-		same = loadWords(d, m.bits[i]) && same
+	current, since, early := d.Uint(), d.Int(), d.Uint()
+	fresh := NewMemory(m.limit, m.span)
+	same := current <= 1
+	for i := range fresh.generations {
+		g := &fresh.generations[i]
+		n := d.Uint()
+		g.n = int(min(n, uint64(m.limit)))
+		if g.n > m.limit/smallShare {
+			g.large = make([]uint64, filterBits(m.limit)/64)
+		}
+		same = n <= uint64(m.limit) && same
+		same = loadWords(d, g.small) && same
+		same = loadWords(d, g.large) && same
 	}
-	if !same || current > 1 || n > uint64(m.limit) {
-		clear(m.bits[0])
-		clear(m.bits[1])
+	if !same || d.Err() != nil {
 		return
 	}
-	m.current, m.n, m.since, m.early = int(current), int(n), since, early
+	fresh.current, fresh.since, fresh.early = int(current), since, early
+	*m = *fresh
 }
 
 // loadWords reads a filter, and tells whether it had that size.
