@@ -34,9 +34,7 @@ const (
 	excessPerRecord = 40 * time.Microsecond
 	excessAtOnce    = 150 * time.Millisecond // whatever came
 
-	// Octets in use besides what was before: of one conversation, and 13 MiB of
-	// detectors' tables that have their size from the start.
-	excessHeap = 28 << 20
+	excessHeap = 16 << 20 // octets in use besides what was before: of one conversation
 	floodHeap  = 96 << 20 // of as many as the sensor's tables hold
 )
 
