@@ -30,7 +30,7 @@ struct direction {
 	__u64 bytes;
 	__u64 ip_bytes;
 	__u64 payload;
-	__u64 last; /* CLOCK_MONOTONIC, nanoseconds */
+	__u64 last; /* CLOCK_MONOTONIC, nanoseconds; of what passed, too */
 };
 
 /* The sizes are set when the maps are made. */
@@ -120,6 +120,10 @@ INLINE int is_vlan(__u16 proto)
 {
 	return proto == HTONS(ETHER_VLAN) || proto == HTONS(ETHER_QINQ) || proto == HTONS(ETHER_OLD_QINQ);
 }
+
+/* A sender's payload after so long a silence passes: it may be the beat of a
+ * program that calls home, for which user space looks (records.PulsePause). */
+#define PAUSE 2000000000ULL
 
 enum { MAX_TAGS = 2, TAG_LEN = 4, TCP = 6, UDP = 17, FIN = 1, SYN = 2, RST = 4 };
 
@@ -300,6 +304,10 @@ int shunt(struct __sk_buff *skb)
 	struct totals *sum = bpf_map_lookup_elem(&totals, &all);
 	if (!d || !sum)
 		return accepted;
+	__u64 now = bpf_ktime_get_ns(), last = d->last;
+	d->last = now;
+	if (p.payload && now - last >= PAUSE)
+		return accepted;
 	__u32 wire = skb->len + (skb->vlan_present ? TAG_LEN : 0); /* the tag was taken off */
 	sum->packets++;
 	sum->bytes += wire;
@@ -307,7 +315,6 @@ int shunt(struct __sk_buff *skb)
 	__sync_fetch_and_add(&d->bytes, wire);
 	__sync_fetch_and_add(&d->ip_bytes, p.ip_bytes);
 	__sync_fetch_and_add(&d->payload, p.payload);
-	d->last = bpf_ktime_get_ns();
 	return 0;
 }
 

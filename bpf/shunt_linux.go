@@ -44,6 +44,7 @@ const (
 	keySize       = 40
 	flowSize      = 8
 	directionSize = 40 // two for each slot
+	lastAt        = 32 // offset of its member last
 )
 
 // Shunt makes the kernel count and drop the packets of chosen flows before they
@@ -202,9 +203,10 @@ func (s *Shunt) Shunt(k packet.Key) bool {
 	return s.granted(true)
 }
 
-// zero makes a slot ready for a new flow.
+// zero makes a slot ready for a new flow, which spoke just now.
 func (s *Shunt) zero(slot uint32) bool {
 	none := make([]byte, directionSize)
+	binary.NativeEndian.PutUint64(none[lastAt:], uint64(monotonic()))
 	return s.counters.Put(2*slot, none) == nil && s.counters.Put(2*slot+1, none) == nil
 }
 
@@ -277,19 +279,27 @@ func (s *Shunt) counts(k packet.Key) (sensor.Shunted, bool) {
 func decode(b []byte, offset int64, out *sensor.Shunted, side packet.Side) {
 	at := func(field int) uint64 { return binary.NativeEndian.Uint64(b[8*field:]) }
 	out.Packets[side], out.Bytes[side], out.IPBytes[side], out.Payload[side] = at(0), at(1), at(2), at(3)
-	if last := at(4); last != 0 {
-		out.Last[side] = int64(last) + offset
+	if at(0) != 0 {
+		out.Last[side] = int64(at(lastAt/8)) + offset
 	}
 }
 
 // clockOffset is the wall clock less CLOCK_MONOTONIC, in which the kernel's
 // programs see time. A step of the wall clock since a packet moves its time.
 func clockOffset() int64 {
+	if now := monotonic(); now != 0 {
+		return time.Now().UnixNano() - now
+	}
+	return 0
+}
+
+// monotonic is CLOCK_MONOTONIC, 0 if there is none.
+func monotonic() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		return 0
 	}
-	return time.Now().UnixNano() - t.Nano()
+	return t.Nano()
 }
 
 // Release implements sensor.Shunter. A packet that another CPU is just looking

@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"kagami/packet"
+	"kagami/records"
 	"kagami/sensor"
 )
 
@@ -147,6 +148,49 @@ func TestLiveShuntedPackets(t *testing.T) {
 				t.Errorf("%s, released: %d octets kept", name, got)
 			}
 		}
+	}
+}
+
+// TestLivePauses: what a side says after two seconds of silence comes up, once;
+// bare acknowledgements do not.
+func TestLivePauses(t *testing.T) {
+	s := openShunt(t, Options{Flows: 16})
+	data := eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, "beat"))...)
+	bare := eth(0x800, ip4(1, 2, 6, tcp(1000, 443, packet.ACK, ""))...)
+	p, _ := parse(t, data, packet.LinkEthernet)
+	prog := kernelProgram(t, s, packet.LinkEthernet, testSnap)
+	if !s.Shunt(p.Key) {
+		t.Fatal("refused")
+	}
+	silent := func(by int64) { // the clock cannot be turned, so the last packet's time is
+		i := 2*s.held[p.Key] + uint32(p.Side)
+		b, err := s.counters.LookupBytes(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary.NativeEndian.PutUint64(b[lastAt:], uint64(monotonic()-by))
+		if err := s.counters.Put(i, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range []struct {
+		name  string
+		frame []byte
+		after int64
+		want  uint32
+	}{
+		{"at once", data, 0, 0}, {"after a second", data, 1e9, 0}, {"after a pause", data, records.PulsePause + 1e7, testSnap},
+		{"the rest of it", data, 0, 0}, {"an acknowledgement after a pause", bare, records.PulsePause + 1e7, 0},
+	} {
+		if x.after > 0 {
+			silent(x.after)
+		}
+		if got := run(t, prog, x.frame); got != x.want {
+			t.Errorf("%s: %d octets kept, want %d", x.name, got, x.want)
+		}
+	}
+	if c, _ := s.Shunted(p.Key); c.Packets[p.Side] != 4 {
+		t.Errorf("%d packets counted, want the 4 that did not come up", c.Packets[p.Side])
 	}
 }
 
