@@ -13,8 +13,10 @@ const againEvery = 256
 
 // shunted is what the engine knows of a flow whose packets the kernel counts.
 type shunted struct {
-	counted Shunted // added to the flow so far
-	passed  uint64  // packets that came up all the same
+	counted Shunted   // added to the flow so far
+	passed  uint64    // packets that came up all the same
+	top     [2]uint64 // TCP: one past each side's highest octet when it was handed over
+	own     [2]uint64 // TCP: octets of payload that came up since
 }
 
 // shuntable tells that no more octets of the flow are needed: its decoder is
@@ -30,24 +32,36 @@ func (w *Worker) shuntFlow(f *Flow) {
 		f.unshuntable = true
 		return
 	}
-	f.shunt = new(shunted)
+	f.shunt = &shunted{top: [2]uint64{f.dir[0].tcp.top, f.dir[1].tcp.top}}
 	w.stats.Shunted++
 }
 
-// passed looks at a packet of a shunted flow that came up: before its sequence
-// number is believed, what the kernel counted must be in.
+// passed looks at a packet of a shunted flow that came up, before its sequence
+// number is believed. What the kernel has counted by now may lie behind it, too:
+// only at the end of a connection must the counts be in, else the number itself
+// tells how far the stream got.
 func (w *Worker) passed(f *Flow, p *packet.Packet) {
-	jump := false
 	if f.Key.Proto == packet.ProtoTCP {
-		t := &f.dir[p.Side].tcp
-		jump = p.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 || t.known && t.rel(p.Seq, t.top) > int64(t.top)
-	}
-	if jump {
-		w.catchUp(f)
+		if p.Flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
+			w.catchUp(f)
+		} else {
+			f.skip(p)
+		}
 	}
 	if f.shunt.passed++; f.shunt.passed%againEvery == 0 {
 		w.shunter.Shunt(f.Key)
 	}
+}
+
+// skip moves the end of a side's stream up to where a packet begins: the kernel
+// counted what lies between.
+func (f *Flow) skip(p *packet.Packet) {
+	t := &f.dir[p.Side].tcp
+	if pos := t.rel(p.Seq, t.top); t.known && pos > int64(t.top) && pos <= int64(t.top)+maxJump {
+		t.top = uint64(pos)
+		t.acked = max(t.acked, t.top)
+	}
+	f.shunt.own[p.Side] += uint64(p.PayloadLen())
 }
 
 // catchUp adds what the kernel counted since the last time, and tells whether
@@ -76,10 +90,9 @@ func (f *Flow) addShunted(now *Shunted) (any bool) {
 		d.packets += n
 		d.bytes += now.Bytes[side] - was.Bytes[side]
 		d.ipBytes += now.IPBytes[side] - was.IPBytes[side]
-		payload := now.Payload[side] - was.Payload[side]
-		d.payloadSum += payload
-		if f.Key.Proto == packet.ProtoTCP {
-			d.tcp.top += payload // so that the FIN's number fits
+		d.payloadSum += now.Payload[side] - was.Payload[side]
+		if f.Key.Proto == packet.ProtoTCP { // so that the FIN's number fits
+			d.tcp.top = max(d.tcp.top, f.shunt.top[side]+f.shunt.own[side]+now.Payload[side])
 			d.tcp.acked = max(d.tcp.acked, d.tcp.top)
 		}
 		d.last = max(d.last, now.Last[side])

@@ -12,10 +12,12 @@ import (
 )
 
 // kernel is a live source that can shunt, as the eBPF filter does: it counts and
-// drops in its Next what was shunted before, except SYN, FIN and RST.
+// drops in its Next what was shunted before, except SYN, FIN and RST, and payload
+// after a pause.
 type kernel struct {
 	memory
 	table   map[packet.Key]*sensor.Shunted
+	spoke   map[packet.Key][2]int64
 	room    int
 	dropped int
 }
@@ -26,7 +28,13 @@ func (k *kernel) Next(b *sensor.Batch) error {
 	for _, f := range b.Frames {
 		var p packet.Packet
 		if out := p.Parse(f.Data, f.WireLen, f.Link); out == packet.OK {
-			if c := k.table[p.Key]; c != nil && p.Flags&(packet.SYN|packet.FIN|packet.RST) == 0 {
+			spoke := k.spoke[p.Key]
+			pause := p.PayloadLen() > 0 && f.Time-spoke[p.Side] >= records.PulsePause
+			if spoke[p.Side] = f.Time; k.spoke == nil {
+				k.spoke = map[packet.Key][2]int64{}
+			}
+			k.spoke[p.Key] = spoke
+			if c := k.table[p.Key]; c != nil && !pause && p.Flags&(packet.SYN|packet.FIN|packet.RST) == 0 {
 				c.Packets[p.Side]++
 				c.Bytes[p.Side] += uint64(f.WireLen)
 				c.IPBytes[p.Side] += uint64(p.IPLen)
@@ -155,5 +163,57 @@ func TestStatsTellWhatTheKernelDropped(t *testing.T) {
 	packets, _ := k.Totals()
 	if minutes == 0 || told == 0 || told > packets || packets-told > 64 { // what came in the last minute is not told
 		t.Errorf("%d stats records tell of %d packets, the kernel dropped %d", minutes, told, packets)
+	}
+}
+
+// TestShuntedBeats: what a client says after a pause is told, and nothing counts as
+// missed by it.
+func TestShuntedBeats(t *testing.T) {
+	beats := func() []sensor.Frame {
+		c := &conn{newTraffic(t), "10.0.0.2", "192.0.2.80", 40000, 80, 1000, 5000}
+		c.open().seg('c', ".", 0, 0, "quit")
+		at, got := 4, 0
+		for range 5 {
+			for range 40 {
+				c.seg('s', ".", got, at, strings.Repeat("x", 1000))
+				got += 1000
+				c.seg('c', ".", at, got, "")
+			}
+			c.pause(60 * second)
+			c.seg('c', ".", at, got, "beat").seg('c', ".", at+4, got, "and more")
+			at += 12
+		}
+		return c.frames
+	}
+	told := func(src sensor.Source) (string, *records.Flow) {
+		w, flow := &witness{}, (*records.Flow)(nil)
+		n, _ := sensor.NewNetworks(sensor.DefaultZones(), "Untrust")
+		var log strings.Builder
+		e := sensor.New(sensor.Options{Config: sensor.DefaultConfig(), Networks: n, Protocols: []sensor.Protocol{script(&log, packet.ProtoTCP)},
+			Detectors: []sensor.Detector{w}, Output: func(rs []records.Record) {
+				for _, r := range rs {
+					if f, ok := r.(*records.Flow); ok {
+						flow = f
+					}
+				}
+			}})
+		if err := e.Live(context.Background(), []sensor.Source{src}); err != nil {
+			t.Fatal(err)
+		}
+		var starts []string
+		for _, s := range w.seen {
+			at, _, _ := strings.Cut(s, " of")
+			starts = append(starts, at)
+		}
+		return strings.Join(starts, "; "), flow
+	}
+	want, plain := told(&memory{frames: beats(), size: 16})
+	k := &kernel{memory: memory{frames: beats(), size: 16}, table: map[packet.Key]*sensor.Shunted{}, room: 1}
+	got, shunted := told(k)
+	if strings.Count(want, "pulse") != 5 || got != want {
+		t.Errorf("shunted: %s\nplain: %s", got, want)
+	}
+	if k.dropped < 300 || plain.Orig != shunted.Orig || plain.Resp != shunted.Resp {
+		t.Errorf("%d dropped; counts differ:\n%+v %+v\n%+v %+v", k.dropped, plain.Orig, plain.Resp, shunted.Orig, shunted.Resp)
 	}
 }
