@@ -14,6 +14,7 @@ import (
 
 // Config is one [[export]] table.
 type Config struct {
+	Name    string   `toml:"-"`       // in the records' numbers and in heartbeats; "" is made of format and place
 	Format  string   `toml:"format"`  // one of Formats()
 	To      string   `toml:"to"`      // where: a URL with one of Schemes()
 	Records []string `toml:"records"` // kinds of records to write; empty is every kind that the format knows
@@ -45,9 +46,9 @@ func Open(c Config, env Env) (*Export, error) {
 	}
 	e := newExport(c.Format+" to "+place.url.Redacted(), format, s, env.Logger)
 	for _, k := range c.kinds(f) {
-		e.kinds[k] = true
+		e.kinds[k] = !alertsOnly(place.url) || k == records.KindAlert
 	}
-	return e, nil
+	return e, e.openStamps(c, place.url, env.Account)
 }
 
 type place struct {
@@ -74,6 +75,10 @@ func (c Config) resolve() (*formatEntry, place, error) {
 // checkPlace tells whether the format's logs can go there.
 func (f *formatEntry) checkPlace(u *url.URL) error {
 	switch directory := isDirectory(u); {
+	case needsECS(u) && f.name != "ecs":
+		return fmt.Errorf("export.to: %q reads alerts: want format = \"ecs\", not %q", u.Redacted(), f.name)
+	case strings.HasPrefix(u.Scheme, "ipfix+") != (f.logs == noText):
+		return fmt.Errorf("export.to: %q: IPFIX collectors take format \"ipfix\" and nothing else does", u.Redacted())
 	case directory && f.logs == oneLog:
 		return fmt.Errorf("export.to: %q: format %q writes one log: want a file, without the slash at the end", u.Redacted(), f.name)
 	case !directory && f.logs == logFiles:

@@ -31,12 +31,14 @@ type Export struct {
 	joiner joiner // the format, if it is one
 	kinds  [records.NumKinds]bool
 	sink   Sink
+	stamps *stamps // nil: its lines are not accounted for
 	logger *slog.Logger
 
 	text   []byte // scratch of line
 	batch  batch  // scratch of Write
 	err    error  // Write gave up; it stays so
 	streak streak
+	last   *records.Heartbeat // to follow what the joiner holds
 
 	made, sent, dropped, failed, errors atomic.Uint64
 }
@@ -51,6 +53,14 @@ type Stats struct {
 	Errors      uint64 // attempts of the sink that failed
 	QueuedLines int
 	QueuedBytes int // memory of the queued lines
+
+	// Of a queue on disk only. Lines made and resumed are sent, dropped, failed,
+	// unreadable or still queued.
+	Resumed    uint64             // lines that an earlier run left
+	DroppedBy  [NumClasses]uint64 // Dropped by class
+	Unreadable uint64             // lines on disk that are damaged or missing
+	DiskBytes  int64              // octets of the queue's files
+	Oldest     int64              // Line.At of the oldest queued line, 0 when there is none
 }
 
 const (
@@ -122,17 +132,23 @@ func (e *Export) line(r records.Record) (Line, bool) {
 	if m.Kind >= records.NumKinds || !e.kinds[m.Kind] {
 		return Line{}, false
 	}
+	if h, ok := r.(*records.Heartbeat); ok {
+		return e.heartbeat(h)
+	}
 	if e.joiner != nil {
 		e.joiner.add(r)
 		return e.more()
 	}
 	text, ok := e.format.Append(e.text[:0], r)
+	if ok {
+		text = e.stamps.stamp(text, classOf(m.Kind), "")
+	}
 	e.text = text[:0]
 	if !ok {
 		return Line{}, false
 	}
 	e.made.Add(1)
-	return Line{Text: text, At: m.At, Kind: m.Kind, Severity: severity(r)}, true
+	return Line{Text: text, At: m.At, Kind: m.Kind, Severity: severity(r), Class: classOf(m.Kind), Client: originator(m)}, true
 }
 
 // more is the next line that is due; only a joiner has any.
@@ -141,10 +157,16 @@ func (e *Export) more() (Line, bool) {
 		return Line{}, false
 	}
 	text, l, ok := e.joiner.next(e.text[:0])
+	if ok {
+		text = e.stamps.stamp(text, classOf(l.Kind), l.Log)
+	}
 	e.text = text[:0]
+	if !ok && e.last != nil {
+		return e.farewell()
+	}
 	if ok {
 		e.made.Add(1)
-		l.Text = text
+		l.Text, l.Class = text, classOf(l.Kind)
 	}
 	return l, ok
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -45,7 +46,10 @@ type Line struct {
 	At       int64  // the record's logical time, nanoseconds since the epoch
 	Kind     records.Kind
 	Severity Severity
-	Log      string // which of the format's logs it belongs to, "" if there is one
+	Log      string     // which of the format's logs it belongs to, "" if there is one
+	Seq      uint64     // of the export, from 1, never used again; 0 = not numbered
+	Class    uint8      // how much it matters: 0 flow and other sightings, 1 protocol records, 2 identity, stats, heartbeat, 3 alert
+	Client   netip.Addr // of the record; zero if there is none, or if the line joins several records
 }
 
 // Severity is a syslog severity (RFC 5424 section 6.2.1).
@@ -85,12 +89,16 @@ func (w Written) done() int { return w.Sent + w.Refused }
 type Env struct {
 	Location  *time.Location // of the formats that write local time; nil is UTC
 	HostName  string         // of this sensor: syslog and NetScreen headers
+	SensorID  string         // of this box, for good; "" = none
+	BootID    string         // of this run
+	SeqID     string         // names the run of numbers that Line.Seq counts in
 	Device    string         // device name in NetScreen lines; "" is "kagami"
 	Version   string         // of the program, in CEF and LEEF headers; "" is "0"
 	DirectTLS DirectTLS
 	ProxyLegs ProxyLegs
 	Files     FileMode
 	Stdout    io.Writer // of "stdout:"; nil is the process's own
+	Account   *Account  // nil: lines bear no numbers, and no heartbeats are written
 	Logger    *slog.Logger
 }
 
@@ -133,6 +141,7 @@ const (
 	oneLog   logs = iota
 	manyLogs      // each into a file of a directory, or all into one place
 	logFiles      // each into a file of a directory
+	noText        // octets, which only an IPFIX collector takes
 )
 
 // formats are all formats, in the order in which messages list them.
@@ -149,6 +158,7 @@ var formats = []formatEntry{
 	{"cef", allKinds(), newCEF, oneLog},
 	{"leef", allKinds(), newLEEF, oneLog},
 	{"leef1", allKinds(), newLEEF1, oneLog},
+	{"ipfix", []records.Kind{records.KindFlow}, newIPFIX, noText},
 }
 
 func allKinds() []records.Kind {
@@ -172,6 +182,25 @@ var sinks = []sinkEntry{
 	{"syslog+udp", checkSyslog, openSyslog},
 	{"syslog+tcp", checkSyslog, openSyslog},
 	{"syslog+tls", checkSyslog, openSyslog},
+	{"syslog+unix", checkSyslog, openSyslog},
+	{"ipfix+udp", checkIPFIX, openIPFIX},
+	{"ipfix+tcp", checkIPFIX, openIPFIX},
+	{"ipfix+tls", checkIPFIX, openIPFIX},
+	{"opensearch+https", checkOpenSearch, openOpenSearch},
+	{"opensearch+http", checkOpenSearch, openOpenSearch},
+	{"elasticsearch+https", checkOpenSearch, openOpenSearch},
+	{"elasticsearch+http", checkOpenSearch, openOpenSearch},
+	{"clickhouse+https", checkClickHouse, openClickHouse},
+	{"clickhouse+http", checkClickHouse, openClickHouse},
+	{"kafka", checkKafka, openKafka},
+	{"kafka+tls", checkKafka, openKafka},
+	{"nats", checkNATS, openNATS},
+	{"nats+tls", checkNATS, openNATS},
+	{"webhook", checkWebhook, openWebhook},
+	{"webhook+https", checkWebhook, openWebhook},
+	{"webhook+http", checkWebhook, openWebhook},
+	{"mail", checkMail, openMail},
+	{"mail+tls", checkMail, openMail},
 }
 
 // Formats are the names of all formats.

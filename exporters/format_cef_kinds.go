@@ -200,7 +200,7 @@ func (f *cef) alert(r *records.Alert) {
 	f.str("suser", source.user, cefLong)
 	f.address("dst", "c6a3", "c6a3Label", "Destination IPv6 Address", r.DestAddr)
 	f.some("dpt", uint64(r.DestPort))
-	f.str("dhost", r.Destination, cefHost)
+	f.str("dhost", r.Domain(), cefHost)
 	f.word("proto", eveProto(m.Key.Proto))
 	f.sentences("msg", r.Evidence, cefMessage)
 	f.str("reason", r.Title, cefLong)
@@ -219,6 +219,10 @@ func (f *cef) alert(r *records.Alert) {
 	if r.Update > 0 {
 		f.int("flexNumber1", int64(r.Update))
 		f.word("flexNumber1Label", "Update of the incident")
+	}
+	if r.Advice != "" {
+		f.str("flexString1", r.Advice, cefLong)
+		f.word("flexString1Label", "What to do")
 	}
 }
 

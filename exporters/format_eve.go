@@ -26,7 +26,7 @@ func newEVE(e Env) Format { return &eve{clock: eveClock{zone: e.Location}} }
 // eveKinds are the kinds that EVE has events for.
 func eveKinds() []records.Kind {
 	return []records.Kind{records.KindFlow, records.KindDNS, records.KindHTTP, records.KindTLS, records.KindQUIC, records.KindMail, records.KindAuth,
-		records.KindFTP, records.KindFile, records.KindDHCP, records.KindNTP, records.KindAlert, records.KindStats}
+		records.KindFTP, records.KindFile, records.KindDHCP, records.KindNTP, records.KindAlert, records.KindStats, records.KindHeartbeat}
 }
 
 // Append implements Format.
@@ -60,6 +60,8 @@ func (f *eve) Append(dst []byte, rec records.Record) ([]byte, bool) {
 		f.alert(r)
 	case *records.Stats:
 		f.stats(r)
+	case *records.Heartbeat:
+		f.heartbeat(r)
 	default:
 		ok = false
 	}

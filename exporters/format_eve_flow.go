@@ -127,6 +127,7 @@ func (f *eve) alert(r *records.Alert) {
 	f.strs("evidence", r.Evidence)
 	f.strs("chain", r.Chain)
 	f.str("benign", r.Benign)
+	f.str("advice", r.Advice)
 	f.str("destination", r.Destination)
 	f.key("score")
 	f.b = appendJSONFloat(f.b, r.Score)

@@ -58,6 +58,8 @@ func eventOf(rec records.Record) (id, name string) {
 		return r.Rule, r.Title
 	case *records.Stats:
 		return "sensor-stats", "Sensor statistics"
+	case *records.Heartbeat:
+		return "sensor-heartbeat", "Sensor heartbeat"
 	}
 	return rec.Meta().Kind.String(), rec.Meta().Kind.String()
 }

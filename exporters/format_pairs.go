@@ -328,6 +328,7 @@ type kindWriter interface {
 	identity(*records.Identity)
 	alert(*records.Alert)
 	stats(*records.Stats)
+	heartbeat(*records.Heartbeat)
 }
 
 // writeKind writes the pairs of the record's kind.
@@ -367,5 +368,7 @@ func writeKind(w kindWriter, rec records.Record) {
 		w.alert(r)
 	case *records.Stats:
 		w.stats(r)
+	case *records.Heartbeat:
+		w.heartbeat(r)
 	}
 }

@@ -57,6 +57,8 @@ func (f *zeek) add(rec records.Record) {
 		f.line(zeekNotice, r)
 	case *records.Stats:
 		f.line(zeekStats, r)
+	case *records.Heartbeat:
+		f.line(zeekHeartbeat, r)
 	}
 }
 

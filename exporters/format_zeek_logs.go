@@ -25,13 +25,14 @@ const (
 	zeekIdentity
 	zeekSSDP
 	zeekFTP
+	zeekHeartbeat
 )
 
 // zeekID are the columns with which the lines of a connection begin.
 const zeekID = "ts:time uid:string id.orig_h:addr id.orig_p:port id.resp_h:addr id.resp_p:port "
 
 // zeekLogs are the logs, with the fields of Zeek 8 in its order. auth,
-// identity and ssdp are Kagami's own, since Zeek has none such.
+// heartbeat, identity and ssdp are Kagami's own, since Zeek has none such.
 var zeekLogs = [...]zeekLog{
 	zeekConn: {name: "conn", write: writeConn, columns: zeekID +
 		"proto:enum service:string duration:interval orig_bytes:count resp_bytes:count conn_state:string local_orig:bool local_resp:bool " +
@@ -66,6 +67,8 @@ var zeekLogs = [...]zeekLog{
 	zeekWeird: {name: "weird", write: writeWeird, columns: zeekID + "name:string addl:string notice:bool peer:string source:string"},
 	zeekStats: {name: "stats", write: writeStats, columns: "ts:time peer:string mem:count pkts_proc:count bytes_recv:count pkts_dropped:count " +
 		"pkts_link:count pkt_lag:interval active_tcp_conns:count active_udp_conns:count active_icmp_conns:count"},
+	zeekHeartbeat: {name: "heartbeat", write: writeHeartbeat, columns: "ts:time sensor:string export:string boot:string number:count pkts_link:count pkts_dropped:count " +
+		"records:count lost:count text:string"},
 	zeekDHCP: {name: "dhcp", write: writeDHCP, columns: "ts:time uids:set[string] client_addr:addr server_addr:addr mac:string host_name:string " +
 		"client_fqdn:string domain:string requested_addr:addr assigned_addr:addr lease_time:interval client_message:string server_message:string " +
 		"msg_types:vector[string] duration:interval circuit_id:string agent_remote_id:string subscriber_id:string"},

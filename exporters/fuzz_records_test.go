@@ -23,7 +23,7 @@ func everyKind(m records.Meta) []records.Record {
 	return []records.Record{
 		records.NewFlow(m), records.NewDNS(m), records.NewHTTP(m), records.NewWebSocket(m), records.NewTLS(m), records.NewQUIC(m), records.NewSOCKS(m),
 		records.NewMail(m), records.NewAuth(m), ftp, file, records.NewDHCP(m), records.NewNTP(m), records.NewSSDP(m),
-		records.NewIdentity(m, 1), records.NewAlert(m), records.NewStats(m),
+		records.NewIdentity(m, 1), records.NewAlert(m), records.NewStats(m), records.NewHeartbeat(m),
 	}
 }
 

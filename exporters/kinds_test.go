@@ -13,7 +13,7 @@ func sample(t *testing.T) []records.Record {
 	t.Helper()
 	return []records.Record{
 		flowRecord(t, nil), dnsRecord(t, nil), dnsAnswer(t, nil), httpRecord(t, nil), tlsRecord(t), mailRecord(t), fileRecord(t), dhcpRecord(t, "ACK", true),
-		quicRecord(t), socksRecord(t), webSocketRecord(t), ftpRecord(t), ntpRecord(t), ssdpRecord(t), authRecord(t), identityRecord(t), alertRecord(t), statsRecord(t),
+		quicRecord(t), socksRecord(t), webSocketRecord(t), ftpRecord(t), ntpRecord(t), ssdpRecord(t), authRecord(t), identityRecord(t), alertRecord(t), statsRecord(t), heartbeatRecord(t),
 	}
 }
 
@@ -173,7 +173,7 @@ func alertRecord(t *testing.T) *records.Alert {
 	r.Since, r.Meta().At = r.Until-3600e9, r.Until
 	r.Rule, r.Title, r.Severity, r.Score = "direct-egress", "192.168.100.5 goes round the proxy", records.High, 21.5
 	r.Source, r.Destination, r.DestAddr, r.DestPort = netip.MustParseAddr("192.168.100.5"), "www.example.com:443", netip.MustParseAddr("23.23.1.2"), 443
-	r.Evidence, r.Technique, r.Benign = []string{"12 connections", "no proxy asked"}, []string{"T1071"}, "an update service"
+	r.Evidence, r.Technique, r.Benign, r.Advice = []string{"12 connections", "no proxy asked"}, []string{"T1071"}, "an update service", "find the program"
 	r.Meta().ClientHost = &records.Host{Name: records.Fact{Value: "pc5"}, User: records.Fact{Value: "bob"}}
 	r.Incident, r.Update, r.Level, r.Chain = "00000000000000a1", 2, "high", []string{"a page"}
 	return r

@@ -4,70 +4,98 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // fileSink appends lines to a file:
 //
 //	file:///var/log/kagami/access.log
+//	file:///var/log/kagami/records.jsonl?rotate=24h&rotate_bytes=1G&keep=30&fsync=5s
 //
-// The file is created with mode 0640 and its directories with 0750. Lines are
-// collected and written in large pieces, always whole ones, and at Flush. A write
-// that fails keeps its lines for the next attempt.
+// The file is created with mode 0640 (mode=) and its directories with 0750. Lines
+// count as sent when the kernel has them: they outlive the program, and power
+// according to fsync=never|rotate|5s|always. Of a line that a full disk cut, the
+// rest is kept and comes first when there is room again. A file that was moved or
+// deleted, with its directory or without, is made anew within a second.
+//
+// With rotate_bytes= or rotate= the file ends by itself and becomes
+// records.jsonl.20261122T064500.000Z.zst (archive).
 type fileSink struct {
 	path string
+	fileOptions
+	logger *slog.Logger
 
-	mu  sync.Mutex
-	f   *os.File
-	buf []byte
+	mu      sync.Mutex
+	f       *os.File
+	size    int64
+	began   time.Time // of the period that the file belongs to
+	pending []byte    // what a failed write left of a line; of directories: lines not yet written
+	ends    []int     // scratch
+	regular bool      // no device or pipe, which never ends
+	lost    bool      // the path does not lead to f any more
+	dirty   bool      // written since the last sync
+	synced  time.Time
+	archive *archive // nil = no rotation
 }
 
 // fileBuffer is how many octets are collected before they are written.
 const fileBuffer = 64 << 10
 
-func checkFile(u *url.URL) error {
-	switch {
-	case u.Host != "":
-		return errors.New("a file URL has three slashes before its path, as in file:///var/log/kagami/access.log")
-	case u.RawQuery != "" || u.Fragment != "":
-		return errors.New(`a file URL has no options; write "?" as %3F and "#" as %23`)
-	case u.Opaque != "" || !filepath.IsAbs(u.Path) || filepath.Base(u.Path) == "/":
-		return errors.New("want the absolute path of a file, as in file:///var/log/kagami/access.log")
-	}
-	return nil
-}
-
 func openFile(u *url.URL, env Env) (Sink, error) {
-	s := &fileSink{path: filepath.Clean(u.Path)}
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
-		return nil, fmt.Errorf("make directory: %w", err)
-	}
-	f, err := s.open(env.Files)
+	o, err := readFileOptions(u)
 	if err != nil {
 		return nil, err
 	}
-	s.f = f
+	s := newFileSink(filepath.Clean(u.Path), o, env.Logger)
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		return nil, fmt.Errorf("make directory: %w", err)
+	}
+	if err := s.open(env.Files); err != nil {
+		return nil, err
+	}
+	if o.rotates() {
+		s.archive = newArchive(filepath.Dir(s.path), o, s.logger)
+		s.archive.resume(filepath.Base(s.path))
+	}
 	return s, nil
 }
 
-func (s *fileSink) open(mode FileMode) (*os.File, error) {
+func newFileSink(path string, o fileOptions, l *slog.Logger) *fileSink {
+	if l == nil {
+		l = slog.New(slog.DiscardHandler)
+	}
+	return &fileSink{path: path, fileOptions: o, logger: l}
+}
+
+// open opens the file and goes on at its end, in a line of its own.
+func (s *fileSink) open(mode FileMode) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	if mode == TruncateFiles {
 		flags |= os.O_TRUNC
 	}
-	f, err := os.OpenFile(s.path, flags, 0o640)
+	f, err := os.OpenFile(s.path, flags, s.mode)
 	if err != nil {
-		return nil, fmt.Errorf("open file: %w", err)
+		return fmt.Errorf("open file: %w", err)
 	}
-	if tornEnd(s.path) {
-		if _, err := f.Write([]byte{'\n'}); err != nil {
-			return nil, errors.Join(fmt.Errorf("write file: %w", err), f.Close())
-		}
+	torn := tornEnd(s.path)
+	if torn {
+		_, err = f.Write([]byte{'\n'})
 	}
-	return f, nil
+	st, statErr := f.Stat()
+	if err := errors.Join(err, statErr); err != nil {
+		return errors.Join(fmt.Errorf("write file: %w", err), f.Close())
+	}
+	s.f, s.size, s.lost, s.regular = f, st.Size(), false, st.Mode().IsRegular()
+	s.began = s.period(time.Now())
+	if s.size > 0 {
+		s.began = s.period(st.ModTime())
+	}
+	return nil
 }
 
 // tornEnd tells whether a regular file ends within a line, as after a power cut.
@@ -86,58 +114,190 @@ func tornEnd(path string) bool {
 	return err == nil && last[0] != '\n'
 }
 
-// Write implements Sink. Lines count as sent once they are collected.
-func (s *fileSink) Write(_ context.Context, lines []Line) (Written, error) {
+// Write implements Sink.
+func (s *fileSink) Write(_ context.Context, lines []Line) (w Written, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range lines {
-		if len(s.buf) >= fileBuffer {
-			if err := s.flush(); err != nil {
-				return Written{Sent: i}, err
-			}
-		}
-		s.buf = append(append(s.buf, lines[i].Text...), '\n')
+	if err := s.ready(time.Now()); err != nil {
+		return w, err
 	}
-	return Written{Sent: len(lines)}, nil
+	for w.Sent < len(lines) {
+		n, err := s.writeSome(lines[w.Sent:])
+		if w.Sent += n; err != nil {
+			return w, err
+		}
+	}
+	if s.sync == syncAlways {
+		err = s.syncNow()
+	}
+	return w, err
 }
 
-func (s *fileSink) flush() error {
-	n, err := s.f.Write(s.buf)
-	s.buf = s.buf[:copy(s.buf, s.buf[n:])]
+// writeSome writes what was left of a line and the next lines, fileBuffer octets
+// and a line more at most. It returns how many of them the kernel has; one that
+// it has in part counts, and its rest is kept.
+func (s *fileSink) writeSome(lines []Line) (int, error) {
+	at := len(s.pending)
+	s.ends = s.ends[:0]
+	for i := range lines {
+		s.pending = append(append(s.pending, lines[i].Text...), '\n')
+		s.ends = append(s.ends, len(s.pending))
+		if len(s.pending) >= fileBuffer {
+			break
+		}
+	}
+	text := s.pending
+	err := s.put()
+	if err == nil {
+		return len(s.ends), nil
+	}
+	n := len(text) - len(s.pending)
+	for i, end := range s.ends {
+		if n <= at {
+			s.pending = append(text[:0], text[n:at]...)
+			return i, err
+		}
+		if n < end {
+			s.pending = append(text[:0], text[n:end]...)
+			return i + 1, err
+		}
+		at = end
+	}
+	return len(s.ends), err
+}
+
+// put writes what is pending; after an error the rest still is.
+func (s *fileSink) put() error {
+	if len(s.pending) == 0 {
+		return nil
+	}
+	n, err := s.f.Write(s.pending)
+	s.size += int64(n)
+	s.dirty = true
 	if err != nil {
+		s.pending = s.pending[n:]
 		return fmt.Errorf("write file: %w", err)
+	}
+	s.pending = s.pending[:0]
+	return nil
+}
+
+// ready opens the file again if its path lost it, and ends it when it is time.
+func (s *fileSink) ready(now time.Time) error {
+	if s.lost {
+		if err := s.renew(); err != nil {
+			return err
+		}
+	}
+	if s.due(now) && s.archive.may(now) {
+		return s.rotate(now)
 	}
 	return nil
 }
 
-// Flush implements Sink.
+// renew opens the path's file instead of the one at hand.
+func (s *fileSink) renew() error {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	old := s.f
+	if err := s.open(AppendFiles); err != nil {
+		return err
+	}
+	return old.Close()
+}
+
+// vanished tells whether the path leads elsewhere than to the file at hand.
+func (s *fileSink) vanished() bool {
+	mine, err := s.f.Stat()
+	if err != nil {
+		return true
+	}
+	st, err := os.Stat(s.path)
+	return err != nil || !os.SameFile(mine, st)
+}
+
+// due tells whether the file has to end.
+func (s *fileSink) due(now time.Time) bool {
+	return s.regular && s.size > 0 && (s.rotateBytes > 0 && s.size >= s.rotateBytes || s.rotateEvery > 0 && !s.began.Equal(s.period(now)))
+}
+
+// period is when the period began that a time belongs to.
+func (s *fileSink) period(t time.Time) time.Time {
+	if s.rotateEvery == 0 {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(s.rotateEvery)
+}
+
+// rotate ends the file and begins the next one.
+func (s *fileSink) rotate(now time.Time) error {
+	if err := s.put(); err != nil {
+		return err
+	}
+	if s.sync != syncNever {
+		if err := s.syncNow(); err != nil {
+			return err
+		}
+	}
+	if !s.archive.take(filepath.Base(s.path), now) {
+		return nil // it goes on
+	}
+	s.lost = true
+	return s.renew()
+}
+
+func (s *fileSink) syncNow() error {
+	s.synced = time.Now()
+	if !s.dirty {
+		return nil
+	}
+	if err := s.f.Sync(); err != nil {
+		return fmt.Errorf("sync file: %w", err)
+	}
+	s.dirty = false
+	return nil
+}
+
+// Flush implements Sink. It also looks after the file: whether it is still there,
+// due to end, due to be synced.
 func (s *fileSink) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.buf) == 0 {
-		return nil
+	now := time.Now()
+	if !s.lost && s.vanished() {
+		s.lost = true
+		s.logger.Warn("file was moved or deleted: a new one is made", "file", s.path)
 	}
-	return s.flush()
+	err := s.ready(now)
+	if err == nil {
+		err = s.put()
+	}
+	if s.sync == syncTimed && now.Sub(s.synced) >= s.syncEvery {
+		err = errors.Join(err, s.syncNow())
+	}
+	return err
 }
 
-// Reopen implements Sink: lines collected so far go to the old file. If the new
-// one cannot be opened, the old one stays in use.
+// Reopen implements Sink: what is pending goes to the old file. If the new one
+// cannot be opened, the old one stays in use.
 func (s *fileSink) Reopen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.flush()
-	f, openErr := s.open(AppendFiles)
-	if openErr != nil {
-		return errors.Join(err, openErr)
-	}
-	old := s.f
-	s.f = f
-	return errors.Join(err, old.Close())
+	return errors.Join(s.put(), s.renew())
 }
 
-// Close implements Sink.
+// Close implements Sink. A line of which the disk has only a part is lost.
 func (s *fileSink) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(s.flush(), s.f.Close())
+	err := s.put()
+	if s.sync != syncNever {
+		err = errors.Join(err, s.syncNow())
+	}
+	err = errors.Join(err, s.f.Close())
+	if s.archive != nil {
+		s.archive.close()
+	}
+	return err
 }

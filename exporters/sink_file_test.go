@@ -2,8 +2,10 @@ package exporters
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,10 +53,6 @@ func TestFileSink(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "dir", "a.log")
 	s := openSink(t, "file://"+path, Env{})
 	write(t, s, "one", "two")
-	wantFile(t, path, "") // collected
-	if err := s.Flush(); err != nil {
-		t.Fatal(err)
-	}
 	wantFile(t, path, "one\ntwo\n")
 	if st, _ := os.Stat(path); st.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v", st.Mode())
@@ -63,7 +61,7 @@ func TestFileSink(t *testing.T) {
 		t.Errorf("mode of directory %v", st.Mode())
 	}
 
-	// Log rotation: what was collected goes to the old file.
+	// Log rotation by others.
 	write(t, s, "three")
 	os.Rename(path, path+".1")
 	if err := s.Reopen(); err != nil {
@@ -84,20 +82,6 @@ func TestFileSink(t *testing.T) {
 	wantFile(t, path, "")
 }
 
-func TestFileSinkWritesLargePieces(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.log")
-	s := openSink(t, "file://"+path, Env{})
-	defer s.Close()
-	line := strings.Repeat("x", 1000)
-	for range 100 {
-		write(t, s, line)
-	}
-	b, _ := os.ReadFile(path)
-	if len(b) < fileBuffer || len(b) > fileBuffer+1001 || len(b)%1001 != 0 {
-		t.Errorf("%d octets before the flush", len(b))
-	}
-}
-
 func TestFileSinkMendsATornEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.log")
 	os.WriteFile(path, []byte("whole\ntor"), 0o640)
@@ -107,23 +91,90 @@ func TestFileSinkMendsATornEnd(t *testing.T) {
 	wantFile(t, path, "whole\ntor\nnext\n")
 }
 
-func TestFileSinkKeepsLinesWhenTheDiskIsFull(t *testing.T) {
+func TestFileSinkWhenTheDiskIsFull(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("needs /dev/full:", err)
 	}
 	s := openSink(t, "file:///dev/full", Env{}).(*fileSink)
-	line := strings.Repeat("x", fileBuffer)
-	w, err := s.Write(context.Background(), linesOf("a", line, "b"))
-	if err == nil || w.Sent != 2 {
+	if w, err := s.Write(context.Background(), linesOf("a", "b")); err == nil || w.done() != 0 {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	path := filepath.Join(t.TempDir(), "a.log")
 	full := s.f
 	s.f, _ = os.Create(path) // there is room again
 	full.Close()
-	write(t, s, "b")
+	write(t, s, "a", "b")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantFile(t, path, "a\n"+line+"\nb\n")
+	wantFile(t, path, "a\nb\n")
+}
+
+// TestFileSinkCutWithinALine: what a write did not take comes next, every line
+// once and whole.
+func TestFileSinkCutWithinALine(t *testing.T) {
+	r, w, err := os.Pipe() // takes 64 KiB, then nothing until it is read
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newFileSink("", fileOptions{}, nil)
+	s.f = w
+	var texts []string
+	for i := range 300 {
+		texts = append(texts, strconv.Itoa(i)+strings.Repeat("x", 997))
+	}
+	lines := linesOf(texts...)
+	var got []byte
+	read := make([]byte, 1<<20)
+	for tries := 0; len(lines) > 0 && tries < 100; tries++ {
+		w.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		n, _ := s.Write(context.Background(), lines)
+		lines = lines[n.done():]
+		if len(s.pending) > 1001 {
+			t.Fatalf("%d octets are held", len(s.pending))
+		}
+		k, _ := r.Read(read[:4321*(tries%5)+1])
+		got = append(got, read[:k]...)
+	}
+	w.SetWriteDeadline(time.Time{})
+	go func() { s.Close() }()
+	rest, err := io.ReadAll(r)
+	if got = append(got, rest...); err != nil || string(got) != strings.Join(texts, "\n")+"\n" {
+		t.Errorf("%d octets, %v", len(got), err)
+	}
+}
+
+// TestFileSinkVanished: a directory that goes away takes one second's lines with
+// it, and no more.
+func TestFileSinkVanished(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	path := filepath.Join(dir, "a.log")
+	s := openSink(t, "file://"+path, Env{})
+	write(t, s, "one")
+	os.RemoveAll(dir)
+	os.WriteFile(dir, nil, 0o600) // and cannot be made anew
+	if s.Flush() == nil {
+		t.Error("nothing is told")
+	}
+	if w, err := s.Write(context.Background(), linesOf("two")); err == nil || w.done() != 0 {
+		t.Errorf("%+v, %v", w, err)
+	}
+	os.Remove(dir)
+	write(t, s, "two")
+	wantFile(t, path, "two\n")
+	os.Rename(path, path+".1")
+	if err := s.Flush(); err != nil {
+		t.Error(err)
+	}
+	write(t, s, "three")
+	s.Close()
+	wantFile(t, path, "three\n")
+}
+
+func TestFileSinkMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	openSink(t, "file://"+path+"?mode=0600", Env{}).Close()
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st, err)
+	}
 }

@@ -2,67 +2,62 @@ package exporters
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 )
 
-// syslogSink sends lines as RFC 5424 messages:
+// syslogSink sends lines as syslog messages:
 //
-//	syslog+udp://host:514                         one datagram each (RFC 5426)
+//	syslog+udp://host:514                         a datagram each (RFC 5426)
 //	syslog+tcp://host:601                         octet counted (RFC 6587 section 3.4.1)
 //	syslog+tls://host:6514?ca=/path/ca.pem        octet counted in TLS (RFC 5425)
+//	syslog+unix:///dev/log                        the machine's own daemon, in its form of RFC 3164
 //
-// Options: facility=local0, max=8096 (octets of a message; a line that does not
-// fit is refused and counted, never cut), and for TLS ca, cert and key (PEM
-// files), server_name. It connects with the first line and again after every
-// failure; a message that was cut off by one is sent again as a whole.
+// Options: rfc=5424|3164, framing=octets|lf, facility=local0, tag=kagami,
+// time=local|utc (RFC 3164), pen=32473 (of the structured data), max=8096 (octets
+// of a message), rate=1000 (datagrams a second), and for TLS tlsOptions.
+//
+// A line longer than max sheds fields until it fits (shedder) or is refused. It
+// connects with the first line and again after every failure.
+//
+// Syslog has no acknowledgement. Over TCP and TLS a line counts as sent when the
+// receiver's kernel has acknowledged it; what a connection had not delivered when
+// it broke is sent again. Datagrams count when they were handed to the kernel.
 type syslogSink struct {
-	network string // "udp" or "tcp"
-	address string
-	tls     *tls.Config // nil without TLS
+	link
+	options syslogOptions
 	message message
-	max     int
+	logger  *slog.Logger
+	shed    shedder
 
-	mu   sync.Mutex // guards conn for Close
-	conn net.Conn   // nil when not connected
-
-	header []byte // scratch
-	out    []byte // scratch: frames of one write
-	ends   []int  // scratch: where each line's frame ends in out
+	msg    []byte // scratch: one message
+	stream frames
+	pace   pace
+	toll   toll
 }
-
-const (
-	dialTimeout  = 10 * time.Second // TLS handshake included
-	writeTimeout = 10 * time.Second // for a peer that reads no more
-	streamChunk  = 64 << 10         // octets per write to a stream
-)
 
 func openSyslog(u *url.URL, env Env) (Sink, error) {
 	o, err := readSyslogURL(u)
 	if err != nil {
 		return nil, err
 	}
-	s := &syslogSink{network: "tcp", address: o.address, max: o.max, message: newMessage(o.facility, env.HostName)}
-	switch u.Scheme {
-	case "syslog+udp":
-		s.network = "udp"
-	case "syslog+tls":
-		if s.tls, err = o.tlsConfig(); err != nil {
+	if o.transport == "tls" {
+		if _, err := o.tls.config(); err != nil { // the files are there and right
 			return nil, err
 		}
 	}
+	s := &syslogSink{link: link{endpoint: o.endpoint}, options: o, message: newMessage(&o, env), logger: env.Logger, pace: pace{rate: o.rate}}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
 	return s, nil
 }
-
-// past is a deadline that stops a connection's reads and writes at once.
-var past = time.Unix(1, 0)
 
 // Write implements Sink. Every error may pass.
 func (s *syslogSink) Write(ctx context.Context, lines []Line) (Written, error) {
@@ -73,127 +68,89 @@ func (s *syslogSink) Write(ctx context.Context, lines []Line) (Written, error) {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
 	defer stop()
 	var w Written
-	if s.network == "udp" {
-		w, err = s.writeDatagrams(conn, lines)
+	if conn.wire == nil {
+		w, err = s.writeDatagrams(ctx, conn, lines)
 	} else {
-		w, err = s.writeStream(ctx, conn, lines)
+		w, err = s.stream.writeStream(ctx, conn, lines, s.frame)
 	}
+	s.toll.tell(s.logger, s.address)
 	if err != nil {
-		s.disconnect()
+		s.disconnect(true)
 		return w, transientError{fmt.Errorf("send to %s: %w", s.address, err)}
 	}
 	return w, nil
 }
 
-// writeDatagrams sends what it can even when nobody listens: "connection refused"
-// tells of an earlier datagram, so the one at hand is sent again and the error
-// returned at the end.
-func (s *syslogSink) writeDatagrams(conn net.Conn, lines []Line) (w Written, err error) {
+// fit makes a line's message, at most max octets; nil: it cannot be had.
+func (s *syslogSink) fit(l *Line) []byte {
+	msg, text := s.message.append(s.msg[:0], l)
+	room := s.options.max - len(msg)
+	if len(text) <= room {
+		s.msg = append(msg, text...)
+		return s.msg
+	}
+	var ok bool
+	if s.msg, ok = s.shed.append(msg, text, room); !ok {
+		s.toll.refused++
+		return nil
+	}
+	s.toll.shed++
+	return s.msg
+}
+
+// writeDatagrams sends each line by itself. Over UDP "connection refused" tells
+// that an earlier datagram found nobody: the one before, if the network is quick,
+// which so counts as not sent, and the rest waits for a better moment.
+func (s *syslogSink) writeDatagrams(ctx context.Context, conn net.Conn, lines []Line) (w Written, err error) {
+	before := w
 	for i := range lines {
-		s.out = append(s.message.append(s.out[:0], &lines[i]), lines[i].Text...)
-		if len(s.out) > s.max {
+		msg := s.fit(&lines[i])
+		if msg == nil {
 			w.Refused++
 			continue
 		}
-		_, failed := conn.Write(s.out)
-		if errors.Is(failed, syscall.ECONNREFUSED) {
-			err = failed
-			_, failed = conn.Write(s.out)
-		}
-		if failed != nil {
-			return w, failed
-		}
-		w.Sent++
-	}
-	return w, err
-}
-
-func (s *syslogSink) writeStream(ctx context.Context, conn net.Conn, lines []Line) (w Written, err error) {
-	for w.done() < len(lines) {
-		s.frame(lines[w.done():])
-		conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if ctx.Err() != nil { // the end of ctx may have set its deadline before ours
-			conn.SetWriteDeadline(past)
-		}
-		n := 0
-		if len(s.out) > 0 {
-			n, err = conn.Write(s.out)
-		}
-		from := 0
-		for _, end := range s.ends {
-			switch {
-			case end == from:
-				w.Refused++
-			case end <= n:
-				w.Sent++
-			default:
-				return w, err
-			}
-			from = end
-		}
-		if err != nil {
+		s.pace.wait(ctx)
+		conn.SetWriteDeadline(writeDeadline(ctx))
+		switch _, err = conn.Write(msg); {
+		case errors.Is(err, syscall.EMSGSIZE): // more than this socket ever takes
+			s.toll.refused++
+			w.Refused++
+		case errors.Is(err, syscall.ECONNREFUSED) && s.transport == "udp":
+			return before, err
+		case err != nil:
 			return w, err
+		default:
+			before = w
+			w.Sent++
 		}
 	}
 	return w, nil
 }
 
-// frame fills out and ends with the frames of the first lines; a line that is
-// refused has a frame of no octets.
+// frame fills out and ends with the frames of the first lines.
 func (s *syslogSink) frame(lines []Line) {
-	s.out, s.ends = s.out[:0], s.ends[:0]
+	f, chunk := &s.stream, streamChunk
+	if s.transport == "tls" {
+		chunk = tlsChunk
+	}
 	for i := range lines {
-		l := &lines[i]
-		s.header = s.message.append(s.header[:0], l)
-		if n := len(s.header) + len(l.Text); n <= s.max {
-			s.out = strconv.AppendInt(s.out, int64(n), 10)
-			s.out = append(s.out, ' ')
-			s.out = append(append(s.out, s.header...), l.Text...)
+		msg := s.fit(&lines[i])
+		switch {
+		case msg == nil:
+		case s.options.lines:
+			f.out = append(append(f.out, msg...), '\n')
+		default:
+			f.out = append(strconv.AppendInt(f.out, int64(len(msg)), 10), ' ')
+			f.out = append(f.out, msg...)
 		}
-		s.ends = append(s.ends, len(s.out))
-		if len(s.out) >= streamChunk {
+		end := len(f.out)
+		if msg == nil {
+			end = refused
+		}
+		f.ends = append(f.ends, end)
+		if len(f.out) >= chunk {
 			return
 		}
-	}
-}
-
-func (s *syslogSink) connect(ctx context.Context) (net.Conn, error) {
-	s.mu.Lock()
-	conn := s.conn
-	s.mu.Unlock()
-	if conn != nil {
-		return conn, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, s.network, s.address)
-	if err != nil {
-		return nil, err
-	}
-	if s.tls != nil {
-		t := tls.Client(conn, s.tls)
-		if err := t.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, err
-		}
-		conn = t
-	}
-	if s.network == "tcp" {
-		conn = watch(conn)
-	}
-	s.mu.Lock()
-	s.conn = conn
-	s.mu.Unlock()
-	return conn, nil
-}
-
-func (s *syslogSink) disconnect() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != nil {
-		s.conn.Close()
-		s.conn = nil
 	}
 }
 
@@ -205,35 +162,43 @@ func (s *syslogSink) Reopen() error { return nil }
 
 // Close implements Sink.
 func (s *syslogSink) Close() error {
-	s.disconnect()
+	s.disconnect(false) // every line was acknowledged
 	return nil
 }
 
-// watched is a connection that notices when the peer ends it. A collector sends
-// nothing, so without a reader the first write after its end would be lost.
-type watched struct {
-	net.Conn
-	ended chan struct{} // closed when err is set
-	err   error
+// pace spreads datagrams over time.
+type pace struct {
+	rate int       // a second, 0 = no limit
+	due  time.Time // of the next one
 }
 
-func watch(c net.Conn) *watched {
-	w := &watched{Conn: c, ended: make(chan struct{})}
-	go func() {
-		var b [256]byte
-		for w.err == nil {
-			_, w.err = c.Read(b[:])
-		}
-		close(w.ended)
-	}()
-	return w
-}
+const paceBurst = 8 // datagrams that may follow each other at once
 
-func (w *watched) Write(b []byte) (int, error) {
-	select {
-	case <-w.ended:
-		return 0, fmt.Errorf("the server ended the connection: %w", w.err)
-	default:
-		return w.Conn.Write(b)
+func (p *pace) wait(ctx context.Context) {
+	if p.rate == 0 {
+		return
 	}
+	gap, now := time.Second/time.Duration(p.rate), time.Now()
+	if oldest := now.Add(-paceBurst * gap); p.due.Before(oldest) {
+		p.due = oldest
+	}
+	if ahead := p.due.Sub(now); ahead > 0 {
+		sleep(ctx, ahead)
+	}
+	p.due = p.due.Add(gap)
+}
+
+// toll tells once a minute what did not go as it was.
+type toll struct {
+	shed, refused uint64 // lines
+	told          [2]uint64
+	at            time.Time
+}
+
+func (t *toll) tell(log *slog.Logger, address string) {
+	if t.told == [2]uint64{t.shed, t.refused} || !t.at.IsZero() && time.Since(t.at) < logEvery {
+		return
+	}
+	log.Warn("lines are longer than max: raise it on both sides", "to", address, "shed_fields", t.shed-t.told[0], "refused", t.refused-t.told[1])
+	t.told, t.at = [2]uint64{t.shed, t.refused}, time.Now()
 }

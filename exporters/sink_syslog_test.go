@@ -2,18 +2,11 @@ package exporters
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kagami/records"
@@ -29,20 +23,58 @@ import (
 const header = "<134>1 2014-12-06T00:11:15.123456Z sensor.example kagami - flow - "
 
 func TestMessageHeader(t *testing.T) {
+	record := linesOf("x")[0]
+	numbered := record
+	numbered.Seq = 1 << 40
+	ownElement := numbered
+	ownElement.Text = []byte(`[kagami@32473 name="a\"\]" seq="7"] 1.2 x] y`)
+	env := Env{HostName: "sensor.example", SensorID: `a"]\b`, BootID: "7", Location: tokyo}
 	for _, c := range []struct {
-		name     string
-		facility int
-		host     string
+		name, to string
+		env      Env
 		line     Line
 		want     string
 	}{
-		{"record", 16, "sensor.example", linesOf("x")[0], header},
-		{"alert", 23, "a b\n", Line{At: 1, Kind: records.KindAlert, Severity: SeverityError}, "<187>1 1970-01-01T00:00:00.000000Z a_b_ kagami - alert - "},
-		{"no host", 0, "", Line{At: 0, Kind: records.KindDNS, Severity: SeverityWarning}, "<4>1 1970-01-01T00:00:00.000000Z - kagami - dns - "},
+		{"record", "syslog+udp://h", syslogEnv, record, header},
+		{"alert", "syslog+udp://h?facility=local7", Env{HostName: "a b\n"}, Line{At: 1, Kind: records.KindAlert, Severity: SeverityError}, "<187>1 1970-01-01T00:00:00.000000Z a_b_ kagami - alert - "},
+		{"no host", "syslog+udp://h?facility=kern", Env{}, Line{At: 0, Kind: records.KindDNS, Severity: SeverityWarning}, "<4>1 1970-01-01T00:00:00.000000Z - kagami - dns - "},
+		{"number", "syslog+tcp://h:1", syslogEnv, numbered, `<134>1 2014-12-06T00:11:15.123456Z sensor.example kagami - flow [kagami@32473 seq="1099511627776"] `},
+		{"sensor and boot", "syslog+tcp://h:1?pen=9&tag=k.1", env, numbered, `<134>1 2014-12-06T00:11:15.123456Z sensor.example k.1 - flow [kagami@9 sensor="a\"\]\\b" boot="7" seq="1099511627776"] `},
+		{"RFC 3164", "syslog+udp://h?rfc=3164", env, numbered, "<134>Dec  6 09:11:15 sensor.example kagami: "},
+		{"RFC 3164 in UTC", "syslog+udp://h?rfc=3164&time=utc&tag=span", env, record, "<134>Dec  6 00:11:15 sensor.example span: "},
+		{"RFC 3164 without host", "syslog+udp://h?rfc=3164", Env{}, record, "<134>Dec  6 00:11:15 - kagami: "},
+		{"a line with a stamp", "syslog+udp://h?rfc=3164", env, Line{Text: []byte("Nov 22 01:07:43 vm postfix/cleanup[1]: D8: x"), Severity: SeverityInfo}, "<134>"},
+		{"a line with a stamp in RFC 5424", "syslog+udp://h", syslogEnv, Line{Text: []byte("Nov 22 01:07:43 vm x"), At: record.At, Severity: SeverityInfo}, header},
+		{"its own element", "syslog+tcp://h:1", env, ownElement, `<134>1 2014-12-06T00:11:15.123456Z sensor.example kagami - flow [kagami@32473 name="a\"\]" seq="7"] `},
+		{"RFC 3164 and an element", "syslog+tcp://h:1?rfc=3164", env, ownElement, "<134>Dec  6 09:11:15 sensor.example kagami: "},
+		{"local", "syslog+unix:///dev/log", env, record, "<134>Dec  6 09:11:15 kagami: "},
+		{"local, RFC 5424", "syslog+unix:///dev/log?rfc=5424", env, record, header},
 	} {
-		m := newMessage(c.facility, c.host)
-		if got := string(m.append(nil, &c.line)); got != c.want {
+		s := openSink(t, c.to, c.env).(*syslogSink)
+		b, text := s.message.append(nil, &c.line)
+		if got := string(b); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		if stamp := bytes.HasPrefix(c.line.Text, []byte("[kagami@")); stamp && string(text) != "1.2 x] y" || !stamp && string(text) != string(c.line.Text) {
+			t.Errorf("%s: text %q", c.name, text)
+		}
+	}
+}
+
+// TestStamped: of all lines, those of Postfix's and NetScreen's form are messages.
+func TestStamped(t *testing.T) {
+	env := Env{Location: tokyo, HostName: "h"}
+	for name, open := range map[string]func(Env) Format{"netscreen": newNetScreen, "postfix": newPostfix, "squid": newSquid, "squid-combined": newSquidCombined, "bind": newBIND, "ecs": newECS, "cef": newCEF, "leef": newLEEF} {
+		mail := mailRecord(t)
+		mail.Header.Lines = []string{"To: x@example.co.jp"}
+		lines := allLines(open(env), append(sample(t), mail)...)
+		for _, l := range lines {
+			if want := name == "netscreen" || name == "postfix"; stamped(l.Text) != want {
+				t.Errorf("%s: %q: got %v", name, l.Text, !want)
+			}
+		}
+		if len(lines) == 0 {
+			t.Errorf("%s: no line", name)
 		}
 	}
 }
@@ -78,28 +110,110 @@ func TestSyslogUDP(t *testing.T) {
 	if err != nil || w != (Written{Sent: 3, Refused: 1}) {
 		t.Fatalf("%+v, %v", w, err)
 	}
-	l.SetReadDeadline(time.Now().Add(5 * time.Second))
-	for _, want := range []string{"one", fits, "two"} {
-		b := make([]byte, 2000)
-		n, _, err := l.ReadFrom(b)
-		if err != nil || string(b[:n]) != header+want {
-			t.Errorf("got %q, %v", b[:n], err)
-		}
-	}
+	wantDatagrams(t, l, header, "one", fits, "two")
 }
 
-// TestSyslogUDPWithoutListener: a dead collector costs no waiting, and is told.
+// TestSyslogUDPWithoutListener: nothing is wasted on a dead collector.
 func TestSyslogUDPWithoutListener(t *testing.T) {
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	address := l.LocalAddr().String()
 	l.Close()
-	s := openSink(t, "syslog+udp://"+l.LocalAddr().String(), syslogEnv)
+	s := openSink(t, "syslog+udp://"+address, syslogEnv)
 	defer s.Close()
-	w, err := s.Write(context.Background(), linesOf("a", "b", "c", "d"))
-	if !errors.Is(err, syscall.ECONNREFUSED) || w.Sent != 4 {
-		t.Errorf("%+v, %v", w, err)
+	for range 3 {
+		w, err := s.Write(context.Background(), linesOf("a", "b", "c", "d"))
+		if !errors.Is(err, syscall.ECONNREFUSED) || w.done() != 0 {
+			t.Errorf("%+v, %v", w, err)
+		}
+	}
+	if l, err = net.ListenPacket("udp", address); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	write(t, s, "a", "b", "c", "d")
+	wantDatagrams(t, l, header, "a", "b", "c", "d")
+}
+
+func wantDatagrams(t *testing.T, l net.PacketConn, header string, texts ...string) {
+	t.Helper()
+	l.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for _, want := range texts {
+		b := make([]byte, 2000)
+		n, _, err := l.ReadFrom(b)
+		if err != nil || string(b[:n]) != header+want {
+			t.Errorf("got %q, %v, want %q", b[:n], err, header+want)
+		}
+	}
+}
+
+// TestSyslogPace: a backlog leaves no faster than asked, and a pause is not saved up.
+func TestSyslogPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, start := pace{rate: 1000}, time.Now()
+		for range 1000 + paceBurst {
+			p.wait(context.Background())
+		}
+		if d := time.Since(start); d < 990*time.Millisecond || d > 1010*time.Millisecond {
+			t.Errorf("1,000 at 1,000 a second and the burst took %v", d)
+		}
+		time.Sleep(time.Hour)
+		start = time.Now()
+		for range 500 + paceBurst {
+			p.wait(context.Background())
+		}
+		if d := time.Since(start); d < 490*time.Millisecond || d > 510*time.Millisecond {
+			t.Errorf("500 more took %v", d)
+		}
+	})
+}
+
+func TestSyslogUnixDatagrams(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := net.ListenPacket("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openSink(t, "syslog+unix://"+path+"?rfc=5424", syslogEnv)
+	defer s.Close()
+	write(t, s, "one", "two")
+	wantDatagrams(t, l, header, "one", "two")
+	l.Close()
+	if w, err := s.Write(context.Background(), linesOf("three")); err == nil || w.done() != 0 {
+		t.Fatalf("%+v, %v", w, err)
+	}
+	os.Remove(path)
+	if l, err = net.ListenPacket("unixgram", path); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	write(t, s, "three")
+	wantDatagrams(t, l, header, "three")
+}
+
+func TestSyslogUnixStream(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := openSink(t, "syslog+unix://"+path, Env{Location: tokyo})
+	defer s.Close()
+	write(t, s, "one", "two")
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	r := bufio.NewReader(c)
+	for _, want := range []string{"one", "two"} {
+		if got, err := r.ReadString('\n'); got != "<134>Dec  6 09:11:15 kagami: "+want+"\n" {
+			t.Errorf("got %q, %v", got, err)
+		}
 	}
 }
 
@@ -233,113 +347,5 @@ func TestSyslogStopsWithItsContext(t *testing.T) {
 	w, err := s.Write(ctx, linesOf(many...))
 	if err == nil || time.Since(start) > 5*time.Second || w.Sent == len(many) {
 		t.Errorf("%+v, %v after %v", w, err, time.Since(start))
-	}
-}
-
-func TestSyslogTLS(t *testing.T) {
-	dir := t.TempDir()
-	ca := newCA(t, dir, "ca")
-	newCA(t, dir, "other")
-	server := ca.issue(t, dir, "server", "localhost")
-	ca.issue(t, dir, "client", "sensor")
-	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
-	plain := listen(t, "127.0.0.1:0")
-	c := collect(tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{server}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}))
-	strict := collect(tls.NewListener(listen(t, "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{server}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}))
-	old := collect(tls.NewListener(listen(t, "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{server}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}))
-
-	file := func(name string) string { return filepath.Join(dir, name) }
-	for _, k := range []struct {
-		name, options string
-		to            *collector
-		fails         string // "" = works
-	}{
-		{"right CA", "ca=" + file("ca.pem") + "&server_name=localhost", c, ""},
-		{"client certificate", "ca=" + file("ca.pem") + "&server_name=localhost&cert=" + file("client.pem") + "&key=" + file("client.key"), strict, ""},
-		{"wrong CA", "ca=" + file("other.pem") + "&server_name=localhost", c, "unknown authority"},
-		{"the system's CAs", "server_name=localhost", c, "unknown authority"},
-		{"wrong name", "ca=" + file("ca.pem"), c, "127.0.0.1"},
-		{"TLS 1.1", "ca=" + file("ca.pem") + "&server_name=localhost", old, "protocol version"},
-	} {
-		t.Run(k.name, func(t *testing.T) {
-			s := openSink(t, "syslog+tls://"+k.to.Addr().String()+"?"+k.options, syslogEnv)
-			defer s.Close()
-			if k.fails == "" {
-				write(t, s, "one", "two")
-				k.to.want(t, "one", "two")
-				return
-			}
-			w, err := s.Write(context.Background(), linesOf("secret"))
-			if err == nil || w.done() != 0 || !strings.Contains(err.Error(), k.fails) {
-				t.Errorf("%+v, %v; want %q", w, err, k.fails)
-			}
-		})
-	}
-	if n := len(c.messages); n != 0 {
-		t.Errorf("%d messages reached a server that was not verified", n)
-	}
-}
-
-func TestSyslogTLSFiles(t *testing.T) {
-	dir := t.TempDir()
-	empty := filepath.Join(dir, "empty.pem")
-	os.WriteFile(empty, []byte("nothing"), 0o600)
-	for _, q := range []string{"ca=" + empty, "ca=/nowhere", "cert=/nowhere&key=/nowhere"} {
-		if _, err := Open(Config{Format: "ecs", To: "syslog+tls://h?" + q}, Env{}); err == nil {
-			t.Errorf("%s: no error", q)
-		}
-	}
-}
-
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newCA(t *testing.T, dir, name string) authority {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, _ := x509.ParseCertificate(der)
-	savePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", der)
-	return authority{cert, key}
-}
-
-func (a authority) issue(t *testing.T, dir, name, host string) tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	savePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", der)
-	savePEM(t, filepath.Join(dir, name+".key"), "PRIVATE KEY", pkcs8)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair
-}
-
-func savePEM(t *testing.T, path, kind string, der []byte) {
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -1,57 +1,131 @@
 package exporters
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
-	"maps"
-	"net"
-	"net/url"
-	"os"
-	"slices"
+	"bytes"
 	"strconv"
-	"strings"
 	"time"
 
 	"kagami/records"
 )
 
-// message writes the header of RFC 5424 messages.
+// message writes the headers of syslog messages: RFC 5424's, or those that RFC
+// 3164 found in use.
 type message struct {
 	facility int
 	host     string // "-" when unknown
+	tag      string // APP-NAME, or RFC 3164's TAG
+	bsd      bool   // RFC 3164
+	local    bool   // RFC 3164 as programs write to /dev/log: without the host
+	zone     *time.Location
+	element  string // structured data up to the sequence number; "" = none
 }
 
 const (
-	appName     = "kagami"
+	defaultTag  = "kagami"
 	maxHostName = 255 // RFC 5424 section 6
+	maxTag      = 32  // RFC 3164 section 4.1.3; RFC 5424 has 48
+
+	// documentationPEN is the enterprise number that RFC 5612 sets aside for
+	// examples. Kagami has none of its own, and no vendor will ever have this one.
+	documentationPEN = 32473
 )
 
-func newMessage(facility int, host string) message {
-	if host == "" {
-		return message{facility, "-"}
+// newMessage makes the header of what o asks for.
+func newMessage(o *syslogOptions, env Env) message {
+	m := message{facility: o.facility, host: "-", tag: o.tag, bsd: o.bsd, local: o.local, zone: time.UTC}
+	if env.HostName != "" {
+		m.host = string(nameChars.appendReplaced(nil, env.HostName, "", maxHostName))
 	}
-	return message{facility, string(nameChars.appendReplaced(nil, host, "", maxHostName))}
+	if env.Location != nil && !o.utc {
+		m.zone = env.Location
+	}
+	b := strconv.AppendInt(append([]byte(nil), "[kagami@"...), int64(o.pen), 10)
+	b = appendParam(b, "sensor", env.SensorID)
+	b = appendParam(b, "boot", env.BootID)
+	m.element = string(append(b, ` seq="`...))
+	return m
 }
 
-// append appends everything before the text:
+// appendParam appends a parameter of structured data (RFC 5424 section 6.3.3)
+// unless its value is empty.
+func appendParam(dst []byte, name, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	dst = append(append(append(dst, ' '), name...), `="`...)
+	for i := range len(value) {
+		if c := value[i]; c == '"' || c == '\\' || c == ']' {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, value[i])
+	}
+	return append(dst, '"')
+}
+
+// append appends everything before the text, which is the line's without an
+// element that it begins with.
+func (m *message) append(dst []byte, l *Line) ([]byte, []byte) {
+	element, text := cutElement(l.Text)
+	dst = append(dst, '<')
+	dst = strconv.AppendInt(dst, int64(m.facility*8)+int64(l.Severity), 10)
+	dst = append(dst, '>')
+	if m.bsd {
+		return m.appendBSD(dst, l.At, text), text
+	}
+	return m.append5424(dst, l, element), text
+}
+
+// cutElement takes the structured data from the beginning of a line of a plain
+// format, which has no place of its own for the sensor's stamp. RFC 3164 messages
+// go without it.
+func cutElement(text []byte) (element, rest []byte) {
+	if !bytes.HasPrefix(text, []byte("[kagami@")) {
+		return nil, text
+	}
+	if n := bytes.Index(text, []byte(`"] `)); n >= 0 {
+		return text[:n+2], text[n+3:]
+	}
+	return nil, text
+}
+
+// append5424 appends
 //
-//	<PRI>1 TIMESTAMP HOSTNAME kagami - MSGID -
+//	1 TIMESTAMP HOSTNAME TAG - MSGID [kagami@PEN sensor="" boot="" seq=""]
 //
 // and a blank. PROCID is nil so that the same record always makes the same
 // message; MSGID is the record's kind. The time has microseconds, as many as the
 // RFC allows. No byte order mark goes before the text: readers differ about it.
-func (m *message) append(dst []byte, l *Line) []byte {
-	dst = append(dst, '<')
-	dst = strconv.AppendInt(dst, int64(m.facility*8)+int64(l.Severity), 10)
-	dst = append(dst, ">1 "...)
+func (m *message) append5424(dst []byte, l *Line, element []byte) []byte {
+	dst = append(dst, "1 "...)
 	dst = time.Unix(0, l.At).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
-	dst = append(dst, ' ')
-	dst = append(dst, m.host...)
-	dst = append(dst, " "+appName+" - "...)
-	dst = append(dst, kindName(l.Kind)...)
-	return append(dst, " - "...)
+	dst = append(append(dst, ' '), m.host...)
+	dst = append(append(dst, ' '), m.tag...)
+	dst = append(append(append(dst, " - "...), kindName(l.Kind)...), ' ')
+	switch {
+	case element != nil:
+		return append(append(dst, element...), ' ')
+	case l.Seq == 0:
+		return append(dst, "- "...)
+	}
+	return append(strconv.AppendUint(append(dst, m.element...), l.Seq, 10), `"] `...)
+}
+
+// appendBSD appends "Mmm dd hh:mm:ss HOST TAG: ". A line that begins with such a
+// stamp itself, as Postfix's and NetScreen's do, is a message already.
+func (m *message) appendBSD(dst []byte, at int64, text []byte) []byte {
+	if stamped(text) {
+		return dst
+	}
+	dst = append(time.Unix(0, at).In(m.zone).AppendFormat(dst, time.Stamp), ' ')
+	if !m.local {
+		dst = append(append(dst, m.host...), ' ')
+	}
+	return append(append(dst, m.tag...), ": "...)
+}
+
+// stamped tells whether a line of ours begins with the stamp of RFC 3164.
+func stamped(text []byte) bool {
+	return len(text) > len(time.Stamp) && text[0] >= 'A' && text[0] <= 'S' && text[3] == ' ' && text[6] == ' ' && text[9] == ':' && text[12] == ':' && text[15] == ' '
 }
 
 func kindName(k records.Kind) string {
@@ -59,116 +133,4 @@ func kindName(k records.Kind) string {
 		return "-"
 	}
 	return k.String()
-}
-
-// facilities are the names of RFC 5424 table 1 as syslog daemons spell them; the
-// index is the number.
-var facilities = []string{"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
-	"ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
-
-// Message sizes in octets. Every receiver takes minMessage (RFC 5424 section 6.1);
-// rsyslog splits what is longer than defaultMessage unless told otherwise;
-// no UDP datagram carries more than maxMessage.
-const (
-	minMessage     = 480
-	defaultMessage = 8096
-	maxMessage     = 65507
-)
-
-// syslogOptions are what a syslog URL says.
-type syslogOptions struct {
-	address       string // host:port
-	facility      int
-	max           int
-	serverName    string // to find in the server's certificate
-	ca, cert, key string // PEM files
-}
-
-func checkSyslog(u *url.URL) error {
-	_, err := readSyslogURL(u)
-	return err
-}
-
-func readSyslogURL(u *url.URL) (syslogOptions, error) {
-	o := syslogOptions{facility: slices.Index(facilities, "local0"), max: defaultMessage, serverName: u.Hostname()}
-	var problems []error
-	port := u.Port()
-	switch {
-	case u.Hostname() == "":
-		problems = append(problems, fmt.Errorf("want a host, as in %s://collector.example:6514", u.Scheme))
-	case u.Path != "" && u.Path != "/" || u.User != nil:
-		problems = append(problems, errors.New("want host and port only, no path and no user"))
-	case port == "" && u.Scheme == "syslog+udp":
-		port = "514"
-	case port == "" && u.Scheme == "syslog+tls":
-		port = "6514"
-	case port == "": // RFC 6587 gives plain TCP none
-		problems = append(problems, errors.New("want a port: plain TCP has no usual one"))
-	}
-	o.address = net.JoinHostPort(u.Hostname(), port)
-	q, err := url.ParseQuery(u.RawQuery)
-	problems = append(problems, err)
-	known := []string{"facility", "max"}
-	if u.Scheme == "syslog+tls" {
-		known = append(known, "ca", "cert", "key", "server_name")
-	}
-	for _, name := range slices.Sorted(maps.Keys(q)) {
-		if !slices.Contains(known, name) {
-			problems = append(problems, fmt.Errorf("option %q is unknown here, want one of %s%s", name, strings.Join(known, ", "), didYouMean(name, known)))
-			continue
-		}
-		problems = append(problems, o.set(name, q.Get(name)))
-	}
-	if (o.cert == "") != (o.key == "") {
-		problems = append(problems, errors.New("cert and key go together: the client's certificate and its key"))
-	}
-	return o, errors.Join(problems...)
-}
-
-// set reads one option, whose name is known.
-func (o *syslogOptions) set(name, value string) error {
-	switch name {
-	case "facility":
-		if o.facility = slices.Index(facilities, value); o.facility < 0 {
-			return fmt.Errorf("facility: got %q, want one of %s", value, strings.Join(facilities, ", "))
-		}
-	case "max":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < minMessage || n > maxMessage {
-			return fmt.Errorf("max: got %q, want a number of octets from %d to %d", value, minMessage, maxMessage)
-		}
-		o.max = n
-	case "ca":
-		o.ca = value
-	case "cert":
-		o.cert = value
-	case "key":
-		o.key = value
-	case "server_name":
-		o.serverName = value
-	}
-	return nil
-}
-
-// tlsConfig reads the files; the server's certificate is always verified.
-func (o *syslogOptions) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.serverName}
-	if o.ca != "" {
-		pem, err := os.ReadFile(o.ca)
-		if err != nil {
-			return nil, fmt.Errorf("read ca: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read ca: %q holds no PEM certificate", o.ca)
-		}
-	}
-	if o.cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
-		if err != nil {
-			return nil, fmt.Errorf("read cert and key: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
 }

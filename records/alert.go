@@ -1,6 +1,9 @@
 package records
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Alert is what a detector found. It stands for one incident: a source and
 // what it did, not for one packet.
@@ -20,19 +23,20 @@ type Alert struct {
 	Since, Until int64    // of the evidence, nanoseconds since the epoch
 	Evidence     []string // plain sentences with numbers
 	Benign       string   // why it may be benign
+	Advice       string   // what to do first
 	Technique    []string // MITRE ATT&CK ids, most specific first
 	Flows        []string // ids of sample flows (event.id's first part), at most 16
 	Communities  []string // their community ids
 	Window       Window   // what the sensor could see between Since and Until
 	Fetch        string   // the command that fetches its packets, "" when none are kept
 
-	Incident          string   // id of what is told, the same in all its updates; "" = each alert stands alone
-	Update            int      // 1 = it is told for the first time
-	Level             string   // "watch", "alert" or "high"
-	Histogram         []Bin    // of the intervals of a rhythm
-	Chain             []string // the steps that led to it, in order of time: sentences
-	TitleJA, BenignJA string   // the same in Japanese, "" = not translated
-	EvidenceJA        []string // one for each of Evidence, or none
+	Incident                    string   // id of what is told, the same in all its updates; "" = each alert stands alone
+	Update                      int      // 1 = it is told for the first time
+	Level                       string   // "watch", "alert" or "high"
+	Histogram                   []Bin    // of the intervals of a rhythm
+	Chain                       []string // the steps that led to it, in order of time: sentences
+	EvidenceJA                  []string // the same in Japanese: one for each of Evidence, or none
+	TitleJA, BenignJA, AdviceJA string   // "" = not translated
 }
 
 // Bin is one bar of a histogram of durations.
@@ -85,6 +89,7 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.IP("source.ip", r.Source)
 	f.Str("source.user.name", m.ClientHost.user())
 	f.Str("destination.address", r.Destination)
+	f.Str("destination.domain", r.Domain())
 	f.IP("destination.ip", r.DestAddr)
 	f.Count("destination.port", uint64(r.DestPort))
 	f.Str("rule.category", "kagami")
@@ -95,6 +100,8 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 		addrs = append(addrs, r.DestAddr)
 	}
 	f.IPs("related.ip", addrs)
+	f.Str("kagami.alert.advice", r.Advice)
+	f.Str("kagami.alert.advice_ja", r.AdviceJA)
 	f.Str("kagami.alert.benign", r.Benign)
 	f.Str("kagami.alert.benign_ja", r.BenignJA)
 	f.Strs("kagami.alert.chain", r.Chain)
@@ -118,6 +125,15 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.Int("kagami.alert.window.one_sided", int64(r.Window.OneSided))
 	m.tail(&f)
 	return f
+}
+
+// Domain is the name of the destination without its port, "" if it has none.
+func (r *Alert) Domain() string {
+	host, _, _ := strings.Cut(r.Destination, ":")
+	if strings.Count(r.Destination, ":") > 1 || strings.Trim(host, "0123456789./") == "" {
+		return "" // an address or a network
+	}
+	return host
 }
 
 // histogram appends the bars of the intervals, in order.

@@ -33,6 +33,7 @@ const (
 	KindIdentity
 	KindAlert
 	KindStats
+	KindHeartbeat
 	NumKinds // of kinds that are written
 
 	// Sightings are for detectors alone: no export knows them.
@@ -40,7 +41,7 @@ const (
 	KindPulse = NumKinds + 1
 )
 
-var kindNames = [...]string{"flow", "dns", "http", "websocket", "tls", "quic", "socks", "mail", "auth", "ftp", "file", "dhcp", "ntp", "ssdp", "identity", "alert", "stats",
+var kindNames = [...]string{"flow", "dns", "http", "websocket", "tls", "quic", "socks", "mail", "auth", "ftp", "file", "dhcp", "ntp", "ssdp", "identity", "alert", "stats", "heartbeat",
 	KindARP: "arp", KindPulse: "pulse"}
 
 func (k Kind) String() string { return kindNames[k] }

@@ -37,7 +37,7 @@ type span struct {
 }
 
 // record reads the capture file that KAGAMI_BENCH_FILE names, or the bundled one.
-func record(b *testing.B) *recording {
+func record(b testing.TB) *recording {
 	b.Helper()
 	path := os.Getenv("KAGAMI_BENCH_FILE")
 	if path == "" {

@@ -31,18 +31,21 @@ var below = map[string][]string{
 	"decoders": {"packet", "records", "sensor"},
 	"detectors": {"packet", "records", "sensor", "detectors/state", "detectors/table", "detectors/census", "detectors/incident", "detectors/suppress",
 		"detectors/beacon", "detectors/egress", "detectors/scan", "detectors/download"},
-	"site":           {"packet", "records", "sensor"},
-	"exporters":      {"packet", "records", "sensor"},
-	"capture":        {"packet", "records", "sensor"},
-	"capture/doctor": {"packet", "records", "sensor"},
-	"evidence":       {"packet", "records", "sensor", "evidence/segment", "evidence/index"},
-	"bpf":            {"packet", "records", "sensor"},
-	"bpf/filter":     {"packet"},
-	"configs":        {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "evidence/cases", "site"},
+	"site":             {"packet", "records", "sensor"},
+	"exporters":        {"packet", "records", "sensor", "exporters/spool", "exporters/secret", "exporters/chain"},
+	"exporters/spool":  {},
+	"exporters/secret": {},
+	"exporters/chain":  {},
+	"capture":          {"packet", "records", "sensor"},
+	"capture/doctor":   {"packet", "records", "sensor"},
+	"evidence":         {"packet", "records", "sensor", "evidence/segment", "evidence/index"},
+	"bpf":              {"packet", "records", "sensor"},
+	"bpf/filter":       {"packet"},
+	"configs":          {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "evidence", "evidence/cases", "site"},
 	"cmd/kagami": {"packet", "records", "sensor", "decoders", "detectors", "exporters", "capture", "capture/doctor", "evidence", "evidence/segment", "evidence/index",
 		"evidence/query", "evidence/search", "evidence/cases", "evidence/replay", "evidence/replay/har", "evidence/replay/warc", "evidence/replay/objects",
 		"evidence/replay/page", "evidence/replay/browse", "evidence/replay/server", "evidence/replay/tlskeys", "bpf", "bpf/filter", "configs", "site",
-		"detectors/census", "detectors/incident", "detectors/state", "detectors/suppress"},
+		"detectors/census", "detectors/incident", "detectors/state", "detectors/suppress", "exporters/chain", "exporters/spool"},
 
 	"detectors/state":    {},
 	"detectors/table":    {"detectors/state"},
@@ -97,7 +100,7 @@ var below = map[string][]string{
 // only says which packages may import what is not for everyone. A name that ends
 // in a slash is for all packages below it.
 var only = map[string][]string{
-	"net/http":                   {"cmd/kagami", "evidence/replay/server", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
+	"net/http":                   {"cmd/kagami", "exporters", "evidence/replay/server", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
 	"html":                       {"evidence/replay/links", "evidence/cases", "evidence/replay/page"}, // and what is below it
 	"html/template":              {"evidence/cases", "evidence/replay/page"},
 	"os/exec":                    {"lab/cmd/", "evidence/replay/browse"},  // a browser

@@ -19,15 +19,16 @@ import (
 
 // cli is the command line: one verb a field, one file a verb.
 type cli struct {
-	Run      runCmd      `cmd:"" help:"The sensor, live on an interface."`
-	Read     readCmd     `cmd:"" help:"The same pipeline over capture files (pcap, pcapng; plain, .gz, .zst)."`
-	Alerts   alertsCmd   `cmd:"" help:"Alerts as a person wants them: one block an incident, with its latest update; English or Japanese."`
-	Doctor   doctorCmd   `cmd:"" help:"Is this mirror port usable? A verdict in a minute, or on capture files; exit 0, 2 (no) or 3 (with gaps)."`
-	Evidence evidenceCmd `cmd:"" help:"Packets on disk: find them, get them, pin them before they rotate away."`
-	Replay   replayCmd   `cmd:"" help:"Rebuild a drive-by download from packets: what led to what, a page, archives; serve it again, offline."`
-	Explain  explainCmd  `cmd:"" help:"What is learned of this network, what of a machine, and why a destination is a beacon or is not."`
-	Check    checkCmd    `cmd:"" help:"Test the configuration; exit 0 or 1."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Run      runCmd           `cmd:"" help:"The sensor, live on an interface."`
+	Read     readCmd          `cmd:"" help:"The same pipeline over capture files (pcap, pcapng; plain, .gz, .zst)."`
+	Alerts   alertsCmd        `cmd:"" help:"Alerts as a person wants them: one block an incident, with its latest update; English or Japanese."`
+	Doctor   doctorCmd        `cmd:"" help:"Is this mirror port usable? A verdict in a minute, or on capture files; exit 0, 2 (no) or 3 (with gaps)."`
+	Evidence evidenceCmd      `cmd:"" help:"Packets on disk: find them, get them, pin them before they rotate away."`
+	Replay   replayCmd        `cmd:"" help:"Rebuild a drive-by download from packets: what led to what, a page, archives; serve it again, offline."`
+	Explain  explainCmd       `cmd:"" help:"What is learned of this network, what of a machine, and why a destination is a beacon or is not."`
+	Verify   verifyRecordsCmd `cmd:"" help:"Are the records that arrived all there, and as they were sent? Names what is missing, altered, repeated; exit 0 or 2."`
+	Check    checkCmd         `cmd:"" help:"Test the configuration; exit 0 or 1."`
+	Version  versionCmd       `cmd:"" help:"Print the version."`
 }
 
 // settings are the flags of every verb that takes a configuration.

@@ -175,7 +175,9 @@ func TestDailyBeacon(t *testing.T) {
 		within int   // beats, 0 = never
 	}{
 		{"on working days, as people do", []int64{0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18}, 3 * minute, 0},
-		{"every day", []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 3 * minute, 7},
+		{"on working days and one Saturday", []int64{0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 14, 15, 16, 19}, 3 * minute, 0},
+		{"every day", []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 3 * minute, 6},
+		{"from a Wednesday on", []int64{2, 3, 4, 5, 6, 7, 8, 9}, 3 * minute, 5},
 		{"drifting through the day", []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 100 * minute, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -29,6 +29,9 @@ func (d *Detector) Explain(src netip.Addr, t census.Target, say func(incident.Te
 	}
 	if !said {
 		say(incident.Say("beacon: no contact of %s with %s is remembered", "beacon：%sから%sへの接続の記録はない", src, incident.Quote(t.String())))
+		if t.Name == "" {
+			say(incident.Say("beacon: where the name of a destination was seen, contacts stand under it: ask for the name", "beacon：名前がわかる宛先への接続は、その名前で記録している。名前を指定すること"))
+		}
 	}
 	if d.direct.Known(table.Pair(source, (&census.Contact{Name: t.Name, Addr: t.Addr}).DomainKey())) && slices.Contains(ports, 53) {
 		say(incident.Say("beacon: look-ups of the domain do not count, as it is contacted, too", "beacon：ドメインへの接続があるため、その名前解決は数えない"))

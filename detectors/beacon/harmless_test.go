@@ -106,12 +106,19 @@ func TestHarmlessTimers(t *testing.T) {
 		{"look-ups of what is contacted", func(s *stage) {
 			r := rand.New(rand.NewPCG(1, 1))
 			s.every(monday+9*hour, 10*minute, 100, func(at int64) records.Record {
-				s.feed(s.hello(at+int64(r.ExpFloat64()*300e9), user, "192.0.2.7", "www.forum.test"))
+				s.feed(s.hello(at+int64(r.ExpFloat64()*1200e9), user, "192.0.2.7", "www.forum.test"))
 				return s.query(at, user, "www.forum.test", "forum.test")
 			})
 		}},
 		{"servers inside", func(s *stage) {
 			s.every(monday+9*hour, minute, 200, func(at int64) records.Record { return s.flow(at, user, "10.0.0.99", 10050, "SF") })
+		}},
+		{"a session that is kept alive", func(s *stage) {
+			s.every(monday+9*hour, minute, 400, func(at int64) records.Record {
+				p := records.NewPulse(s.meta(at, user, "192.0.2.22", 22, 6))
+				p.Start, p.Idle, p.Bytes, p.ServerName = at, minute, 52, "shell.partner.test"
+				return p
+			})
 		}},
 		{"a known service", func(s *stage) {
 			s.every(monday+9*hour, 2*hour, 5, func(at int64) records.Record { return s.get(at, user, proxyAddr, "au.windowsupdate.com") })

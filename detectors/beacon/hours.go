@@ -22,7 +22,7 @@ const (
 	// workdayLeast new destinations make a profile.
 	workdayLeast = 200
 	// freeShare of an average hour's new destinations is nobody at work.
-	freeShare = 0.25
+	freeShare = 0.4
 )
 
 // note counts a new destination.

@@ -30,7 +30,7 @@ const (
 	mixedRuns  = 3
 	// idleSkip is after how many contacts a pair that cannot alert is looked at again.
 	idleSkip = 16
-	// toldSkip is the same for one that was told.
+	// toldSkip is the same for one that was told, or of which more contacts say no more.
 	toldSkip = 4
 )
 
@@ -51,6 +51,7 @@ type verdict struct {
 	must   int64
 
 	device, habit, timer bool
+	kept                 bool // the rhythm may be that of a protocol that keeps its connections alive
 	limit                float64
 	reasons              []incident.Reason
 	rhythm, total        float64 // nats
@@ -58,6 +59,9 @@ type verdict struct {
 
 // ready tells whether the rhythm is strong and old enough to be weighed.
 func (v *verdict) ready() bool { return v.evidence() >= v.needed && v.lasted >= v.must }
+
+// saturated tells that a stronger rhythm would say no more.
+func (v *verdict) saturated() bool { return v.evidence() >= v.limit+2 }
 
 func (v *verdict) evidence() float64 {
 	if v.mixed {
@@ -109,13 +113,16 @@ func (d *Detector) measure(key uint64, p *pair, v *verdict) {
 
 // needed is what the rhythm alone must give. People have many rare destinations
 // and come back to them within minutes; what comes back by the hour or day is
-// rarer, and costs more to wait for. A program's destinations are many.
+// rarer, and costs more to wait for, a day each where it comes once a day. A
+// program's destinations are many.
 func (d *Detector) needed(f *rhythm.Found, p *pair) float64 {
 	switch {
 	case p.flags&isGroup != 0:
 		return max(d.config.MinEvidence, d.config.MinFast, d.config.MinMixed)
 	case f.Period < fast:
 		return max(d.config.MinEvidence, d.config.MinFast)
+	case daily(f.Seconds()):
+		return d.config.MinEvidence - 1
 	}
 	return d.config.MinEvidence
 }
@@ -169,6 +176,7 @@ func (d *Detector) weigh(p *pair, k *census.Contact, known *census.Familiarity, 
 	v.device = h == nil || !h.Attended(d.config.Interactive)
 	v.habit = !v.mixed && d.isHabit(p, v.found.Seconds())
 	v.timer = k.How == census.OverDNS && ttlBound(v.seconds(), k.TTL)
+	v.kept = p.flags&hasPulse != 0 && keepsAlive(k.Port)
 	service := k.Status || d.harmless(k)
 	for _, r := range incident.Context(d.census, k) {
 		// Devices know no office hours, and each kind has programs of its own.
@@ -179,8 +187,8 @@ func (d *Detector) weigh(p *pair, k *census.Contact, known *census.Familiarity, 
 	}
 	if !v.device {
 		d.add(v, "size", p.steadiness(), incident.Say("requests of nearly one size", "リクエストのサイズがほぼ一定"))
-		if p.offHours >= 3 {
-			d.add(v, "hours", 1, incident.Say("%d contacts outside office hours or the hours of this machine", "勤務時間外・この端末の活動時間外の接続が%d回", p.offHours))
+		if nats := freeTime(p, v.seconds()); nats > 0 {
+			d.add(v, "hours", nats, incident.Say("%d contacts outside office hours or the hours of this machine", "勤務時間外・この端末の活動時間外の接続が%d回", p.offHours))
 		}
 	}
 	if service && !k.Status {
@@ -207,7 +215,7 @@ func (d *Detector) add(v *verdict, kind string, nats float64, t incident.Text) {
 func (d *Detector) limit(k *census.Contact, known *census.Familiarity, v *verdict, service bool) float64 {
 	const unattended = census.Relay | census.Monitor | census.Scanner | census.TimeServer
 	switch {
-	case service || v.habit || v.timer || known.Common():
+	case service || v.habit || v.timer || v.kept || known.Common():
 		return limitCommon
 	case v.device || d.census.Roles(k.Client)&unattended != 0:
 		return limitDevice
@@ -217,14 +225,41 @@ func (d *Detector) limit(k *census.Contact, known *census.Familiarity, v *verdic
 	return limitRare
 }
 
+// freeTime is the evidence in nats of contacts when nobody works: a program makes
+// them by itself. What a person does once a day is seldom done then, so that two of
+// up to twelve daily contacts say more, and even one of up to six says something.
+func freeTime(p *pair, seconds float64) float64 {
+	often := 6*uint32(p.offHours) >= p.contacts
+	switch {
+	case daily(seconds) && often && p.offHours >= 2:
+		return 1.5
+	case daily(seconds) && often || p.offHours >= 3:
+		return 1
+	}
+	return 0
+}
+
+// keepsAlive tells whether a port is of a protocol that sends something from time
+// to time in connections that rest, by a timer of the client: SSH
+// (ServerAliveInterval), IMAP (RFC 2177), OpenVPN, MQTT (PINGREQ), TURN (RFC 8656
+// section 7), IPsec over UDP (RFC 3948 section 4), SIP (RFC 5626 section 4.4),
+// XMPP (XEP-0199), Apple's and Google's push, IRC and WireGuard.
+func keepsAlive(port uint16) bool {
+	switch port {
+	case 22, 143, 993, 1194, 1883, 8883, 3478, 5349, 4500, 5060, 5061, 5222, 5223, 5228, 6667, 6697, 51820:
+		return true
+	}
+	return false
+}
+
 // ttlBound tells whether look-ups come as often as answers expire.
 func ttlBound(seconds float64, ttl uint32) bool {
 	return ttl > 0 && seconds >= 0.95*float64(ttl) && seconds <= 1.4*float64(ttl)
 }
 
 // isHabit tells whether a daily or weekly rhythm may be a person's: it keeps to
-// a time of day, and comes when people are at work. One beat on a free day is
-// forgiven where it keeps to the half hour.
+// a time of day, and comes when people are at work. One beat in twelve on a free
+// day is forgiven.
 func (d *Detector) isHabit(p *pair, seconds float64) bool {
 	period := 24 * time.Hour
 	switch {
@@ -234,7 +269,7 @@ func (d *Detector) isHabit(p *pair, seconds float64) bool {
 		return false
 	}
 	spread := rhythm.Spread(p.ring.Times(d.times[:0]), period)
-	return p.offHours == 0 && spread <= 3*time.Hour || p.offHours == 1 && spread <= 30*time.Minute
+	return 12*uint32(p.offHours) <= p.contacts && spread <= 3*time.Hour
 }
 
 // harmless tells whether a destination is a well-known service. A name alone is

@@ -73,7 +73,7 @@ func (p *pair) note(k *census.Contact, offHours bool) {
 	} else {
 		p.lastDest = dest
 	}
-	if k.Up > 0 {
+	if k.Up > 0 && (k.How != census.ByProxyConnect || k.Pulse) { // all requests for a tunnel are alike
 		p.size(math.Log2(float64(k.Up)))
 	}
 }
@@ -112,7 +112,7 @@ func (p *pair) goOn(gap int64) {
 
 // lasted is for how long the rhythm goes on, and how long it must.
 func (p *pair) lasted(atLeast time.Duration) (is, must int64) {
-	periods := 3.9 * math.Exp2(float64(p.lockedTo)) * float64(second)
+	periods := 3.6 * math.Exp2(float64(p.lockedTo)) * float64(second)
 	return p.locked, max(int64(periods), int64(atLeast))
 }
 

@@ -22,12 +22,14 @@ func (d *Detector) report(key, place uint64, p *pair, k *census.Contact, v *verd
 	if !known && v.total < watchScore {
 		return
 	}
-	if v.seconds() < float64(day/second)/2 { // slow ones must be heard of, lest the book takes them for over
+	told := d.told.Known(place)
+	// Slow ones must be heard of, lest the book takes them for over.
+	if slow := v.seconds() >= float64(day/second)/2; !slow && (told || v.saturated()) {
 		p.skip = max(p.skip, toldSkip)
 	}
 	// A timer that was told is not told again when the book has closed the
 	// incident: the answer was given. That is forgotten a month after its end.
-	if told := d.told.Known(place); told {
+	if told {
 		d.told.First(place, k.Meta.At)
 		if !known {
 			d.again++

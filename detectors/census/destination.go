@@ -122,7 +122,7 @@ type Familiarity struct {
 	Hosts int   // machines that contacted it, exact up to 10
 	Total int   // machines inside
 	Since int64 // when the first one did, nanoseconds since the epoch
-	New   bool  // that was within a week, when the census knew the place for a day already
+	New   bool  // that was within a week, when the census knew the place for a day already; two weeks if it knew it for a week
 	Old   bool  // that was more than 30 days ago
 }
 
@@ -152,7 +152,8 @@ func (c *Census) Known(dest uint64) Familiarity {
 		f.Hosts = d.hosts.Len()
 		f.Since = min(d.first, c.clock.now)
 	}
-	f.New = c.clock.now-f.Since < week && f.Since-c.clock.settled >= day
-	f.Old = c.clock.now-f.Since > 30*day
+	age, before := c.clock.now-f.Since, f.Since-c.clock.settled
+	f.New = age < week && before >= day || age < 2*week && before >= week
+	f.Old = age > 30*day
 	return f
 }

@@ -93,7 +93,17 @@ func TestFamiliarity(t *testing.T) {
 	if f := see(monday+40*day, "10.0.0.1", "b.new.test"); f.New || !f.Old {
 		t.Errorf("38 days later: %+v, want old", f)
 	}
-	pass(41, 140)
+	// Where the place was known for a week before, what comes is new for two.
+	see(monday+40*day, "10.0.0.1", "late.test")
+	pass(41, 50)
+	if f := see(monday+50*day, "10.0.0.1", "late.test"); !f.New {
+		t.Errorf("ten days after it came: %+v, want new", f)
+	}
+	pass(51, 55)
+	if f := see(monday+55*day, "10.0.0.1", "late.test"); f.New || f.Old {
+		t.Errorf("15 days after it came: %+v", f)
+	}
+	pass(56, 140)
 	// The domain lapsed; whoever has it now is another.
 	if f := see(monday+140*day, "10.0.0.1", "b.new.test"); !f.New || f.Hosts != 1 {
 		t.Errorf("after 100 days without a contact: %+v, want new", f)

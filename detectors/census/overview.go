@@ -22,7 +22,7 @@ func (c *Census) Overview(say func(en, ja string)) {
 	}
 	c.tellClock(say)
 	say(fmt.Sprintf("%s inside active within 14 days, %d of them with a proxy; %s outside known.", plural(uint64(c.Hosts()), "machine"), c.Users(), plural(uint64(c.dests.Len()), "destination")),
-		fmt.Sprintf("過去14日間に内部の機器%d台が通信し、うち%d台がプロキシを使っています。外部の宛先は%d件を記憶しています。", c.Hosts(), c.Users(), c.dests.Len()))
+		fmt.Sprintf("過去14日間に内部の端末%d台が通信し、うち%d台がプロキシを使っています。外部の宛先は%d件を記憶しています。", c.Hosts(), c.Users(), c.dests.Len()))
 	for i, name := range roleNames {
 		if role := Role(1) << i; role != Server {
 			c.tellRole(role, name.en, name.ja, say)
@@ -38,7 +38,7 @@ func (c *Census) tellClock(say func(en, ja string)) {
 	enough := k.settled + day
 	if c.Learned() {
 		say(fmt.Sprintf("Learning since %s. What is new to the network is told from what is old.", stamp(k.start)),
-			fmt.Sprintf("%sから学習しています。この網にとって新しい宛先と以前からの宛先を区別できます。", stamp(k.start)))
+			fmt.Sprintf("%sから学習しています。このネットワークにとって新しい宛先と以前からの宛先を区別できます。", stamp(k.start)))
 		return
 	}
 	say(fmt.Sprintf("Learning since %s. Until %s every destination may be an old one, so that its age counts for nothing.", stamp(k.start), stamp(enough)),
@@ -65,10 +65,10 @@ func (c *Census) tellRole(role Role, en, ja string, say func(en, ja string)) {
 	}
 	names := strings.Join(list, ", ")
 	if more == 0 {
-		say(fmt.Sprintf("Taken for a %s: %s.", en, names), fmt.Sprintf("%sとみなす機器: %s。", ja, names))
+		say(fmt.Sprintf("Taken for a %s: %s.", en, names), fmt.Sprintf("%sとみなす機器：%s。", ja, names))
 		return
 	}
-	say(fmt.Sprintf("Taken for a %s: %s, and %d more.", en, names, more), fmt.Sprintf("%sとみなす機器: %s、ほか%d件。", ja, names, more))
+	say(fmt.Sprintf("Taken for a %s: %s, and %d more.", en, names, more), fmt.Sprintf("%sとみなす機器：%s、ほか%d件。", ja, names, more))
 }
 
 // tellSight tells what the mirror port does not show, so that it is not judged by.
@@ -96,7 +96,7 @@ func (c *Census) tellOutages(say func(en, ja string)) {
 	last := c.clock.outages[n-1]
 	say(fmt.Sprintf("The sensor was off, or lost %d %% of the packets and more, %s, the last time from %s to %s: what did not come then counts for nothing.",
 		lossy, plural(uint64(n)+c.clock.forgotten, "time"), stamp(last.from), stamp(last.to)),
-		fmt.Sprintf("センサーの停止、または%d %%以上のパケット損失が%d回ありました(最後は%sから%sまで)。その間に通信がなかったことは判断に使いません。",
+		fmt.Sprintf("センサーの停止、または%d %%以上のパケット損失が%d回ありました（最後は%sから%sまで）。その間に通信がなかったことは判断に使いません。",
 			lossy, uint64(n)+c.clock.forgotten, stamp(last.from), stamp(last.to)))
 }
 
@@ -109,9 +109,11 @@ func (c *Census) About(src netip.Addr, say func(en, ja string)) {
 		say(fmt.Sprintf("%s was not seen as a client inside.", src), fmt.Sprintf("%sは、内部のクライアントとして観測されていません。", src))
 	} else {
 		say(fmt.Sprintf("%s: first seen %s, last %s.", src, stamp(h.First), stamp(h.Last)),
-			fmt.Sprintf("%s: 初回観測%s、最終観測%s。", src, stamp(h.First), stamp(h.Last)))
+			fmt.Sprintf("%s：初回観測%s、最終観測%s。", src, stamp(h.First), stamp(h.Last)))
 	}
-	c.tellIdentity(src, say)
+	if h != nil {
+		c.tellIdentity(src, say)
+	}
 	if r := c.Roles(src); r != 0 {
 		var en, ja []string
 		for i, name := range roleNames {
@@ -119,7 +121,7 @@ func (c *Census) About(src netip.Addr, say func(en, ja string)) {
 				en, ja = append(en, name.en), append(ja, name.ja)
 			}
 		}
-		say("It is taken for: "+strings.Join(en, ", ")+".", "役割: "+strings.Join(ja, "、")+"。")
+		say("It is taken for: "+strings.Join(en, ", ")+".", "役割："+strings.Join(ja, "、")+"。")
 	}
 	if h != nil {
 		h.tell(c.clock.now, say)
@@ -133,7 +135,7 @@ func (c *Census) tellIdentity(src netip.Addr, say func(en, ja string)) {
 		return
 	}
 	bound := [...]struct{ en, ja string }{
-		byAddress: {"by its address only, so that another address would be another machine to the sensor", "アドレスのみ(アドレスが変わると別の機器とみなします)"},
+		byAddress: {"by its address only, so that another address would be another machine to the sensor", "アドレスのみ（アドレスが変わると別の端末とみなします）"},
 		byName:    {"by its name", "ホスト名"},
 		byMAC:     {"by its MAC address", "MACアドレス"},
 	}[l.bound]
@@ -143,10 +145,10 @@ func (c *Census) tellIdentity(src netip.Addr, say func(en, ja string)) {
 			other = append(other, a.String())
 		}
 	}
-	en, ja := "It is known again "+bound.en+".", "識別の根拠: "+bound.ja+"。"
+	en, ja := "It is known again "+bound.en+".", "識別の根拠："+bound.ja+"。"
 	if len(other) > 0 {
 		en += " Its other addresses, now or before: " + strings.Join(other, ", ") + "."
-		ja += "ほかに使った(使っている)アドレス: " + strings.Join(other, ", ") + "。"
+		ja += "ほかに使った（使っている）アドレス：" + strings.Join(other, ", ") + "。"
 	}
 	say(en, ja)
 }
@@ -155,10 +157,10 @@ func (c *Census) tellIdentity(src netip.Addr, say func(en, ja string)) {
 func (h *Host) tell(now int64, say func(en, ja string)) {
 	say(fmt.Sprintf("Lately it turned to %s outside (domains and addresses); it made %s through a proxy, and followed %s.",
 		plural(uint64(h.Destinations), "destination"), plural(uint64(h.ProxiedN), "connection"), plural(uint64(h.BrowsedN), "link")),
-		fmt.Sprintf("最近の外部の宛先は%d件(ドメイン・アドレス単位)、プロキシ経由の接続は%d件、リンクをたどった要求は%d件です。", h.Destinations, h.ProxiedN, h.BrowsedN))
+		fmt.Sprintf("最近の外部の宛先は%d件（ドメイン・アドレス単位）、プロキシ経由の接続は%d件、リンクをたどった要求は%d件です。", h.Destinations, h.ProxiedN, h.BrowsedN))
 	if h.Usual(now) < 0 {
 		until := stamp(h.First + week)
-		say(fmt.Sprintf("Its usual hours are being learned until %s at the earliest.", until), fmt.Sprintf("普段の活動時間帯を学習中です(早くて%sまで)。", until))
+		say(fmt.Sprintf("Its usual hours are being learned until %s at the earliest.", until), fmt.Sprintf("普段の活動時間帯を学習中です（早くて%sまで）。", until))
 		return
 	}
 	n := 0

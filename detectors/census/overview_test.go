@@ -29,7 +29,7 @@ func TestOverview(t *testing.T) {
 	en, ja = tell(s.Overview)
 	check("in the first hour", en, "Learning since 2026-03-02 00:00Z. Until 2026-03-03 00:00Z every destination may be an old one", "5 machines inside",
 		"4 of them with a proxy", "Taken for a proxy: 10.0.0.250.", "No answer of DNS", "Answers to ARP are not visible")
-	check("in the first hour", ja, "2026-03-03 00:00Zまで", "プロキシとみなす機器: 10.0.0.250。")
+	check("in the first hour", ja, "2026-03-03 00:00Zまで", "プロキシとみなす機器：10.0.0.250。")
 	s, _ = lived()
 	for i := range 20 {
 		a := fmt.Sprintf("10.0.3.%d", i)
@@ -37,7 +37,7 @@ func TestOverview(t *testing.T) {
 	}
 	en, ja = tell(s.Overview)
 	check("later", en, "What is new to the network is told from what is old", "Taken for a resolver: 10.0.0.53.", "10.0.3.15, and 4 more", "more, 1 time, the last time from 2026-03-16 22:59Z to 2026-03-16 23:00Z")
-	check("later", ja, "ほか4件", "リゾルバーとみなす機器: 10.0.0.53。")
+	check("later", ja, "ほか4件", "リゾルバーとみなす機器：10.0.0.53。")
 	if strings.Contains(en, "DNS was seen") || strings.Contains(en, "ARP") {
 		t.Errorf("complains of what is visible:\n%s", en)
 	}

@@ -129,7 +129,7 @@ func (d *Detector) finding(m *records.Meta, h *host, v *verdict, key uint64) *in
 		incident.Say("%d connections of %s went through %s, %.1f %% of what counts", "%[2]sの通信のうち%[3]s経由は%[1]d件（判定対象の%.1[4]f %%）",
 			h.through[v.way], m.Client().Addr(), v.way.text(), 100*share(int(h.through[v.way]), int(h.direct[v.way]))),
 		incident.Say("%d direct connections were answered, %d were blocked or unanswered; %d octets in all",
-			"直接接続：応答あり%d件、遮断または応答なし%d件、計%dオクテット", opened, blocked, octets),
+			"直接接続：応答あり%d件、遮断または応答なし%d件、計%dバイト", opened, blocked, octets),
 		list(v.live, h.beyond),
 	}
 	f.Reasons = v.reasons(opened > 0)
@@ -228,7 +228,7 @@ func list(live []excursion, beyond int) incident.Text {
 		if x.name != "" {
 			name += fmt.Sprintf(" [%s]", x.addr)
 		}
-		items = append(items, incident.Say("%s (%s; %d answered, %d blocked, %d octets, first %s)", "%s（%s、応答%d、失敗%d、%dオクテット、初回%s）",
+		items = append(items, incident.Say("%s (%s; %d answered, %d blocked, %d octets, first %s)", "%s（%s、応答%d、失敗%d、%dバイト、初回%s）",
 			name, where, x.opened, x.blocked, x.octets, incident.Clock(x.first)))
 	}
 	if beyond > 0 {
@@ -248,6 +248,9 @@ func (d *Detector) Explain(src netip.Addr, t census.Target, say func(incident.Te
 	}
 	for w := range ways {
 		p, through, direct := &d.place[w], int(h.through[w]), int(h.direct[w])
+		if through == 0 && direct == 0 {
+			continue
+		}
 		state := incident.Text{EN: "it may go outside by itself", JA: "直接接続もする端末と判定"}
 		switch {
 		case through < d.config.MinProxied:
@@ -255,9 +258,9 @@ func (d *Detector) Explain(src netip.Addr, t census.Target, say func(incident.Te
 		case h.latched[w] || share(through, direct) >= d.config.ProxyShare:
 			state = incident.Text{EN: "direct contacts are judged", JA: "直接接続を判定対象とする"}
 		}
-		say(incident.Say("egress: %d connections of %s by %s, %s around: %s", "egress：%[2]sの%[3]s経由の通信%[1]d件、迂回した宛先%[4]s：%[5]s",
+		say(incident.Say("egress: connections of %[2]s by %[3]s: %[1]d; %[4]s around: %[5]s", "egress：%[2]sの%[3]s経由の通信%[1]d件、迂回した宛先%[4]s：%[5]s",
 			through, src, w.text(), incident.Plural(direct, "destination", "destinations", "%d件"), state))
-		say(incident.Say("egress: in this place, %.0f machine-days by %s, %.0f of them with a new direct destination", "egress：全体では%[2]sを使う端末が延べ%.0[1]f台日、うち新たな直接接続のあった日が%.0[3]f台日",
+		say(incident.Say("egress: days on which machines here went by %[2]s: %.0[1]f; with a new direct destination: %.0[3]f of them", "egress：全体では%[2]sを使う端末が延べ%.0[1]f台日、うち新たな直接接続のあった日が%.0[3]f台日",
 			p.days, w.text(), p.leaks))
 	}
 	if known := d.known(d.census.Now()); known < 1 {
@@ -267,8 +270,8 @@ func (d *Detector) Explain(src netip.Addr, t census.Target, say func(incident.Te
 		return
 	}
 	n := max(d.machines(t.Destination()), d.machines(table.Name(t.Name)))
-	say(incident.Say("egress: %s contact %s directly; from %d on it is an exception", "egress：%[2]sへ直接接続する端末は%[1]s（%[3]d台以上で例外扱い）",
-		incident.Plural(n, "machine", "machines", "%d台"), incident.Quote(t.String()), d.config.CommonHosts))
+	say(incident.Say("egress: machines that contact %[2]s directly: %[1]d; from %[3]d on it is an exception", "egress：%[2]sへ直接接続する端末は%[1]d台（%[3]d台以上で例外扱い）",
+		n, incident.Quote(t.String()), d.config.CommonHosts))
 	for i := range h.list {
 		if x := &h.list[i]; x.key == t.Destination() {
 			say(list(h.list[i:i+1], 0))

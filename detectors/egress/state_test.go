@@ -232,7 +232,7 @@ func TestExplain(t *testing.T) {
 		}
 		lines = append(lines, x.EN)
 	})
-	if len(lines) != 9 || lines[0] != "egress: 60 connections of 10.0.0.25 by the proxy, 1 destination around: direct contacts are judged" {
+	if len(lines) != 9 || lines[0] != "egress: connections of 10.0.0.25 by the proxy: 60; 1 destination around: direct contacts are judged" {
 		t.Errorf("got %q", lines)
 	}
 }

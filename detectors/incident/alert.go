@@ -2,6 +2,7 @@ package incident
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"kagami/records"
@@ -19,10 +20,12 @@ func (b *Book) alert(e *entry, f *Finding, level Level, why news) *records.Alert
 	a := records.NewAlert(*f.Meta)
 	a.Rule, a.Title, a.TitleJA = lead.rule, lead.title.EN, lead.title.In("ja")
 	a.Incident, a.Update, a.Level = e.name(), int(e.told.times)+1, level.String()
-	a.Score, a.Severity = e.score, level.Severity()
+	a.Score, a.Severity = math.Round(100*e.score)/100, level.Severity()
 	a.Source, a.Destination, a.DestAddr, a.DestPort = e.source, lead.destination, lead.addr, lead.port
 	a.Since, a.Until = lead.since, lead.until
 	a.Benign, a.BenignJA = lead.benign.EN, lead.benign.In("ja")
+	advice := Advice(lead.rule)
+	a.Advice, a.AdviceJA = advice.EN, advice.In("ja")
 	a.Histogram = slices.Clone(lead.histogram)
 	a.Chain = slices.Clone(lead.chain)
 	for _, p := range order {
@@ -34,12 +37,35 @@ func (b *Book) alert(e *entry, f *Finding, level Level, why news) *records.Alert
 			}
 		}
 	}
-	lines, caveats := e.sentences(order, why), b.caveats(a.Since, a.Until)
-	for _, t := range append(lines[:min(len(lines), maxEvidence-len(caveats))], caveats...) {
+	lines, rest := e.sentences(order, why), append(b.others(e, f.Meta.At), b.caveats(a.Since, a.Until)...)
+	for _, t := range append(lines[:min(len(lines), maxEvidence-len(rest))], rest...) {
 		a.Evidence = append(a.Evidence, t.EN)
 		a.EvidenceJA = append(a.EvidenceJA, t.In("ja"))
 	}
 	return a
+}
+
+// maxOthers is how many other incidents an alert names.
+const maxOthers = 3
+
+// others are the other incidents of the same machine that a person was told of:
+// one that downloaded a program and now calls home is not the one that only calls.
+func (b *Book) others(e *entry, now int64) []Text {
+	var found []*entry
+	machine := b.census.SourceOf(e.source)
+	for _, o := range b.entries.All() {
+		if o != e && o.told.times > 0 && !b.over(o, now) && b.census.SourceOf(o.source) == machine {
+			found = append(found, o)
+		}
+	}
+	slices.SortStableFunc(found, func(x, y *entry) int { return cmp.Compare(y.told.at, x.told.at) })
+	var lines []Text
+	for _, o := range found[:min(len(found), maxOthers)] {
+		lead := o.leading()[0]
+		lines = append(lines, Say("another incident of this machine, told %s: %s %s, level %s: %s", "この端末の別のインシデント（通知%s）：%s %s、レベル%s：%s",
+			Clock(o.told.at), lead.rule, o.name(), o.told.level, lead.title))
+	}
+	return lines
 }
 
 // caveats are what the sensor could not know or see.

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,41 @@ func TestAlertReads(t *testing.T) {
 	}
 	if !slices.Equal(a.EvidenceJA[:len(ja)], ja) {
 		t.Errorf("Japanese:\n%s", strings.Join(a.EvidenceJA, "\n"))
+	}
+}
+
+// An alert names the machine's other incidents, the latest first, but none that
+// nobody was told of, none of others, and not itself.
+func TestOthers(t *testing.T) {
+	desk := newDesk(t, Default())
+	report := func(key uint64, source string, at int64, nats float64) []string {
+		f := finding("beacon", at, nats)
+		f.Key, f.Source = key, netip.MustParseAddr(source)
+		_, told := desk.report(f)
+		var lines []string
+		for _, a := range told {
+			for _, s := range a.Evidence {
+				if rest, ok := strings.CutPrefix(s, "another incident of this machine, told "); ok {
+					lines = append(lines, rest)
+				}
+			}
+		}
+		return lines
+	}
+	if got := report(1, "10.0.0.5", start, 13); got != nil {
+		t.Errorf("the first names %q", got)
+	}
+	report(2, "10.0.0.6", start, 13)
+	report(3, "10.0.0.5", start, 9) // watched
+	got := report(4, "10.0.0.5", start+minute, 19)
+	if len(got) != 1 || !strings.HasPrefix(got[0], "2026-05-28 20:26:40Z: beacon ") || !strings.HasSuffix(got[0], ", level alert: 10.0.0.5 does beacon") {
+		t.Errorf("got %q", got)
+	}
+	for key := range uint64(3) {
+		got = report(5+key, "10.0.0.5", start+int64(key+2)*minute, 13)
+	}
+	if len(got) != maxOthers || !strings.HasPrefix(got[0], "2026-05-28 20:29:40Z") || !strings.Contains(got[2], "level high") {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -50,7 +50,9 @@ func (c *Config) Validate() []error {
 }
 
 // Memory is the most octets that a Book takes.
-func (c *Config) Memory() int64 { return table.Bytes[entry](c.Entries, maxParts*partBehind) }
+func (c *Config) Memory() int64 {
+	return table.Bytes[entry](c.Entries, maxParts*partBehind) + table.Bytes[uint64](linksEach*c.Entries, 0)
+}
 
 const (
 	// keep is the evidence in nats from which a rule's finding is remembered: two
@@ -70,19 +72,21 @@ const (
 // by 6 nats, not within an hour; and, as long as it goes on, as a reminder every
 // week, of what is urgent after one, two and four days first. It is over after
 // seven days of silence (or four times the pace of its source); until then
-// everything about it bears the same id, even if its score fell meanwhile.
+// everything about it bears the same id, even if its score fell meanwhile. What
+// several rules find about one destination of a machine is one incident.
 type Book struct {
 	config  Config
 	census  *census.Census
 	hush    Suppressor
 	entries *table.Table[entry]
+	links   *table.Table[uint64] // from a key to the incident that it was joined to
 
 	opened, closed, told, updates, watches, suppressed, cut uint64
 }
 
 // NewBook makes an empty book. The suppressor may be nil.
 func NewBook(c Config, who *census.Census, s Suppressor) *Book {
-	b := &Book{config: c, census: who, hush: s, entries: table.New[entry](c.Entries)}
+	b := &Book{config: c, census: who, hush: s, entries: table.New[entry](c.Entries), links: newLinks(c.Entries)}
 	b.entries.Spare = func(e *entry) bool { return e.told.times > 0 }
 	return b
 }
@@ -100,7 +104,8 @@ func place(rule string, source netip.Addr, key uint64) uint64 {
 // with less evidence than before takes the difference back; one with none at all
 // takes back everything, and its texts do not matter.
 func (b *Book) Report(f *Finding, emit sensor.Emit) Level {
-	now, key := f.Meta.At, place(f.Rule, f.Source, f.Key)
+	now := f.Meta.At
+	key := b.join(f, now)
 	e := b.at(key, now)
 	if Sum(f.Reasons) < keep && (e == nil || e.find(f.Rule) == nil) {
 		return None // nothing to take back
@@ -124,6 +129,10 @@ func (b *Book) Report(f *Finding, emit sensor.Emit) Level {
 		b.entries.Remove(key)
 		b.closed++
 		return None
+	}
+	if level >= Alert && b.bind(f, key, e) {
+		e.fuse()
+		level = b.level(e.score)
 	}
 	b.tell(e, f, level, emit)
 	return level
@@ -206,7 +215,7 @@ func (b *Book) tell(e *entry, f *Finding, level Level, emit sensor.Emit) {
 // the texts of a finding are made, it saves them; where it says no, it notes that
 // the incident goes on.
 func (b *Book) Wants(rule string, source netip.Addr, key uint64, nats float64, at int64) bool {
-	e := b.at(place(rule, source, key), at)
+	e := b.at(b.home(rule, place(rule, source, key)), at)
 	if e == nil {
 		return nats >= keep
 	}
@@ -234,7 +243,7 @@ func (b *Book) Wants(rule string, source netip.Addr, key uint64, nats float64, a
 // Known tells whether an incident has evidence of a rule: when that evidence is
 // gone, the rule must report what is left.
 func (b *Book) Known(rule string, source netip.Addr, key uint64) bool {
-	e := b.entries.Get(place(rule, source, key))
+	e := b.entries.Get(b.home(rule, place(rule, source, key)))
 	return e != nil && e.find(rule) != nil
 }
 

@@ -50,6 +50,7 @@ type tale struct {
 // part is what one rule said last.
 type part struct {
 	rule        string
+	own         uint64 // key under which the rule reports
 	report      uint32 // number of the entry's report it came with
 	last        int64
 	nats        float64
@@ -118,7 +119,7 @@ func (e *entry) take(f *Finding, now int64) *part {
 		p = &e.parts[weakest]
 		*p = part{rule: word(f.Rule)}
 	}
-	p.last, p.report = now, e.reports
+	p.last, p.report, p.own = now, e.reports, place(f.Rule, f.Source, f.Key)
 	return p
 }
 

@@ -9,7 +9,7 @@ import (
 func (b *Book) Name() string { return "incident" }
 
 // Version implements state.Part.
-func (b *Book) Version() int { return 1 }
+func (b *Book) Version() int { return 2 }
 
 // Save implements state.Part.
 func (b *Book) Save(e *state.Encoder) {
@@ -17,6 +17,7 @@ func (b *Book) Save(e *state.Encoder) {
 		e.Uint(*n)
 	}
 	b.entries.Save(e, func(e *state.Encoder, v *entry) { v.save(e) })
+	b.links.Save(e, func(e *state.Encoder, to *uint64) { e.Hash(*to) })
 }
 
 // Load implements state.Part.
@@ -25,6 +26,7 @@ func (b *Book) Load(d *state.Decoder) {
 		*n = d.Uint()
 	}
 	b.entries.Load(d, func(d *state.Decoder, v *entry) { v.load(d) })
+	b.links.Load(d, func(d *state.Decoder, to *uint64) { *to = d.Hash() })
 }
 
 // numbers are what is counted, in the order in which it is saved.
@@ -71,6 +73,7 @@ func (v *entry) load(d *state.Decoder) {
 
 func (p *part) save(e *state.Encoder) {
 	e.String(p.rule)
+	e.Hash(p.own)
 	e.Uint(uint64(p.report))
 	e.Int(p.last)
 	e.Float(p.bearing)
@@ -106,7 +109,7 @@ func (p *part) save(e *state.Encoder) {
 }
 
 func (p *part) load(d *state.Decoder) {
-	*p = part{rule: d.String(maxWord), report: uint32(d.Uint()), last: d.Int(), bearing: finite(d.Float()),
+	*p = part{rule: d.String(maxWord), own: d.Hash(), report: uint32(d.Uint()), last: d.Int(), bearing: finite(d.Float()),
 		hushed: d.String(maxText), asked: d.Int(), destination: d.String(maxQuoted), addr: d.Addr(), port: uint16(d.Uint()),
 		since: d.Int(), until: d.Int(), every: max(d.Int(), 0), title: loadText(d), benign: loadText(d)}
 	for range d.Len(maxFacts) {

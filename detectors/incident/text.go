@@ -105,6 +105,8 @@ func Span(ns int64) Text {
 	case d < 0:
 		t := Span(max(-ns, 0))
 		return Text{"-" + t.EN, "-" + t.JA}
+	case d > 0 && d < 100*time.Millisecond:
+		return number(d.Seconds()*1000, 0, " ms", "ミリ秒")
 	case d < 10*time.Second:
 		return number(d.Seconds(), 1, " s", "秒")
 	case d < 2*time.Minute:

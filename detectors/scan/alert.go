@@ -194,17 +194,12 @@ func (d *Detector) planned(a netip.Addr) bool {
 	return false
 }
 
-// list writes the targets kept, by what was tried and what became of it, with
-// their times.
+// list writes the targets kept, by what was tried and what became of it, each
+// group with the time of its first and last.
 func (t *targets) list() incident.Text {
 	one := true // machine, of which many ports were tried
 	for _, x := range t.kept {
 		one = one && x.addr == t.kept[0].addr
-	}
-	type group struct {
-		name    string
-		outcome outcome
-		items   []incident.Text
 	}
 	var groups []group
 	for _, x := range t.kept {
@@ -214,14 +209,14 @@ func (t *targets) list() incident.Text {
 		}
 		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name && g.outcome == x.outcome })
 		if i < 0 {
-			groups = append(groups, group{name: name, outcome: x.outcome})
+			groups = append(groups, group{name: name, outcome: x.outcome, from: x.at, to: x.at})
 			i = len(groups) - 1
 		}
-		groups[i].items = append(groups[i].items, incident.Say("%s (%s)", "%s（%s）", item, incident.Clock(x.at)[11:19]))
+		groups[i].add(item, x.at)
 	}
 	var texts []incident.Text
-	for _, g := range groups {
-		texts = append(texts, incident.Say("%s %s: %s", "%s %s：%s", g.name, g.outcome.text(), incident.List(g.items)))
+	for i := range groups {
+		texts = append(texts, groups[i].text())
 	}
 	if more := t.n - len(t.kept); more > 0 {
 		texts = append(texts, incident.Say("and %d more", "ほか%d件", more))
@@ -230,7 +225,28 @@ func (t *targets) list() incident.Text {
 	for _, x := range texts[1:] {
 		all = incident.Say("%s; %s", "%s；%s", all, x)
 	}
-	return incident.Say("never contacted before (UTC): %s", "これまで接続のなかった相手（UTC）：%s", all)
+	return incident.Say("never contacted before: %s", "これまで接続のなかった相手：%s", all)
+}
+
+// group are targets that were tried alike, with the same outcome.
+type group struct {
+	name     string
+	outcome  outcome
+	items    []incident.Text
+	from, to int64
+}
+
+func (g *group) add(item string, at int64) {
+	g.items = append(g.items, incident.Same(item))
+	g.from, g.to = min(g.from, at), max(g.to, at)
+}
+
+func (g *group) text() incident.Text {
+	when := incident.Same(incident.Clock(g.from))
+	if to := incident.Clock(g.to); to != when.EN {
+		when = incident.Say("%s to %s", "%s～%s", when, to)
+	}
+	return incident.Say("%s %s: %s (%s)", "%s %s：%s（%s）", g.name, g.outcome.text(), incident.List(g.items), when)
 }
 
 // what is how a target was tried.

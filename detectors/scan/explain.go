@@ -49,7 +49,8 @@ func (d *Detector) explainPair(id uint64, src netip.Addr, t census.Target, say f
 	if d.met.Known(key(withMachine, id, server)) {
 		say(incident.Say("scan: %s has contacted %s before: contacts with it are no first contacts", "scan：%sは%sへの接続歴があり、初回接続とは数えません", src, t.Addr))
 	} else {
-		say(incident.Say("scan: %s has not contacted %s before", "scan：%sから%sへの接続歴はありません", src, t.Addr))
+		say(incident.Say("scan: no contact of %s with %s is remembered (outside, only those on ports of administration are)",
+			"scan：%sから%sへの接続は記憶されていません（外部宛ては管理用ポートのみ記憶）", src, t.Addr))
 	}
 	if p := d.series.Get(key(withMachine, id, server)); p != nil {
 		say(incident.Say("scan: ports of %s tried in vain: %d of %d, %.1f nats; alarm at %.1f", "scan：%sのポート試行%[3]d件のうち失敗%[2]d件、%.1[4]fナット（警報%.1[5]f以上）",

@@ -355,7 +355,7 @@ func TestAlertText(t *testing.T) {
 	}
 	a := s.alerts[0]
 	all := strings.Join(a.Evidence, "\n")
-	for _, want := range []string{"9 of 9 first contacts", "12.5 nats, alarm at 11.5", "one every 5.0 s", "tcp/445 failed: 10.0.2.1 (00:00:00), 10.0.2.8 (00:00:05)"} {
+	for _, want := range []string{"9 of 9 first contacts", "12.5 nats, alarm at 11.5", "one every 5.0 s", "never contacted before: tcp/445 failed: 10.0.2.1, 10.0.2.8, 10.0.2.15, 10.0.2.22, 10.0.2.29, 10.0.2.36, 10.0.2.43, 10.0.2.50, 10.0.2.57 (2026-03-02 00:00:00Z to 2026-03-02 00:00:40Z)"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
 		}

@@ -1,8 +1,11 @@
 package table
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
-// Hashes: FNV-1a with murmur3's finalizer. They must be the same in every run,
+// Hashes: FNV-1a, of octets or of whole words, with murmur3's finalizer. They must be the same in every run,
 // so they have no secret seed: who crafts a collision mixes his own histories.
 
 const fnvOffset, fnvPrime = 14695981039346656037, 1099511628211
@@ -31,11 +34,8 @@ func Name(s string) uint64 {
 
 // Addr hashes an address; an IPv4 address and the IPv6 address that maps it are one.
 func Addr(a netip.Addr) uint64 {
-	h := uint64(fnvOffset)
-	for _, c := range a.As16() {
-		h = (h ^ uint64(c)) * fnvPrime
-	}
-	return Mix(h)
+	b := a.As16()
+	return Pair(binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]))
 }
 
 // Octets hashes octets.

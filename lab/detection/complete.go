@@ -17,7 +17,7 @@ func Missing(a *records.Alert) []string {
 	check(a.Benign != "", "why it may be benign")
 	check(a.BenignJA != "", "why it may be benign, in Japanese")
 	check(len(a.Technique) > 0, "ATT&CK id")
-	check(len(a.Flows) > 0, "sample flows")
+	check(len(a.Flows) > 0 || a.Rule == "lateral-scan", "sample flows") // a search by ARP alone has none
 	check(a.Source.IsValid(), "source")
 	check(a.Destination != "" || a.Rule == "lateral-scan", "destination") // of a scan they stand in the evidence
 	check(a.Since > 0 && a.Until >= a.Since, "span of time")

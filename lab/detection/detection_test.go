@@ -256,3 +256,32 @@ func BenchmarkSensor(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(rs)), "ns/event")
 }
+
+func TestRates(t *testing.T) {
+	for x, want := range map[float64]string{0: "0", 0.00005154: "0.000052", 0.0014: "0.0014", 0.039: "0.039", 0.0996: "0.100", 0.25: "0.25", 3: "3.00", math.NaN(): "–"} {
+		if got := rateText(x); got != want {
+			t.Errorf("%v: %s, want %s", x, got, want)
+		}
+	}
+}
+
+// Daily beacons begin on every day of the week alike, and are enough to judge.
+func TestDailyBeaconsOfThePlan(t *testing.T) {
+	n := map[int]int{}
+	for _, j := range Reduced().Jobs() {
+		if j.Theme != beacons || j.Restart != 0 || j.Options.Loss != 0 {
+			continue
+		}
+		for _, s := range j.Options.Attacks {
+			if isDaily(&s.Cell) {
+				n[s.Cell.Missed] += s.Count
+				if s.To-s.From != 7*24*time.Hour || s.From < learningDays*24*time.Hour {
+					t.Errorf("begins between %v and %v", s.From, s.To)
+				}
+			}
+		}
+	}
+	if n[0] < 40 || n[20] < 40 {
+		t.Errorf("%v daily beacons by the percentage of beats missed, want 40 each", n)
+	}
+}

@@ -88,6 +88,9 @@ func (p Plan) specs(site events.Site, theme string, seed uint64) []events.Spec {
 	out := make([]events.Spec, len(cells))
 	for i, c := range cells {
 		out[i] = events.Spec{Cell: c, Count: count}
+		if isDaily(&c) && !p.Quick { // begins within one week: each day of it counts alike
+			out[i].Count, out[i].From, out[i].To = dailies, learningDays*24*time.Hour, 2*learningDays*24*time.Hour
+		}
 		if p.Quick {
 			out[i].From, out[i].To = 24*time.Hour, 36*time.Hour
 		}
@@ -152,8 +155,8 @@ func beaconCells(proxy bool) []events.Cell {
 			}
 		}
 	}
-	for _, missed := range []int{0, 20} { // B3
-		add(events.Cell{Sleep: 24 * time.Hour, Jitter: 5, Model: events.Symmetric, Missed: missed, Transport: w})
+	for _, missed := range []int{0, 20} {
+		add(daily(missed, w))
 	}
 	for _, s := range []time.Duration{time.Minute, 5 * time.Minute, time.Hour} { // B4
 		for _, j := range []int{0, 10, 25} {
@@ -179,6 +182,18 @@ func beaconCells(proxy bool) []events.Cell {
 	}
 	return out
 }
+
+// daily is the beacon of B3, over before the end on whichever day of the week it begins.
+func daily(missed int, w events.Transport) events.Cell {
+	return events.Cell{Kind: "beacon", Sleep: 24 * time.Hour, Jitter: 5, Model: events.Symmetric, Missed: missed, Transport: w, Beats: 12}
+}
+
+// isDaily tells whether a cell is one of B3.
+func isDaily(c *events.Cell) bool { return *c == daily(c.Missed, c.Transport) }
+
+// dailies is how many there are of each in a world: they cost hardly anything, and
+// what comes of one depends on the day and hour at which it begins.
+const dailies = 20
 
 // ten is the beacon that the other axes vary: ten minutes, 25 percent.
 func ten(w events.Transport) events.Cell {

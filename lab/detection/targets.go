@@ -123,7 +123,7 @@ func (r *Results) b3() []Target {
 	for _, t := range []struct{ missed, by int }{{0, 5}, {20, 7}} {
 		s := pick(r.finds, func(f *Find) bool {
 			c := &f.Attack.Cell
-			return c.Kind == "beacon" && c.Sleep == 24*time.Hour && c.Model == events.Symmetric && c.Jitter == 5 && c.Missed == t.missed && f.Beats > t.by
+			return isDaily(c) && c.Missed == t.missed && f.Beats > t.by
 		})
 		out = append(out, judged("B3", fmt.Sprintf("daily beacon +-5 %%, %d %% missed: alert by beat %d (nine of ten)", t.missed, t.by),
 			fmt.Sprintf("%s by beat %d of %d; median %s; watch by beat 4: %s", percent(s.within(Kagami, t.by)), t.by, len(s), count(s.beats(Kagami, 0.5)), percent(s.within(KagamiWatch, 4))),
@@ -300,8 +300,8 @@ func rateText(x float64) string {
 		return "–"
 	case x == 0:
 		return "0"
-	case x < 0.1:
-		return fmt.Sprintf("%.2g", x)
+	case x < 0.1: // never as 5.2e-05
+		return fmt.Sprintf("%.*f", 1-int(math.Floor(math.Log10(x))), x)
 	}
 	return fmt.Sprintf("%.2f", x)
 }

@@ -7,6 +7,10 @@
 // The table of labels has the columns capture (path below the directory), kind
 // ("beacon", "scan", "fan-out:vertical", "periodic", "driveby", "c2" ...; several
 // joined by '+'), host (addresses joined by ", ") and detail.
+//
+// A label of one host is read a second time, more closely: with this host alone
+// inside, rhythms of a minute, and what is only in view. What that finds of labels
+// that were not flagged stands behind the reason.
 package main
 
 import (
@@ -67,6 +71,11 @@ func run(ctx context.Context, w io.Writer, dir, table string, s *settings) error
 	}
 	defer os.RemoveAll(s.temp)
 	got := readAll(ctx, s, dir, paths)
+	for i := range labels {
+		if l := &labels[i]; got[l.capture] != nil && ctx.Err() == nil {
+			l.closer = s.closer(ctx, dir, l)
+		}
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

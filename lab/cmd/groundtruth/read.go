@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 // label is one row of the table.
 type label struct {
 	capture, kind, host, detail string
+	closer                      []alert // of the second, closer reading
 }
 
 func readLabels(path string) ([]label, error) {
@@ -36,7 +38,7 @@ func parseLabels(text string) ([]label, error) {
 		if len(f) < 4 {
 			return nil, fmt.Errorf("read labels: line %d: got %d columns, want capture, kind, host, detail", i+1, len(f))
 		}
-		out = append(out, label{f[0], f[1], f[2], f[3]})
+		out = append(out, label{capture: f[0], kind: f[1], host: f[2], detail: f[3]})
 	}
 	return out, nil
 }
@@ -63,8 +65,17 @@ type reading struct {
 // longest is the longest that one capture may take.
 const longest = 2 * time.Minute
 
+// closer reads a label's capture with its host alone inside, and bars lowered.
+func (s *settings) closer(ctx context.Context, dir string, l *label) []alert {
+	if _, err := netip.ParseAddr(l.host); err != nil {
+		return nil
+	}
+	return s.read(ctx, filepath.Join(dir, l.capture), 0, "--inside", l.host,
+		"--set", "detect.beacon.min_lasting=1m", "--set", "detect.incident.watches=true").alerts
+}
+
 // read runs kagami on one capture.
-func (s *settings) read(ctx context.Context, path string, n int) reading {
+func (s *settings) read(ctx context.Context, path string, n int, flags ...string) reading {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	out := filepath.Join(s.temp, strconv.Itoa(n))
@@ -72,7 +83,8 @@ func (s *settings) read(ctx context.Context, path string, n int) reading {
 	if s.config != "" {
 		args = append(args, "--config", s.config)
 	}
-	message, err := exec.CommandContext(ctx, s.program, append(args, path)...).CombinedOutput()
+	args = append(append(args, flags...), path)
+	message, err := exec.CommandContext(ctx, s.program, args...).CombinedOutput()
 	defer os.RemoveAll(out)
 	r := reading{}
 	if err != nil {

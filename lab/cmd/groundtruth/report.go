@@ -43,15 +43,25 @@ func judge(l label, r *reading) []verdict {
 			continue
 		}
 		v := verdict{label: l, part: part}
-		for _, a := range r.alerts {
-			if among(a.Rule.Name, rules) && (l.host == "" || strings.Contains(", "+l.host+",", ", "+a.Source.IP+",")) {
-				v.flagged = append(v.flagged, a)
-			}
-		}
+		v.flagged = about(l, rules, r.alerts)
 		if len(v.flagged) == 0 {
 			v.why = reason(l, part, r)
+			if found := about(l, rules, l.closer); found != nil {
+				last := &found[len(found)-1]
+				v.why += "; more closely, *" + last.Kagami.Alert.Level + "*: " + last.Message
+			}
 		}
 		out = append(out, v)
+	}
+	return out
+}
+
+// about are the alerts of these rules about a label's host.
+func about(l label, rules []string, alerts []alert) (out []alert) {
+	for _, a := range alerts {
+		if among(a.Rule.Name, rules) && (l.host == "" || strings.Contains(", "+l.host+",", ", "+a.Source.IP+",")) {
+			out = append(out, a)
+		}
 	}
 	return out
 }
@@ -70,10 +80,10 @@ const gate = 600
 
 // reason is why a label may not be flagged, as far as the label tells.
 func reason(l label, part string, r *reading) string {
-	switch host, err := netip.ParseAddr(l.host); {
+	switch {
 	case r.err != nil:
 		return "not read: " + r.err.Error()
-	case err == nil && !host.IsPrivate() && !host.IsLoopback() && !host.IsLinkLocalUnicast():
+	case outside(l.host):
 		return "from outside the internal networks"
 	case part == "beacon" || part == "periodic":
 		var why []string
@@ -91,6 +101,12 @@ func reason(l label, part string, r *reading) string {
 		return "other alerts: " + rules(r.alerts)
 	}
 	return "?"
+}
+
+// outside tells whether a label's host is at no address that is inside by default.
+func outside(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast()
 }
 
 // destination is the address behind the arrow of a label: "syn 10.0.0.5->192.0.2.1:443".

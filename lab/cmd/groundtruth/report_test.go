@@ -15,6 +15,8 @@ func said(rule, source string) alert {
 
 func TestJudge(t *testing.T) {
 	alerts := []alert{said("beacon", "10.0.0.5"), said("port-scan", "10.0.0.6")}
+	watch := said("port-scan", "192.0.2.7")
+	watch.Kagami.Alert.Level = "watch"
 	for _, c := range []struct {
 		l    label
 		err  error
@@ -30,6 +32,7 @@ func TestJudge(t *testing.T) {
 		{l: label{kind: "beacon", host: "10.0.0.9", detail: "SYN to 192.0.2.1:4433 every 10.0 s x8"}, want: "beacon=lasts 80 s; a rhythm must last 600 s"},
 		{l: label{kind: "beacon", host: "10.0.0.9", detail: "HTTP to 192.0.2.1:80 x30 every 5 s"}, want: "beacon=lasts 150 s; a rhythm must last 600 s"},
 		{l: label{kind: "fan-out:arp", host: "192.0.2.1", detail: "count=138"}, want: "fan-out:arp=from outside the internal networks"},
+		{l: label{kind: "fan-out:vertical", host: "192.0.2.7", closer: []alert{watch, said("beacon", "192.0.2.7")}}, want: "fan-out:vertical=from outside the internal networks; more closely, *watch*: port-scan of 192.0.2.7"},
 		{l: label{kind: "driveby"}, err: errors.New("torn"), want: "driveby=not read: torn"},
 		{l: label{kind: "mail-file"}, want: ""},
 	} {

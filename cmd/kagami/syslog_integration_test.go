@@ -1,0 +1,335 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"kagami/configs"
+	"kagami/exporters"
+	"kagami/records"
+)
+
+// collector is a real syslog daemon, started for a test with its own
+// configuration and stopped with it. It writes the text of messages to a file.
+type collector struct {
+	dir, program string
+	arguments    []string
+	cmd          *exec.Cmd
+}
+
+// place is one way to a collector.
+type syslogPlace struct {
+	name   string
+	url    string // P is the port, D the directory
+	config string // the daemon's source, with the same letters
+}
+
+var rsyslogPlaces = []syslogPlace{
+	{"udp", "syslog+udp://127.0.0.1:P?max=65000&rate=2000", `module(load="imudp") input(type="imudp" address="127.0.0.1" port="P" rcvbufSize="8m" ruleset="r")`},
+	{"tcp", "syslog+tcp://127.0.0.1:P?max=65000", `module(load="imtcp") input(type="imtcp" address="127.0.0.1" port="P" ruleset="r")`},
+	{"tcp lf", "syslog+tcp://127.0.0.1:P?max=65000&framing=lf", `module(load="imtcp") input(type="imtcp" address="127.0.0.1" port="P" ruleset="r")`},
+	{"tcp lf rfc3164", "syslog+tcp://127.0.0.1:P?max=65000&framing=lf&rfc=3164", `module(load="imtcp") input(type="imtcp" address="127.0.0.1" port="P" ruleset="r")`},
+	{"tls", "syslog+tls://127.0.0.1:P?max=65000&ca=D/ca.pem&cert=D/client.pem&key=D/client.key&server_name=localhost",
+		`module(load="imtcp" StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/certvalid") input(type="imtcp" address="127.0.0.1" port="P" ruleset="r")`},
+	{"unix datagram", "syslog+unix://D/log?max=65000", `module(load="imuxsock" SysSock.Use="off") input(type="imuxsock" Socket="D/log" ruleset="r")`},
+}
+
+var syslogNGPlaces = []syslogPlace{
+	{"udp", "syslog+udp://127.0.0.1:P?max=65000&rate=2000", `syslog(ip(127.0.0.1) port(P) transport(udp) so-rcvbuf(8388608));`},
+	{"tcp", "syslog+tcp://127.0.0.1:P?max=65000", `syslog(ip(127.0.0.1) port(P) transport(tcp));`},
+	{"tcp lf", "syslog+tcp://127.0.0.1:P?max=65000&framing=lf", `network(ip(127.0.0.1) port(P) transport(tcp) flags(syslog-protocol));`},
+	{"tcp lf rfc3164", "syslog+tcp://127.0.0.1:P?max=65000&framing=lf&rfc=3164", `network(ip(127.0.0.1) port(P) transport(tcp));`},
+	{"tls", "syslog+tls://127.0.0.1:P?max=65000&ca=D/ca.pem&cert=D/client.pem&key=D/client.key&server_name=localhost",
+		`syslog(ip(127.0.0.1) port(P) transport(tls) tls(key-file("D/server.key") cert-file("D/server.pem") ca-file("D/ca.pem") peer-verify(required-trusted)));`},
+	{"unix datagram", "syslog+unix://D/log?max=65000", `unix-dgram("D/log");`},
+	{"unix stream", "syslog+unix://D/log?max=65000", `unix-stream("D/log");`},
+}
+
+const rsyslogHead = `global(workDirectory="D" maxMessageSize="128k" net.enableDNS="off" defaultNetstreamDriver="ptcp" defaultNetstreamDriverCAFile="D/ca.pem" defaultNetstreamDriverCertFile="D/server.pem" defaultNetstreamDriverKeyFile="D/server.key")
+template(name="text" type="string" string="%msg%\n")
+ruleset(name="r") { action(type="omfile" file="D/out" template="text") }
+`
+
+const syslogNGConfig = `@version: 3.38
+options { stats-level(0); keep-hostname(yes); use-dns(no); dns-cache(no); log-msg-size(131072); };
+source s { SOURCE };
+destination d { file("D/out" template("$MSG\n")); };
+log { source(s); destination(d); flags(flow-control); };
+`
+
+// newCollector prepares a daemon; without it the test is skipped, and says so.
+func newCollector(t *testing.T, daemon string, p syslogPlace) (*collector, string) {
+	t.Helper()
+	if os.Getenv("KAGAMI_INTEGRATION") == "" {
+		t.Skip("needs KAGAMI_INTEGRATION=1, and Debian's rsyslog, rsyslog-openssl, syslog-ng-core")
+	}
+	c := &collector{dir: t.TempDir()}
+	issueCertificates(t, c.dir)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	source := strings.NewReplacer("(P)", "("+port+")", `"P"`, `"`+port+`"`, `"D/`, `"`+c.dir+"/").Replace(p.config)
+	config := filepath.Join(c.dir, "conf")
+	text := strings.ReplaceAll(rsyslogHead, "D/", c.dir+"/") + source + "\n"
+	text = strings.ReplaceAll(text, `"D"`, `"`+c.dir+`"`)
+	c.program, c.arguments = findProgram("rsyslogd"), []string{"-n", "-iNONE", "-f", config}
+	if root := os.Getenv("RSYSLOG_ROOT"); root != "" { // Debian's package unpacked, since it refuses to be installed beside syslog-ng
+		modules, _ := filepath.Glob(root + "/usr/lib/*/rsyslog")
+		c.program, c.arguments = root+"/usr/sbin/rsyslogd", append(c.arguments, "-M"+strings.Join(modules, ":"))
+	}
+	if daemon == "syslog-ng" {
+		text = strings.ReplaceAll(strings.ReplaceAll(syslogNGConfig, "D/", c.dir+"/"), "SOURCE", source)
+		c.program = findProgram("syslog-ng")
+		c.arguments = []string{"-F", "-f", config, "-R", c.dir + "/persist", "-c", c.dir + "/ctl", "-p", c.dir + "/pid", "--no-caps"}
+	}
+	if _, err := os.Stat(c.program); err != nil {
+		t.Skipf("%s is missing: install Debian's package, or name the root of an unpacked one in RSYSLOG_ROOT", daemon)
+	}
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to := strings.NewReplacer(":P?", ":"+port+"?", "=D/", "="+c.dir+"/", "//D/", "//"+c.dir+"/").Replace(p.url)
+	c.start(t)
+	t.Cleanup(c.stop)
+	return c, to
+}
+
+func findProgram(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	return "/usr/sbin/" + name
+}
+
+func (c *collector) start(t *testing.T) {
+	t.Helper()
+	c.cmd = exec.Command(c.program, c.arguments...)
+	log, err := os.OpenFile(filepath.Join(c.dir, "daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	c.cmd.Stdout, c.cmd.Stderr = log, log
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond) // datagram sockets have no other sign
+	if err := c.cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		b, _ := os.ReadFile(filepath.Join(c.dir, "daemon.log"))
+		t.Fatalf("%s ended: %v %s", c.program, err, b)
+	}
+}
+
+func (c *collector) stop() {
+	if c.cmd.ProcessState == nil {
+		c.cmd.Process.Signal(syscall.SIGTERM)
+		c.cmd.Wait()
+	}
+}
+
+// texts are the messages that arrived, once as many did, or no more come.
+func (c *collector) texts(want int) []string {
+	var out [][]byte
+	for still, last := 0, -1; still < 30; still++ {
+		b, _ := os.ReadFile(filepath.Join(c.dir, "out"))
+		out = bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
+		if len(out) >= want {
+			break
+		}
+		if len(out) != last {
+			last, still = len(out), 0
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	lines := make([]string, len(out))
+	for i, l := range out {
+		lines[i] = strings.TrimPrefix(string(l), " ") // RFC 3164: the blank behind the tag
+	}
+	return lines
+}
+
+// TestIntegrationSyslog: every record of the bundled capture arrives whole and in
+// order, over each transport, at the daemons themselves.
+func TestIntegrationSyslog(t *testing.T) {
+	for daemon, places := range map[string][]syslogPlace{"rsyslog": rsyslogPlaces, "syslog-ng": syslogNGPlaces} {
+		for _, p := range places {
+			t.Run(daemon+" "+p.name, func(t *testing.T) {
+				c, to := newCollector(t, daemon, p)
+				truth := filepath.Join(c.dir, "truth")
+				conf := configs.Default()
+				conf.Detect.State = ""
+				exports := []exporters.Config{{Format: "ecs", To: "file://" + truth}, {Format: "ecs", To: to}}
+				readInto(t, conf, exports)
+				b, _ := os.ReadFile(truth)
+				want := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+				got := c.texts(len(want))
+				if len(got) != len(want) || len(want) < 15000 {
+					t.Fatalf("%d messages of %d arrived", len(got), len(want))
+				}
+				for i := range want {
+					if got[i] != want[i] {
+						t.Fatalf("message %d:\ngot  %s\nwant %s", i, got[i], want[i])
+					}
+				}
+				t.Logf("%d of %d arrived whole and in order", len(got), len(want))
+			})
+		}
+	}
+}
+
+// readInto reads the bundled capture.
+func readInto(t testing.TB, c configs.Config, to []exporters.Config) {
+	t.Helper()
+	var r recording
+	for _, copying := range []bool{false, true} {
+		if err := r.read(officeCapture, copying); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := newPipeline(c, to, false, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.engine.Read(context.Background(), &playback{recording: &r}); err != nil {
+		t.Fatal(err)
+	}
+	p.drain()
+	if err := p.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIntegrationSyslogRestart: the daemon is restarted while 50,000 lines come.
+// What its kernel had acknowledged and it had not read is lost, for syslog has no
+// acknowledgement; the test says how much that was, and that nothing else is.
+func TestIntegrationSyslogRestart(t *testing.T) {
+	const lines = 50000
+	for daemon, places := range map[string][]syslogPlace{"rsyslog": {rsyslogPlaces[1], rsyslogPlaces[4]}, "syslog-ng": {syslogNGPlaces[1], syslogNGPlaces[4]}} {
+		for _, p := range places {
+			t.Run(daemon+" "+p.name, func(t *testing.T) {
+				c, to := newCollector(t, daemon, p)
+				all := recordsOfCapture(t)
+				x, err := exporters.Open(exporters.Config{Format: "ecs", To: to}, exporters.Env{HostName: "sensor"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				q := exporters.NewQueue(x, exporters.Limits{Lines: lines, Bytes: 256 << 20}, exporters.Drop)
+				restarted := make(chan bool)
+				for i := range lines {
+					q.Write(all[i%len(all) : i%len(all)+1])
+					if i == lines/2 {
+						go func() { c.stop(); time.Sleep(time.Second); c.start(t); restarted <- true }()
+					}
+					if i%1000 == 0 {
+						time.Sleep(20 * time.Millisecond) // 50,000 a second at most
+					}
+				}
+				<-restarted
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				if err := q.Close(ctx); err != nil {
+					t.Fatal(err)
+				}
+				s := q.Stats()
+				got := c.texts(lines + 1)
+				missing, repeated, broken := compare(t, all, lines, got)
+				t.Logf("%+v; %d arrived: %d missing, %d repeated, %d broken", s, len(got), missing, repeated, broken)
+				if s.Sent != lines || s.Errors == 0 || missing > 8000 || broken > 1 {
+					t.Error("more went wrong than what lay in sockets")
+				}
+			})
+		}
+	}
+}
+
+// compare counts the lines of the first n records that did not arrive, those that
+// arrived more often than they were sent, and what is no line at all.
+func compare(t *testing.T, all []records.Record, n int, got []string) (missing, repeated, broken int) {
+	t.Helper()
+	var text bytes.Buffer
+	x, err := exporters.Open(exporters.Config{Format: "ecs", To: "stdout:"}, exporters.Env{HostName: "sensor", Stdout: &text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+	sent := map[string]int{}
+	for i := range n {
+		sent[lines[i%len(all)]]++
+	}
+	for _, l := range got {
+		if _, ok := sent[l]; !ok {
+			broken++
+		}
+		sent[l]--
+	}
+	for _, left := range sent {
+		missing += max(0, left)
+		repeated += max(0, -left)
+	}
+	return missing, repeated - broken, broken
+}
+
+// issueCertificates makes ca.pem, and certificate and key of a server called
+// localhost and of a client.
+func issueCertificates(t *testing.T, dir string) {
+	t.Helper()
+	key := func() *ecdsa.PrivateKey {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	save := func(name, kind string, der []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	template := func(serial int64, name string) *x509.Certificate {
+		return &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	}
+	ca, caKey := template(1, "test authority"), key()
+	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save("ca.pem", "CERTIFICATE", der)
+	for i, name := range []string{"server", "client"} {
+		c, k := template(int64(i+2), name), key()
+		c.DNSNames, c.KeyUsage = []string{"localhost"}, x509.KeyUsageDigitalSignature
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		der, err := x509.CreateCertificate(rand.Reader, c, ca, &k.PublicKey, caKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		save(name+".pem", "CERTIFICATE", der)
+		pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		save(name+".key", "PRIVATE KEY", pkcs8)
+	}
+}

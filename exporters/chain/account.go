@@ -1,0 +1,131 @@
+package chain
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// AccountFile is where the claims about a log stand that has no room for them:
+// NAME.account beside NAME. Between two claims it has the tags of the lines that
+// they are about, 3 octets of each, so that the very line can be named that was
+// altered, removed or put in:
+//
+//	tags sensor:fw1 boot:5f0c... name:access first:1 BASE64
+//
+// It grows by 4 octets a line, and is renamed to NAME.account.1 and so on when it
+// has 64 MiB; the oldest of four goes.
+type AccountFile struct {
+	path   string
+	stream Stream
+	f      *os.File
+	size   int64
+	first  uint64
+	tags   []byte
+	line   []byte
+	err    error // of a write between two claims
+}
+
+const (
+	shortTag     = 3       // octets of a tag in an account
+	tagsALine    = 3 << 10 // then a line of tags is full
+	accountBytes = 64 << 20
+	accountFiles = 4
+	tagsOpen     = "tags sensor:"
+)
+
+// OpenAccount goes on with the account beside the log at path, or begins it. The
+// stream's first line is number 1.
+func OpenAccount(path string, s Stream) (*AccountFile, error) {
+	a := &AccountFile{path: path + accountSuffix, stream: s, first: 1}
+	if err := a.open(); err != nil {
+		return nil, fmt.Errorf("open account: %w", err)
+	}
+	return a, nil
+}
+
+func (a *AccountFile) open() error {
+	f, err := os.OpenFile(a.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	a.f, a.size = f, st.Size()
+	var last [1]byte
+	if a.size > 0 && st.Mode().IsRegular() { // a power cut may have torn the last line
+		if _, err := f.ReadAt(last[:], a.size-1); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		if last[0] != '\n' {
+			return a.write([]byte{'\n'})
+		}
+	}
+	return nil
+}
+
+// Add takes the next line's tag.
+func (a *AccountFile) Add(t Tag) {
+	a.tags = append(a.tags, t[:shortTag]...)
+	if len(a.tags) == tagsALine*shortTag {
+		a.flush()
+	}
+}
+
+func (a *AccountFile) flush() {
+	if len(a.tags) == 0 {
+		return
+	}
+	s := a.stream
+	a.line = append(append(a.line[:0], tagsOpen...), s.Sensor+" boot:"+s.Boot+" name:"+s.Name+" first:"...)
+	a.line = append(strconv.AppendUint(a.line, a.first, 10), ' ')
+	a.line = append(base64.StdEncoding.AppendEncode(a.line, a.tags), '\n')
+	a.first += uint64(len(a.tags) / shortTag)
+	a.tags = a.tags[:0]
+	a.err = errors.Join(a.err, a.write(a.line))
+}
+
+func (a *AccountFile) write(b []byte) error {
+	n, err := a.f.Write(b)
+	a.size += int64(n)
+	return err
+}
+
+// Claim writes the claim about the lines added since the last one. After an error,
+// which tells of every write since then, it goes on.
+func (a *AccountFile) Claim(text []byte) error {
+	a.flush()
+	a.line = append(append(a.line[:0], text...), '\n')
+	err := errors.Join(a.err, a.write(a.line))
+	if a.err = nil; a.size > accountBytes {
+		err = errors.Join(err, a.roll())
+	}
+	if err != nil {
+		return fmt.Errorf("write account: %w", err)
+	}
+	return nil
+}
+
+func (a *AccountFile) roll() error {
+	for i := accountFiles - 1; i > 0; i-- {
+		from := a.path + "." + strconv.Itoa(i-1)
+		if i == 1 {
+			from = a.path
+		}
+		if err := os.Rename(from, a.path+"."+strconv.Itoa(i)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	err := a.f.Close()
+	return errors.Join(err, a.open())
+}
+
+// Close writes what it holds.
+func (a *AccountFile) Close() error {
+	a.flush()
+	return errors.Join(a.err, a.f.Close())
+}
