@@ -230,7 +230,7 @@ func (p *series) load(d *state.Decoder) {
 func (d *Detector) Name() string { return "scan" }
 
 // Version implements state.Part.
-func (d *Detector) Version() int { return 1 }
+func (d *Detector) Version() int { return 2 }
 
 // Save implements state.Part. Requests that wait for an answer are left out: they
 // wait for half a second.
@@ -242,6 +242,11 @@ func (d *Detector) Save(e *state.Encoder) {
 	d.lessors.Save(e, func(*state.Encoder, *struct{}) {})
 	d.met.Save(e)
 	d.tried.Save(e)
+	d.asks.Save(e, func(e *state.Encoder, a *ask) {
+		e.Int(a.answered)
+		e.Uint(uint64(a.n))
+		e.Bool(a.counted)
+	})
 	e.Uint(uint64(d.replies.answered))
 	e.Uint(uint64(d.replies.silent))
 }
@@ -255,5 +260,8 @@ func (d *Detector) Load(dec *state.Decoder) {
 	d.lessors.Load(dec, func(*state.Decoder, *struct{}) {})
 	d.met.Load(dec)
 	d.tried.Load(dec)
+	d.asks.Load(dec, func(dec *state.Decoder, a *ask) {
+		*a = ask{answered: dec.Int(), n: uint8(min(dec.Uint(), darkAfter+1)), counted: dec.Bool()}
+	})
 	d.replies = replies{uint32(min(dec.Uint(), 1024)), uint32(min(dec.Uint(), 1024))}
 }
