@@ -45,7 +45,7 @@ race: ## the tests under the race detector, which needs a C compiler
 
 live-test: ## the tests that need root: packet sockets, network namespaces, mounts
 	@[ "$$(id -u)" = 0 ] || { echo 'live-test needs root: sudo make live-test'; exit 1; }
-	KAGAMI_LIVE=1 $(GO) test -count=1 -run Live ./capture/... ./evidence/... ./bpf/... ./cmd/...
+	KAGAMI_LIVE=1 $(GO) test -count=1 -run Live ./capture/... ./evidence/... ./bpf/... ./exporters/... ./cmd/...
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@for pkg in $$($(GO) list ./...); do \

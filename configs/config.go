@@ -71,6 +71,7 @@ type Output struct {
 	ProxyLegs  bool   `toml:"proxy_legs"` // what a proxy fetches for a workstation has a line of its own in access logs
 	QueueLines int    `toml:"queue_lines"`
 	QueueBytes int    `toml:"queue_bytes"` // per export
+	QueueDir   string `toml:"queue_dir"`   // of the exports with queue = "disk": a directory each
 	MemoryMiB  int    `toml:"memory_mib"`  // soft limit for the whole program (GOMEMLIMIT), 0 = from the memory plan
 }
 
@@ -88,7 +89,7 @@ func Default() Config {
 		Pin:      cases.Default(),
 		Log:      Log{Level: "info", Format: "text"},
 		Output: Output{TimeZone: "Local", Device: "kagami", DirectTLS: true,
-			QueueLines: 8192, QueueBytes: 2 << 20},
+			QueueLines: 8192, QueueBytes: 2 << 20, QueueDir: "/var/lib/kagami/queue"},
 	}
 }
 

@@ -18,12 +18,15 @@ type Config struct {
 	Format  string   `toml:"format"`  // one of Formats()
 	To      string   `toml:"to"`      // where: a URL with one of Schemes()
 	Records []string `toml:"records"` // kinds of records to write; empty is every kind that the format knows
+
+	Queue     string `toml:"queue"`      // where lines wait that the place has not taken: "memory" ("" is that) or "disk"
+	DiskBytes int64  `toml:"disk_bytes"` // most octets of a queue on disk; 0 is 4 GiB
 }
 
 // Validate returns every problem of the table, or nil. It opens nothing.
 func (c Config) Validate() error {
 	_, _, err := c.resolve()
-	return err
+	return errors.Join(err, c.checkQueue())
 }
 
 // Open makes the export that c describes. Files are created now; connections

@@ -148,6 +148,9 @@ func places(c configs.Config, to []exporters.Config, config string) (readable, w
 		readable = append(readable, place{dir: parent(config)})
 	}
 	for _, e := range to {
+		if e.Queue == exporters.QueueDisk {
+			writable = append(writable, place{absolute(e.SpoolDir(c.Output.QueueDir)), 0o700})
+		}
 		u, err := url.Parse(e.To)
 		if err != nil {
 			continue // the export itself says so
@@ -180,6 +183,11 @@ func places(c configs.Config, to []exporters.Config, config string) (readable, w
 		return slices.CompactFunc(ps, func(a, b place) bool { return a.dir == b.dir })
 	}
 	return unique(readable), unique(writable)
+}
+
+func absolute(path string) string {
+	abs, _ := filepath.Abs(path)
+	return abs
 }
 
 func parent(path string) string {

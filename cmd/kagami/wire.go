@@ -145,6 +145,15 @@ func (p *pipeline) openExports(to []exporters.Config, live bool) error {
 		env.ProxyLegs = exporters.ProxyLegsShown
 	}
 	for _, e := range to {
+		if live && e.Queue == exporters.QueueDisk {
+			d, err := exporters.OpenDurable(e, env, c.QueueDir)
+			if err != nil {
+				p.close()
+				return err
+			}
+			p.exports = append(p.exports, d)
+			continue
+		}
 		x, err := exporters.Open(e, env)
 		if err != nil {
 			p.close()

@@ -1,0 +1,63 @@
+package exporters
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+
+	"kagami/exporters/spool"
+)
+
+// Queues of [[export]] queue.
+const (
+	QueueMemory = "memory"
+	QueueDisk   = "disk"
+)
+
+const (
+	defaultDiskBytes = 4 << 30
+	minDiskBytes     = 1 << 20
+)
+
+func (c Config) checkQueue() error {
+	switch {
+	case c.Queue != "" && c.Queue != QueueMemory && c.Queue != QueueDisk:
+		return fmt.Errorf("export.queue: got %q, want memory or disk%s", c.Queue, didYouMean(c.Queue, []string{QueueMemory, QueueDisk}))
+	case c.DiskBytes != 0 && c.DiskBytes < minDiskBytes:
+		return fmt.Errorf("export.disk_bytes: got %d, want 0 (4 GiB) or at least %d", c.DiskBytes, minDiskBytes)
+	}
+	return nil
+}
+
+// SpoolDir is the directory of a queue on disk below base: of the same format and
+// place it is always the same.
+func (c Config) SpoolDir(base string) string {
+	sum := sha256.Sum256([]byte(c.Format + "\n" + c.To))
+	return filepath.Join(base, c.Format+"-"+hex.EncodeToString(sum[:6]))
+}
+
+// OpenDurable opens an export with a queue on disk below base: what an earlier run
+// could not deliver goes first. A directory that cannot be used is an error, for
+// the promise could not be kept.
+func OpenDurable(c Config, env Env, base string) (*Durable, error) {
+	most := c.DiskBytes
+	if most == 0 {
+		most = defaultDiskBytes
+	}
+	s, err := spool.Open(spool.Config{Dir: c.SpoolDir(base), MaxBytes: most}, env.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("open queue of export %q: %w", c.To, err)
+	}
+	env.SeqID = s.ID()
+	e, err := Open(c, env)
+	if err != nil {
+		s.Close(context.Background())
+		return nil, err
+	}
+	return NewDurable(e, s), nil
+}
+
+// SpoolMemory is what a queue on disk takes of memory, octets.
+const SpoolMemory = 8 << 20
