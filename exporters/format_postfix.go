@@ -52,7 +52,8 @@ func (f *postfix) next(dst []byte) ([]byte, Line, bool) {
 	}
 	dst = f.append(dst, f.mail, f.mail.Header.Lines[f.line])
 	f.line++
-	return dst, Line{At: f.mail.Meta().At, Kind: records.KindMail, Severity: SeverityInfo}, true
+	m := f.mail.Meta()
+	return dst, Line{At: m.At, Kind: records.KindMail, Severity: SeverityInfo, Client: originator(m)}, true
 }
 
 // Append implements Format: it appends the first line.

@@ -67,7 +67,7 @@ func (f *zeek) next(dst []byte) ([]byte, Line, bool) {
 	f.row.query = d.query
 	l.write(&f.row, d.rec, d.n)
 	m := d.rec.Meta()
-	return f.row.finish(), Line{At: m.At, Kind: m.Kind, Severity: severity(d.rec), Log: l.name}, true
+	return f.row.finish(), Line{At: m.At, Kind: m.Kind, Severity: severity(d.rec), Log: l.name, Client: originator(m)}, true
 }
 
 // appendHeader implements framer. The time is that of the first line, so that the

@@ -26,7 +26,7 @@ const (
 )
 
 // needIntegration skips a test that starts other programs, unless it is asked
-// for. It returns where they are.
+// for, or that it lacks a program for.
 func needIntegration(t *testing.T, programs ...string) {
 	t.Helper()
 	if os.Getenv("KAGAMI_INTEGRATION") == "" {

@@ -306,7 +306,7 @@ func TestNATSStreamAnswers(t *testing.T) {
 
 func TestNATSCloses(t *testing.T) {
 	server := natsServer(t, t.TempDir(), nil)
-	natsStream(t, server, nil).CachedInfo()
+	natsStream(t, server, nil)
 	s, _ := openNATSSink(t, "nats://"+address(server)+"/x.{kind}")
 	if w, errs := offer(t, s, hostLines(100)); w.Sent != 100 {
 		t.Fatal(w, errs)

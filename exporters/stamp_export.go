@@ -10,7 +10,7 @@ import (
 // openStamps lets the account number the export's lines; a nil account does not.
 func (e *Export) openStamps(c Config, to *url.URL, a *Account) error {
 	e.kinds[records.KindHeartbeat] = false // without an account there is nothing to say
-	if a == nil || alertsOnly(to) { // a person reads these
+	if a == nil || alertsOnly(to) {        // a person reads these
 		return nil
 	}
 	name := c.Name

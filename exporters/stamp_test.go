@@ -127,7 +127,9 @@ func TestStampFiles(t *testing.T) {
 			if !r.Good() || r.Records < 8 || r.Vouched < r.Records-2 || r.Beats < 8 {
 				t.Errorf("%d records, %d vouched for, %d heartbeats; %v", r.Records, r.Vouched, r.Beats, r.Findings)
 			}
-			big := slices.MaxFunc(files, func(a, b string) int { return strings.Count(readText(t, a), "\n") - strings.Count(readText(t, b), "\n") })
+			big := slices.MaxFunc(files, func(a, b string) int {
+				return strings.Count(readText(t, a), "\n") - strings.Count(readText(t, b), "\n")
+			})
 			whole := readText(t, big)
 			lines := strings.SplitAfter(strings.TrimSuffix(whole, "\n"), "\n")
 			i := len(lines) / 2

@@ -168,6 +168,9 @@ func (r *runCmd) reload(c configs.Config, p *pipeline, s *service, log *slog.Log
 	if err == nil {
 		err = s.guard.allows(n, exportsOf(n), r.path())
 	}
+	if err == nil && n.Detect.Suppressions != "" { // a list with a mistake must not end the sensor
+		_, _, err = readSuppressions(n.Detect.Suppressions)
+	}
 	if err != nil {
 		for _, e := range configs.Problems(err) {
 			log.Error("reload refused, the old configuration stays", "err", e)

@@ -165,4 +165,3 @@ func (p verdictPage) sum(r *chain.Report) {
 		p.say("NOT as it was sent: %s findings", "送信時と違います: %s 件", thousands(uint64(len(r.Findings))+r.More))
 	}
 }
-

@@ -331,12 +331,11 @@ func (t *track) cover(e *entry) {
 func (t *track) leave() {
 	b := &t.s.beats[t.span]
 	t.span++
-	switch whole := t.count == b.last-b.first+1; {
-	case !whole || t.altered > 0:
-		// told already, or will be: what is left has its own tags only
-	case t.hash.digest() == b.digest:
+	whole := t.count == b.last-b.first+1 && t.altered == 0
+	switch { // what is missing or altered was told already, and spoils the digest
+	case whole && t.hash.digest() == b.digest:
 		t.v.report.Vouched += t.count
-	default:
+	case whole:
 		f := t.v.finding(Mismatch, t.s)
 		f.First, f.Last, f.Count = b.first, b.last, t.count
 		f.between(t.s, b.first, b.last)
