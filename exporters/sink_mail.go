@@ -72,7 +72,7 @@ func readMailURL(u *url.URL) (mailOptions, error) {
 	o.address = net.JoinHostPort(o.server, port)
 	problems := []error{checkUserinfo(u)}
 	if o.server == "" || u.Path != "" && u.Path != "/" {
-		problems = append(problems, fmt.Errorf("want a host and no path, as in %s://smtp.example.jp?from=...&to=...", u.Scheme))
+		problems = append(problems, fmt.Errorf("want a host and no path, as in %s://smtp.example.jp with from= and to=", u.Scheme))
 	}
 	known := append([]string{"from", "to", "user", "password", "lang", "within", "per_hour", "timeout", "starttls"}, tlsOptionNames()...)
 	q, err := url.ParseQuery(u.RawQuery)

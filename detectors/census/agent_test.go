@@ -2,6 +2,7 @@ package census
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -63,7 +64,7 @@ func FuzzAgentFamily(f *testing.F) {
 	f.Add("Mozilla/5.0 (X11; U; Linux x86_64; en-US; rv:1.9) Gecko")
 	f.Add("Build/")
 	f.Fuzz(func(t *testing.T, s string) {
-		if AgentFamily(s) != AgentFamily(s) {
+		if first := AgentFamily(s); first != AgentFamily(strings.Clone(s)) {
 			t.Fatal("not the same twice")
 		}
 	})

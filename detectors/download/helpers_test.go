@@ -43,9 +43,6 @@ func newStageOf(t testing.TB, c Config, b incident.Config) *stage {
 	return &stage{t: t, who: who, d: New(c, who, incident.NewBook(b, who, nil)), port: 20000}
 }
 
-// renew puts another detector in the place of the old one, as a restart does.
-func (s *stage) renew(d *Detector) { d.census, d.book, s.d = s.d.census, s.d.book, d }
-
 func (s *stage) feed(rs ...records.Record) {
 	for _, r := range rs {
 		s.who.Observe(r, func(records.Record) {})

@@ -92,7 +92,6 @@ type sensor struct {
 	n        uint64
 	i        int
 	lines    []string
-	account  *AccountFile
 }
 
 func newSensor(f form) *sensor {
