@@ -247,4 +247,4 @@ func fullest(bins []records.Bin) int {
 }
 
 // height is a count, of which a file may claim anything.
-func height(b records.Bin) int { return max(0, min(b.Count, 1<<40)) }
+func height(b records.Bin) int { return max(0, min(b.Count, math.MaxInt32)) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -172,7 +173,7 @@ func TestHistogram(t *testing.T) {
 		{bin(1), "█"},
 		{bin(0, 1, 4, 8, 2), " ▁▄█▂"},
 		{bin(1, 1000000), "▁█"},
-		{bin(1 << 62), "█"},
+		{bin(math.MaxInt), "█"},
 		{bin(make([]int, 95)...), ""},
 		{append(bin(make([]int, 95)...), bin(7)...), strings.Repeat(" ", 47) + "█"},
 	} {

@@ -33,6 +33,7 @@ type pipeline struct {
 	handed    int
 	site      *site.Site // nil: records are not completed
 	detectors *detectors.Set
+	garbage   garbage
 	learned   *learned      // nil: what the detectors learn ends with the program
 	hush      *suppressions // nil: nothing is suppressed
 	counts    atomic.Pointer[[]detectorCount]
@@ -208,11 +209,6 @@ func (p *pipeline) write(rs []records.Record) {
 	}
 }
 
-// gcPercent lets the heap grow to little more than twice what is in use before
-// garbage is collected, within the limit: three times saves a twentieth of the
-// processor time and takes a third more memory, once the detectors' tables are full.
-const gcPercent = 125
-
 // limitMemory turns the sum of the limits into the runtime's soft memory limit,
 // so that garbage is collected before the box swaps, and says what the plan is.
 func (p *pipeline) limitMemory(exports int, live bool) {
@@ -232,7 +228,7 @@ func (p *pipeline) limitMemory(exports int, live bool) {
 			"group_mib", most>>20, "heap_limit_mib", limit>>20)
 	}
 	debug.SetMemoryLimit(limit)
-	debug.SetGCPercent(gcPercent)
+	p.garbage.start()
 	level, rings := slog.LevelDebug, int64(0)
 	if live {
 		level, rings = slog.LevelInfo, c.Capture.MemoryBytes()
@@ -274,6 +270,7 @@ func (p *pipeline) countDetectors() {
 			all = append(all, detectorCount{"", n.Name, n.Value})
 		}
 	}
+	p.garbage.adjust()
 	for _, part := range p.detectors.Counters() {
 		for _, n := range part.All {
 			all = append(all, detectorCount{part.Part, n.Name, n.Value})
