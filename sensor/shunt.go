@@ -54,10 +54,10 @@ func (w *Worker) passed(f *Flow, p *packet.Packet) {
 }
 
 // skip moves the end of a side's stream up to where a packet begins: the kernel
-// counted what lies between.
+// counted what lies between. Behind a FIN there is only the FIN's own number.
 func (f *Flow) skip(p *packet.Packet) {
 	t := &f.dir[p.Side].tcp
-	if pos := t.rel(p.Seq, t.top); t.known && pos > int64(t.top) && pos <= int64(t.top)+maxJump {
+	if pos := t.rel(p.Seq, t.top); t.known && !t.finned && pos > int64(t.top) && pos <= int64(t.top)+maxJump {
 		t.top = uint64(pos)
 		t.acked = max(t.acked, t.top)
 	}

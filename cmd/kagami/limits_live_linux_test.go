@@ -60,7 +60,7 @@ func TestLiveLimits(t *testing.T) {
 		status    int
 		says      string
 	}{
-		{"ulimit -n 4", nil, nil, 1, "kagami: only 4 files may be open at a time (RLIMIT_NOFILE)"},
+		{"ulimit -n 10", nil, nil, 1, "kagami: only 10 files may be open at a time (RLIMIT_NOFILE)"},
 		{"ulimit -n 20", nil, nil, 1, "kagami: only 20 files may be open at a time (RLIMIT_NOFILE)"},
 		{"ulimit -n 64", some, nil, running, "msg=capturing"},
 		{"ulimit -l 0", some, nil, running, "msg=capturing"}, // locked memory
