@@ -286,19 +286,12 @@ func decode(b []byte, offset int64, out *sensor.Shunted, side packet.Side) {
 
 // clockOffset is the wall clock less CLOCK_MONOTONIC, in which the kernel's
 // programs see time. A step of the wall clock since a packet moves its time.
-func clockOffset() int64 {
-	if now := monotonic(); now != 0 {
-		return time.Now().UnixNano() - now
-	}
-	return 0
-}
+func clockOffset() int64 { return time.Now().UnixNano() - monotonic() }
 
-// monotonic is CLOCK_MONOTONIC, 0 if there is none.
+// monotonic is CLOCK_MONOTONIC, which every Linux has.
 func monotonic() int64 {
 	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		return 0
-	}
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
 	return t.Nano()
 }
 
