@@ -26,19 +26,20 @@ import (
 
 // Config is the whole configuration; configs/default.toml shows every setting.
 type Config struct {
-	Capture  capture.Config     `toml:"capture"`
-	Sensor   sensor.Config      `toml:"sensor"`
-	Decode   decoders.Config    `toml:"decode"`
-	Network  Network            `toml:"network"`
-	Site     site.Config        `toml:"site"`
-	Detect   detectors.Config   `toml:"detect"`
-	Evidence evidence.Config    `toml:"evidence"`
-	Pin      cases.Config       `toml:"pin"`
-	Log      Log                `toml:"log"`
-	Metrics  Metrics            `toml:"metrics"`
-	Security Security           `toml:"security"`
-	Output   Output             `toml:"output"`
-	Export   []exporters.Config `toml:"export"`
+	Capture  capture.Config          `toml:"capture"`
+	Sensor   sensor.Config           `toml:"sensor"`
+	Decode   decoders.Config         `toml:"decode"`
+	Network  Network                 `toml:"network"`
+	Site     site.Config             `toml:"site"`
+	Detect   detectors.Config        `toml:"detect"`
+	Evidence evidence.Config         `toml:"evidence"`
+	Pin      cases.Config            `toml:"pin"`
+	Log      Log                     `toml:"log"`
+	Metrics  Metrics                 `toml:"metrics"`
+	Security Security                `toml:"security"`
+	Account  exporters.AccountConfig `toml:"account"`
+	Output   Output                  `toml:"output"`
+	Export   []exporters.Config      `toml:"export"`
 }
 
 // Network says which addresses are whose.
@@ -87,6 +88,7 @@ func Default() Config {
 		Detect:   detectors.Default(),
 		Evidence: evidence.Default(),
 		Pin:      cases.Default(),
+		Account:  exporters.DefaultAccount(),
 		Log:      Log{Level: "info", Format: "text"},
 		Output: Output{TimeZone: "Local", Device: "kagami", DirectTLS: true,
 			QueueLines: 8192, QueueBytes: 2 << 20, QueueDir: "/var/lib/kagami/queue"},
@@ -113,6 +115,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(`metrics.listen: got %q, want host:port such as "127.0.0.1:9779"`, c.Metrics.Listen))
 		}
 	}
+	errs = append(errs, c.Account.Validate()...)
 	errs = append(errs, c.Output.validate()...)
 	for i, e := range c.Export {
 		for _, err := range split(e.Validate()) {

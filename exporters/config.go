@@ -14,7 +14,7 @@ import (
 
 // Config is one [[export]] table.
 type Config struct {
-	Name    string   `toml:"-"`       // in the records' numbers and in heartbeats; "" is made of format and place
+	Name    string   `toml:"name"`    // in the records' numbers and in heartbeats; "" is made of format and place
 	Format  string   `toml:"format"`  // one of Formats()
 	To      string   `toml:"to"`      // where: a URL with one of Schemes()
 	Records []string `toml:"records"` // kinds of records to write; empty is every kind that the format knows
@@ -26,7 +26,7 @@ type Config struct {
 // Validate returns every problem of the table, or nil. It opens nothing.
 func (c Config) Validate() error {
 	_, _, err := c.resolve()
-	return errors.Join(err, c.checkQueue())
+	return errors.Join(err, c.checkName(), c.checkQueue())
 }
 
 // Open makes the export that c describes. Files are created now; connections
@@ -118,6 +118,13 @@ func (c Config) place() (place, error) {
 		hint = `; a file is written "file:///var/log/kagami/access.log"`
 	}
 	return place{}, fmt.Errorf("export.to: got %q, want a URL that starts with one of %s:%s", c.To, strings.Join(Schemes(), ":, "), hint)
+}
+
+func (c Config) checkName() error {
+	if !accountName.MatchString(c.Name) {
+		return fmt.Errorf(`export.name: got %q, want at most 63 letters, digits, "-", "_", "."`, c.Name)
+	}
+	return nil
 }
 
 // checkRecords looks at the kinds; f is nil when the format is unknown.

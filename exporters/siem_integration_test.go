@@ -1,108 +1,20 @@
 package exporters
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"kagami/lab/integration"
 	"kagami/records"
 )
 
-// The integration tests start real servers and stop them. They run when
-// KAGAMI_INTEGRATION is set; a program that is not there skips its test, unless
-// KAGAMI_INTEGRATION=all.
+// The integration tests start real servers and stop them: see lab/integration.
 const integrationRecords = 100_000
-
-func needPrograms(t *testing.T, programs ...string) {
-	t.Helper()
-	want := os.Getenv("KAGAMI_INTEGRATION")
-	if want == "" {
-		t.Skip("KAGAMI_INTEGRATION is not set")
-	}
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			lacks(t, "no program %s", p)
-		}
-	}
-}
-
-// lacks ends a test that lacks something of its machine.
-func lacks(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("KAGAMI_INTEGRATION") == "all" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-// realServer is a server's process, which can be killed and started again.
-type realServer struct {
-	t     *testing.T
-	start func() *exec.Cmd
-	ready string // URL, or host:port, that answers once it is up
-	cmd   *exec.Cmd
-	out   bytes.Buffer
-}
-
-// run starts the server and waits until it answers.
-func (s *realServer) run() {
-	s.t.Helper()
-	s.cmd = s.start()
-	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if s.answers() {
-			return
-		}
-		if time.Now().After(end) {
-			s.kill()
-			s.t.Fatalf("the server does not start: %.3000s", s.out.String())
-		}
-	}
-}
-
-func (s *realServer) answers() bool {
-	if !strings.HasPrefix(s.ready, "http") {
-		c, err := net.Dial("tcp", s.ready)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}
-	r, err := http.Get(s.ready)
-	if err == nil {
-		r.Body.Close()
-	}
-	return err == nil
-}
-
-// kill ends the server as a power cut does.
-func (s *realServer) kill() {
-	s.cmd.Process.Kill()
-	s.cmd.Wait()
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-}
 
 // manyLines are numbered ECS lines of records of every kind, no two the same.
 func manyLines(t *testing.T, n int) []Line {
@@ -124,7 +36,7 @@ func manyLines(t *testing.T, n int) []Line {
 
 // deliverThrough sends lines batch by batch as a queue does, and kills the server
 // twice while it does: once to come back at once, once after a batch of errors.
-func deliverThrough(t *testing.T, s Sink, server *realServer, lines []Line) {
+func deliverThrough(t *testing.T, s Sink, server *integration.Server, lines []Line) {
 	t.Helper()
 	e := newExport("test", newECS(Env{}), s, slog.New(slog.DiscardHandler))
 	done := make(chan time.Duration)
@@ -143,9 +55,9 @@ func deliverThrough(t *testing.T, s Sink, server *realServer, lines []Line) {
 		for e.sent.Load() < uint64(len(lines)/part) {
 			time.Sleep(time.Millisecond)
 		}
-		server.kill()
+		server.Kill()
 		time.Sleep(time.Second)
-		server.run()
+		server.Run()
 	}
 	took := <-done
 	st := e.Stats()
@@ -173,20 +85,6 @@ func ask(t *testing.T, method, url, body string) string {
 		t.Fatalf("%s %s: %d, %.1000s, %v", method, url, r.StatusCode, b, err)
 	}
 	return string(b)
-}
-
-// integrationCache is where what is fetched once is kept.
-func integrationCache(t *testing.T, name string) string {
-	t.Helper()
-	base, err := os.UserCacheDir()
-	if err != nil {
-		lacks(t, "no cache directory: %v", err)
-	}
-	dir := filepath.Join(base, "kagami-integration", name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // wantOnce: every line came back, as it was sent, once.

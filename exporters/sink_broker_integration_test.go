@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"kagami/exporters/spool"
+	"kagami/lab/integration"
 	"kagami/packet"
 	"kagami/records"
 )
@@ -25,79 +22,9 @@ const (
 	brokerBatch   = 1_000
 )
 
-// needIntegration skips a test that starts other programs, unless it is asked
-// for, or that it lacks a program for.
-func needIntegration(t *testing.T, programs ...string) {
-	t.Helper()
-	if os.Getenv("KAGAMI_INTEGRATION") == "" {
-		t.Skip("starts other programs: set KAGAMI_INTEGRATION=1, or make integration")
-	}
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("%v: install it", err)
-		}
-	}
-}
-
-// program is a server that a test starts, kills and starts again.
-type program struct {
-	args    []string
-	log     string // file
-	address string // where it listens when it is ready
-	cmd     *exec.Cmd
-	ended   <-chan struct{}
-}
-
-func (p *program) start(t *testing.T) {
-	t.Helper()
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	p.cmd = exec.Command(p.args[0], p.args[1:]...)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	p.ended = ended
-	go func(c *exec.Cmd) { c.Wait(); close(ended) }(p.cmd)
-	t.Cleanup(p.kill)
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		if c, err := net.Dial("tcp", p.address); err == nil {
-			c.Close()
-			return
-		}
-		select {
-		case <-ended:
-			until = time.Time{}
-		default:
-		}
-	}
-	text, _ := os.ReadFile(p.log)
-	t.Fatalf("%s does not start:\n%s", p.args[0], text)
-}
-
-// kill ends it without giving it time to do anything.
-func (p *program) kill() {
-	p.cmd.Process.Signal(syscall.SIGKILL)
-	<-p.ended
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // sendThroughRestarts exports records as a sensor does, while the server is
 // killed and started again twice.
-func sendThroughRestarts(t *testing.T, to string, server *program) {
+func sendThroughRestarts(t *testing.T, to string, server *integration.Server) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	disk, err := spool.Open(spool.Config{Dir: filepath.Join(t.TempDir(), "queue"), MaxBytes: 256 << 20}, log)
@@ -121,12 +48,12 @@ func sendThroughRestarts(t *testing.T, to string, server *program) {
 		time.Sleep(100 * time.Millisecond) // 10,000 records a second: the queue drops what comes faster than it can write, and a broker that starts wants the disk too
 		switch from {
 		case 30_000:
-			server.kill()
+			server.Kill()
 		case 60_000:
-			server.start(t)
+			server.Run()
 			waitFor(t, func() bool { return q.Stats().Sent > brokerRecords/2 })
-			server.kill()
-			server.start(t)
+			server.Kill()
+			server.Run()
 		}
 	}
 	waitFor(t, func() bool { s := q.Stats(); return s.Sent+s.Dropped+s.Failed == brokerRecords })

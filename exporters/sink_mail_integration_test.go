@@ -7,32 +7,24 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kagami/lab/integration"
 )
 
 // TestIntegrationMail: 2,000 alerts to aiosmtpd with STARTTLS, in mails of at most
 // mailFull, the server killed twice in between: every alert is in the mailbox, and
 // a mail that is there twice says so by its Message-ID.
 func TestIntegrationMail(t *testing.T) {
-	python := ""
-	needPrograms(t)
-	for _, p := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(p, "-c", "import aiosmtpd").Run() == nil {
-			python = p
-		}
-	}
-	if python == "" {
-		lacks(t, "no python3 has the package aiosmtpd")
-	}
-	dir, port := t.TempDir(), freePort(t)
+	integration.Need(t, "aiosmtpd")
+	dir, port := t.TempDir(), integration.FreePort(t)
 	ca := newCA(t, dir, "ca")
 	ca.issue(t, dir, "server", "localhost")
-	server := &realServer{t: t, ready: "127.0.0.1:" + port, start: func() *exec.Cmd {
-		return exec.Command(python, "-m", "aiosmtpd", "-n", "-l", "127.0.0.1:"+port, "--tlscert", dir+"/server.pem", "--tlskey", dir+"/server.key",
+	at := "127.0.0.1:" + port
+	server := integration.Start(t, at, func() *exec.Cmd {
+		return integration.Command("aiosmtpd", "-m", "aiosmtpd", "-n", "-l", at, "--tlscert", dir+"/server.pem", "--tlskey", dir+"/server.key",
 			"-c", "aiosmtpd.handlers.Mailbox", dir+"/mail")
-	}}
-	server.run()
-	t.Cleanup(server.kill)
-	s := openSink(t, "mail://"+server.ready+"?from=kagami@example.jp&to=soc@example.jp&within=0s&per_hour=3600&server_name=localhost&ca="+dir+"/ca.pem", Env{})
+	})
+	s := openSink(t, "mail://"+at+"?from=kagami@example.jp&to=soc@example.jp&within=0s&per_hour=3600&server_name=localhost&ca="+dir+"/ca.pem", Env{})
 	lines := alertLines(t, 2000)
 	deliverThrough(t, chunked{s, mailFull}, server, lines)
 	files, err := filepath.Glob(dir + "/mail/new/*")

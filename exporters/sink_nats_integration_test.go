@@ -3,22 +3,19 @@ package exporters
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"kagami/lab/integration"
 )
 
 // Debian's nats-server (apt-get install nats-server).
 func TestIntegrationNATS(t *testing.T) {
-	needIntegration(t, "nats-server")
-	dir, to := t.TempDir(), freeAddress(t)
-	_, port, _ := net.SplitHostPort(to)
-	server := &program{args: []string{"nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", dir}, log: filepath.Join(dir, "log"), address: to}
-	server.start(t)
+	server := integration.NATS(t)
+	to := server.Address()
 	nc, err := nats.Connect("nats://"+to, nats.MaxReconnects(-1))
 	if err != nil {
 		t.Fatal(err)

@@ -4,45 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"kagami/lab/integration"
 	"kagami/records"
 )
-
-// realOpenSearch is a node of OpenSearch 2.19 made of its published jars.
-func realOpenSearch(t *testing.T) (server *realServer, url string) {
-	needPrograms(t, "java", "mvn")
-	cache, home, port := integrationCache(t, "opensearch-2.19.1"), t.TempDir(), freePort(t)
-	from, err := filepath.Abs("testdata/opensearch")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if jars, _ := filepath.Glob(cache + "/opensearch-2*.jar"); len(jars) == 0 {
-		out, err := exec.Command("mvn", "-q", "-B", "-f", from+"/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory="+cache).CombinedOutput()
-		if err != nil {
-			lacks(t, "OpenSearch's jars cannot be had: %v: %.500s", err, out)
-		}
-	}
-	os.Mkdir(home+"/config", 0o755)
-	transport := freePort(t)
-	server = &realServer{t: t, ready: "http://127.0.0.1:" + port, start: func() *exec.Cmd {
-		return exec.Command("java", "-Xms1g", "-Xmx1g", "-cp", from+":"+cache+"/*", from+"/Launcher.java", home, port, transport)
-	}}
-	server.run()
-	t.Cleanup(server.kill)
-	return server, server.ready
-}
 
 // TestIntegrationOpenSearch: 100,000 records of all kinds into a real data stream
 // under the template that is shipped, the node killed twice in between.
 func TestIntegrationOpenSearch(t *testing.T) {
-	server, url := realOpenSearch(t)
+	server := integration.OpenSearch(t)
+	url := "http://" + server.Address()
 	template, err := os.ReadFile("../configs/siem/opensearch/index-template.json")
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +84,7 @@ func countText(lines []Line, all ...string) (n int) {
 // TestIntegrationOpenSearchRefusal: what a real mapping does not take is refused
 // with its reason, and what follows is taken.
 func TestIntegrationOpenSearchRefusal(t *testing.T) {
-	_, url := realOpenSearch(t)
+	url := "http://" + integration.OpenSearch(t).Address()
 	ask(t, "PUT", url+"/_index_template/kagami", `{"index_patterns":["logs-kagami-*"],"data_stream":{},"priority":1,
 		"template":{"mappings":{"dynamic":"strict","properties":{"@timestamp":{"type":"date"},"n":{"type":"long"}}}}}`)
 	s := openSink(t, "opensearch+"+url, Env{})

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 
 	"kagami/exporters/spool"
@@ -45,6 +46,9 @@ func OpenDurable(c Config, env Env, base string) (*Durable, error) {
 	most := c.DiskBytes
 	if most == 0 {
 		most = defaultDiskBytes
+	}
+	if env.Logger == nil {
+		env.Logger = slog.New(slog.DiscardHandler)
 	}
 	s, err := spool.Open(spool.Config{Dir: c.SpoolDir(base), MaxBytes: most}, env.Logger)
 	if err != nil {

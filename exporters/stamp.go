@@ -14,6 +14,7 @@ import (
 
 	"kagami/exporters/chain"
 	"kagami/records"
+	"kagami/signing"
 )
 
 // Account lets whoever receives records tell whether they are all there and as
@@ -33,23 +34,15 @@ type Account struct {
 	stamps []*stamps
 }
 
-// AccountConfig says who the sensor is.
-type AccountConfig struct {
-	Dir    string        // of the state, and of the key
-	Key    string        // signing key; "" is signing.key in Dir. The evidence store's may be named
-	Sensor string        // the sensor's id
-	Every  time.Duration // between heartbeats; 0 is a minute
-}
-
 // OpenAccount begins the account of a start of the program.
 func OpenAccount(c AccountConfig, log *slog.Logger) (*Account, error) {
 	if c.Key == "" {
 		c.Key = filepath.Join(c.Dir, "signing.key")
 	}
 	if c.Every <= 0 {
-		c.Every = time.Minute
+		c.Every = DefaultAccount().Every
 	}
-	key, err := chain.OpenKey(c.Key)
+	key, err := signing.Open(c.Key, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open account: %w", err)
 	}
@@ -74,7 +67,7 @@ func (a *Account) Sensor() string { return a.sensor }
 
 // Fingerprint names the key that heartbeats are signed with.
 func (a *Account) Fingerprint() string {
-	return chain.Fingerprint(a.key.Public().(ed25519.PublicKey))
+	return signing.Fingerprint(signing.Public(a.key))
 }
 
 // Beat writes a heartbeat to every output, and notes it on disk. It belongs to the

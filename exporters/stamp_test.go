@@ -14,6 +14,7 @@ import (
 
 	"kagami/exporters/chain"
 	"kagami/records"
+	"kagami/signing"
 )
 
 func heartbeatRecord(t *testing.T) *records.Heartbeat {
@@ -118,7 +119,7 @@ func TestStampFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			key, err := chain.ReadPublicKey(filepath.Join(state, "signing.pub"))
+			key, err := signing.ReadPublic(filepath.Join(state, "signing.pub"))
 			if err != nil {
 				t.Fatal(err)
 			}

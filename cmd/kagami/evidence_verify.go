@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"kagami/evidence/cases"
+	"kagami/signing"
 )
 
 type verifyCmd struct {
@@ -29,7 +30,7 @@ func (v *verifyCmd) Run() error {
 	}
 	var key ed25519.PublicKey
 	if v.Key != "" {
-		if key, err = cases.ReadPublicKey(v.Key); err != nil {
+		if key, err = signing.ReadPublic(v.Key); err != nil {
 			return err
 		}
 	}
@@ -98,7 +99,7 @@ func verifyOne(path string, key ed25519.PublicKey) (bool, error) {
 func verifyJournal(path string, key ed25519.PublicKey) (bool, error) {
 	if key == nil {
 		var err error
-		if key, err = cases.ReadPublicKey(filepath.Join(filepath.Dir(path), "signing.pub")); err != nil {
+		if key, err = signing.ReadPublic(filepath.Join(filepath.Dir(path), "signing.pub")); err != nil {
 			return false, err
 		}
 	}
@@ -106,7 +107,7 @@ func verifyJournal(path string, key ed25519.PublicKey) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	fmt.Printf("%s: %d lines, key %s\n", printable(path), j.Lines, cases.Fingerprint(key))
+	fmt.Printf("%s: %d lines, key %s\n", printable(path), j.Lines, signing.Fingerprint(key))
 	return told(j.Problems), nil
 }
 

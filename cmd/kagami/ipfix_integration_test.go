@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,15 +14,13 @@ import (
 
 	"kagami/configs"
 	"kagami/exporters"
+	"kagami/lab/integration"
 )
 
 // TestIntegrationIPFIX: nfcapd takes every flow of the bundled capture, with its
 // counts, and misses none.
 func TestIntegrationIPFIX(t *testing.T) {
-	nfcapd := findProgram("nfcapd")
-	if _, err := exec.LookPath(nfcapd); os.Getenv("KAGAMI_INTEGRATION") == "" || err != nil {
-		t.Skip("needs KAGAMI_INTEGRATION=1 and Debian's nfdump")
-	}
+	integration.Need(t, "nfcapd", "nfdump")
 	dir := t.TempDir()
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -32,7 +29,7 @@ func TestIntegrationIPFIX(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.LocalAddr().String())
 	l.Close()
 	var log bytes.Buffer
-	cmd := exec.Command(nfcapd, "-p", port, "-b", "127.0.0.1", "-l", dir, "-t", "3600", "-B", "4000000")
+	cmd := integration.Command("nfcapd", "-p", port, "-b", "127.0.0.1", "-l", dir, "-t", "3600", "-B", "4000000")
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -47,7 +44,7 @@ func TestIntegrationIPFIX(t *testing.T) {
 	cmd.Wait()
 	b, _ := os.ReadFile(truth)
 	want := bytes.Count(b, []byte("\n"))
-	out, err := exec.Command(findProgram("nfdump"), "-q", "-R", dir, "-o", "fmt:%sa %da %sp %dp %pr %pkt %byt %opkt %obyt", "-N", "-6").CombinedOutput()
+	out, err := integration.Command("nfdump", "-q", "-R", dir, "-o", "fmt:%sa %da %sp %dp %pr %pkt %byt %opkt %obyt", "-N", "-6").CombinedOutput()
 	got := strings.Split(strings.TrimSpace(string(out)), "\n")
 	if err != nil || want < 4000 || len(got) != want {
 		t.Fatalf("%v: %d flows of %d: %.300s", err, len(got), want, out)

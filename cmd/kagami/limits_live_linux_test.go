@@ -29,7 +29,7 @@ func limited(t *testing.T, limit string, meanwhile func(), settings ...string) (
 	if err != nil {
 		t.Skip(err)
 	}
-	args := []string{"-c", limit + ` && exec timeout -s TERM 3 ` + shell + ` -c 'exec -a kagami "$0" "$@"' "$0" "$@"`, self, "run", "-i", "k0", "-c", config, "--set", "detect.state="}
+	args := []string{"-c", limit + ` && exec timeout -s TERM 3 ` + shell + ` -c 'exec -a kagami "$0" "$@"' "$0" "$@"`, self, "run", "-i", "k0", "-c", config, "--set", "detect.state=", "--set", "account.enable=false"}
 	for _, s := range settings {
 		args = append(args, "--set", s)
 	}

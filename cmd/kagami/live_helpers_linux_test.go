@@ -105,7 +105,8 @@ func startLive(t *testing.T, dir, config string, env ...string) *live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.cmd = exec.Command(self, "run", "-i", "k0", "-c", l.config, "--set", "detect.state="+filepath.Join(dir, "state", "learned"))
+	l.cmd = exec.Command(self, "run", "-i", "k0", "-c", l.config, "--set", "detect.state="+filepath.Join(dir, "state", "learned"),
+		"--set", "account.dir="+filepath.Join(dir, "account"))
 	l.cmd.Args[0] = "kagami"
 	l.cmd.Env = append(append(os.Environ(), "TZ=UTC"), env...)
 	l.cmd.Stdout = &l.stdout

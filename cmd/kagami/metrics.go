@@ -172,13 +172,13 @@ func (m *metrics) cases(counter, gauge func(uint64, *prometheus.Desc, ...string)
 
 // detectors are numbers of either kind: how full a table is, what it forgot.
 func (m *metrics) detectors(gauge func(uint64, *prometheus.Desc, ...string)) {
-	counts := m.pipeline.counts.Load()
-	if counts == nil {
+	learning := m.pipeline.learning.Load()
+	if learning == nil {
 		return
 	}
 	d := desc("detector", "Bookkeeping of the detectors: how full their tables are and what they had to forget.", "detector", "what")
 	site := desc("site", "Bookkeeping of who is who: how full its tables are, what they had to forget, what it joined.", "what")
-	for _, c := range *counts {
+	for _, c := range learning.counts {
 		if c.detector == "" {
 			gauge(c.value, site, c.name)
 			continue

@@ -158,10 +158,19 @@ func places(c configs.Config, to []exporters.Config, config string) (readable, w
 		if u.Scheme == "file" {
 			writable = append(writable, place{parent(u.Path), 0o750})
 		}
-		for _, key := range []string{"ca", "cert", "key"} {
-			if path := u.Query().Get(key); path != "" {
-				readable = append(readable, place{dir: parent(path)})
+		for key, values := range u.Query() {
+			for _, v := range values {
+				path, isFile := strings.CutPrefix(v, "file:") // a secret
+				if isFile || key == "ca" || key == "cert" || key == "key" {
+					readable = append(readable, place{dir: parent(path)})
+				}
 			}
+		}
+	}
+	if c.Account.Enable {
+		writable = append(writable, place{absolute(c.Account.Dir), 0o750})
+		if c.Account.Key != "" {
+			writable = append(writable, place{parent(c.Account.Key), 0o700})
 		}
 	}
 	if c.Detect.State != "" {

@@ -108,6 +108,7 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s
 	if err != nil {
 		return c, errors.Join(err, port.close(), p.close())
 	}
+	p.heart.watch(port.joined)
 	log.Info("capturing", "interface", c.Capture.Interface, "workers", len(port.joined), "filter", c.Capture.Filter, "exports", len(to))
 	watchCtx, unwatch := context.WithCancel(ctx)
 	defer unwatch()

@@ -11,29 +11,24 @@ import (
 	"encoding/pem"
 	"log/slog"
 	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"kagami/configs"
 	"kagami/exporters"
+	"kagami/lab/integration"
 	"kagami/records"
 )
 
 // collector is a real syslog daemon, started for a test with its own
 // configuration and stopped with it. It writes the text of messages to a file.
-type collector struct {
-	dir, program string
-	arguments    []string
-	cmd          *exec.Cmd
-}
+type collector struct{ *integration.Collector }
 
-// place is one way to a collector.
+// syslogPlace is one way to a collector.
 type syslogPlace struct {
 	name   string
 	url    string // P is the port, D the directory
@@ -73,46 +68,18 @@ destination d { file("D/out" template("$MSG\n")); };
 log { source(s); destination(d); flags(flow-control); };
 `
 
-// newCollector prepares a daemon; without it the test is skipped, and says so.
+// newCollector starts a daemon; without it the test is skipped, and says so.
 func newCollector(t *testing.T, daemon string, p syslogPlace) (*collector, string) {
 	t.Helper()
-	if os.Getenv("KAGAMI_INTEGRATION") == "" {
-		t.Skip("needs KAGAMI_INTEGRATION=1, and Debian's rsyslog, rsyslog-openssl, syslog-ng-core")
-	}
-	c := &collector{dir: t.TempDir()}
-	issueCertificates(t, c.dir)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	source := strings.NewReplacer("(P)", "("+port+")", `"P"`, `"`+port+`"`, `"D/`, `"`+c.dir+"/").Replace(p.config)
-	config := filepath.Join(c.dir, "conf")
-	text := strings.ReplaceAll(rsyslogHead, "D/", c.dir+"/") + source + "\n"
-	text = strings.ReplaceAll(text, `"D"`, `"`+c.dir+`"`)
-	c.program, c.arguments = findProgram("rsyslogd"), []string{"-n", "-iNONE", "-f", config}
-	if root := os.Getenv("RSYSLOG_ROOT"); root != "" { // Debian's package unpacked, since it refuses to be installed beside syslog-ng
-		modules, _ := filepath.Glob(root + "/usr/lib/*/rsyslog")
-		c.program, c.arguments = root+"/usr/sbin/rsyslogd", append(c.arguments, "-M"+strings.Join(modules, ":"))
-	}
+	config := rsyslogHead + p.config + "\n"
 	if daemon == "syslog-ng" {
-		text = strings.ReplaceAll(strings.ReplaceAll(syslogNGConfig, "D/", c.dir+"/"), "SOURCE", source)
-		c.program = findProgram("syslog-ng")
-		c.arguments = []string{"-F", "-f", config, "-R", c.dir + "/persist", "-c", c.dir + "/ctl", "-p", c.dir + "/pid", "--no-caps"}
+		config = strings.ReplaceAll(syslogNGConfig, "SOURCE", p.config)
 	}
-	if _, err := os.Stat(c.program); err != nil {
-		t.Skipf("%s is missing: install Debian's package, or name the root of an unpacked one in RSYSLOG_ROOT", daemon)
-	}
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	to := strings.NewReplacer(":P?", ":"+port+"?", "=D/", "="+c.dir+"/", "//D/", "//"+c.dir+"/").Replace(p.url)
-	c.start(t)
-	t.Cleanup(c.stop)
-	return c, to
+	c := &collector{integration.Syslog(t, daemon, config, func(dir string) { issueCertificates(t, dir) })}
+	return c, c.Fill(p.url)
 }
 
+// findProgram is for what stands where PATH of ordinary users does not reach.
 func findProgram(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -120,38 +87,11 @@ func findProgram(name string) string {
 	return "/usr/sbin/" + name
 }
 
-func (c *collector) start(t *testing.T) {
-	t.Helper()
-	c.cmd = exec.Command(c.program, c.arguments...)
-	log, err := os.OpenFile(filepath.Join(c.dir, "daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	c.cmd.Stdout, c.cmd.Stderr = log, log
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(1500 * time.Millisecond) // datagram sockets have no other sign
-	if err := c.cmd.Process.Signal(syscall.Signal(0)); err != nil {
-		b, _ := os.ReadFile(filepath.Join(c.dir, "daemon.log"))
-		t.Fatalf("%s ended: %v %s", c.program, err, b)
-	}
-}
-
-func (c *collector) stop() {
-	if c.cmd.ProcessState == nil {
-		c.cmd.Process.Signal(syscall.SIGTERM)
-		c.cmd.Wait()
-	}
-}
-
 // texts are the messages that arrived, once as many did, or no more come.
 func (c *collector) texts(want int) []string {
 	var out [][]byte
 	for still, last := 0, -1; still < 30; still++ {
-		b, _ := os.ReadFile(filepath.Join(c.dir, "out"))
-		out = bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
+		out = bytes.Split(bytes.TrimSuffix(c.Received(), []byte("\n")), []byte("\n"))
 		if len(out) >= want {
 			break
 		}
@@ -170,11 +110,11 @@ func (c *collector) texts(want int) []string {
 // TestIntegrationSyslog: every record of the bundled capture arrives whole and in
 // order, over each transport, at the daemons themselves.
 func TestIntegrationSyslog(t *testing.T) {
-	for daemon, places := range map[string][]syslogPlace{"rsyslog": rsyslogPlaces, "syslog-ng": syslogNGPlaces} {
+	for daemon, places := range map[string][]syslogPlace{"rsyslogd": rsyslogPlaces, "syslog-ng": syslogNGPlaces} {
 		for _, p := range places {
 			t.Run(daemon+" "+p.name, func(t *testing.T) {
 				c, to := newCollector(t, daemon, p)
-				truth := filepath.Join(c.dir, "truth")
+				truth := filepath.Join(c.Dir, "truth")
 				conf := configs.Default()
 				conf.Detect.State = ""
 				exports := []exporters.Config{{Format: "ecs", To: "file://" + truth}, {Format: "ecs", To: to}}
@@ -223,7 +163,7 @@ func readInto(t testing.TB, c configs.Config, to []exporters.Config) {
 // acknowledgement; the test says how much that was, and that nothing else is.
 func TestIntegrationSyslogRestart(t *testing.T) {
 	const lines = 50000
-	for daemon, places := range map[string][]syslogPlace{"rsyslog": {rsyslogPlaces[1], rsyslogPlaces[4]}, "syslog-ng": {syslogNGPlaces[1], syslogNGPlaces[4]}} {
+	for daemon, places := range map[string][]syslogPlace{"rsyslogd": {rsyslogPlaces[1], rsyslogPlaces[4]}, "syslog-ng": {syslogNGPlaces[1], syslogNGPlaces[4]}} {
 		for _, p := range places {
 			t.Run(daemon+" "+p.name, func(t *testing.T) {
 				c, to := newCollector(t, daemon, p)
@@ -237,7 +177,7 @@ func TestIntegrationSyslogRestart(t *testing.T) {
 				for i := range lines {
 					q.Write(all[i%len(all) : i%len(all)+1])
 					if i == lines/2 {
-						go func() { c.stop(); time.Sleep(time.Second); c.start(t); restarted <- true }()
+						go func() { c.Stop(); time.Sleep(time.Second); c.Run(); restarted <- true }()
 					}
 					if i%1000 == 0 {
 						time.Sleep(20 * time.Millisecond) // 50,000 a second at most

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kagami/exporters/chain"
+	"kagami/signing"
 )
 
 type verifyRecordsCmd struct {
@@ -28,7 +29,7 @@ func (c *verifyRecordsCmd) Run() error {
 	o := chain.Options{Inputs: c.Args, Against: c.Against, AnyOrder: c.AnyOrder, Stdin: os.Stdin, TempDir: c.Temp}
 	var err error
 	if c.Key != "" {
-		if o.Key, err = chain.ReadPublicKey(c.Key); err != nil {
+		if o.Key, err = signing.ReadPublic(c.Key); err != nil {
 			return err
 		}
 	}

@@ -36,7 +36,8 @@ type pipeline struct {
 	garbage   garbage
 	learned   *learned      // nil: what the detectors learn ends with the program
 	hush      *suppressions // nil: nothing is suppressed
-	counts    atomic.Pointer[[]detectorCount]
+	learning  atomic.Pointer[learning]
+	heart     *heart                // nil: records are not accounted for
 	batches   chan []records.Record // between the merger and the exports; nil with one worker
 	written   chan struct{}         // closed when all batches are
 }
@@ -136,8 +137,14 @@ func (p *pipeline) openExports(to []exporters.Config, live bool) error {
 		host = "kagami"
 	}
 	env := exporters.Env{Location: loc, HostName: host, Device: c.Device, Version: version, Logger: p.log}
-	if !live {
+	switch {
+	case !live:
 		env.Files = exporters.TruncateFiles
+	default:
+		if p.heart, err = newHeart(&p.config, host, &p.learning, p.log); err != nil {
+			return err
+		}
+		env = p.heart.name(env)
 	}
 	if !c.DirectTLS {
 		env.DirectTLS = exporters.DirectTLSOmitted
@@ -172,17 +179,29 @@ func (p *pipeline) openExports(to []exporters.Config, live bool) error {
 // hand gives records to the goroutine that writes them, so that merging and
 // formatting share the work of two processors.
 func (p *pipeline) hand(rs []records.Record) {
-	if p.handed++; p.handed%countEvery == 0 {
+	if p.handed++; p.handed%countEvery == 1 {
 		p.countDetectors()
 	}
 	p.batches <- rs
 }
 
+// writeAll writes records, and in between, also when there are none, heartbeats:
+// the first one at once, so that whoever reads knows that the sensor is up.
 func (p *pipeline) writeAll() {
-	for rs := range p.batches {
-		p.write(rs)
+	defer close(p.written)
+	p.heart.beat(p.exports, false)
+	for {
+		select {
+		case rs, ok := <-p.batches:
+			if !ok {
+				p.heart.beat(p.exports, true)
+				return
+			}
+			p.write(rs)
+		case <-p.heart.due():
+			p.heart.beat(p.exports, false)
+		}
 	}
-	close(p.written)
 }
 
 // drain waits until everything that the engine has put out is written. Call it
@@ -258,7 +277,7 @@ func (p *pipeline) close() error {
 		errs = append(errs, p.keeping.close()...)
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.heart.close())...)
 }
 
 // countDetectors keeps the stage's and the detectors' counters for the metrics. The goroutine
@@ -276,7 +295,7 @@ func (p *pipeline) countDetectors() {
 			all = append(all, detectorCount{part.Part, n.Name, n.Value})
 		}
 	}
-	p.counts.Store(&all)
+	p.learning.Store(&learning{p.detectors.Sight(), all})
 }
 
 // detectorCount is one counter of one detector, or of the site stage.

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+
+	"kagami/signing"
 )
 
 // A line of a chain is one JSON object whose first member is "prev": the SHA-256
@@ -125,7 +127,7 @@ func (l line) signed(use string, key ed25519.PublicKey) error {
 		return fmt.Errorf("the key to check it with has %d octets, want %d", len(key), ed25519.PublicKeySize)
 	}
 	if !ed25519.Verify(key, signedText(use, hash), signature) {
-		return fmt.Errorf("its signature is not that of the key %s", Fingerprint(key))
+		return fmt.Errorf("its signature is not that of the key %s", signing.Fingerprint(key))
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"kagami/signing"
 )
 
 func walkText(t *testing.T, text []byte) *links {
@@ -103,7 +105,7 @@ func TestKey(t *testing.T) {
 	if err != nil || !key.Equal(again) {
 		t.Fatalf("the second reading gave another key, %v", err)
 	}
-	public, err := ReadPublicKey(filepath.Join(dir, pubName))
+	public, err := signing.ReadPublic(filepath.Join(dir, pubName))
 	if err != nil || !public.Equal(key.Public()) {
 		t.Fatalf("public key: %v", err)
 	}
@@ -146,7 +148,7 @@ func TestJournal(t *testing.T) {
 
 func journalState(t *testing.T, env Env) *JournalState {
 	t.Helper()
-	public, err := ReadPublicKey(filepath.Join(env.Dir, pubName))
+	public, err := signing.ReadPublic(filepath.Join(env.Dir, pubName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +228,7 @@ func TestJournalFlip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	public, _ := ReadPublicKey(filepath.Join(env.Dir, pubName))
+	public, _ := signing.ReadPublic(filepath.Join(env.Dir, pubName))
 	path := filepath.Join(env.Dir, journalName)
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -249,7 +251,7 @@ func TestJournalFlip(t *testing.T) {
 	}
 	_, foreign, _ := ed25519.GenerateKey(nil)
 	os.WriteFile(path, text, 0o600)
-	if s, err := VerifyJournal(path, nil); err != nil || len(s.Problems) != 0 || !s.OwnKey || s.Key != Fingerprint(public) {
+	if s, err := VerifyJournal(path, nil); err != nil || len(s.Problems) != 0 || !s.OwnKey || s.Key != signing.Fingerprint(public) {
 		t.Errorf("without a key: %+v, %v", s, err)
 	}
 	if s, err := VerifyJournal(path, ed25519.PublicKey("short")); err != nil || len(s.Problems) != s.Lines {

@@ -15,8 +15,8 @@ type Clock struct {
 	LeapSecondState string  `json:"leap,omitempty"`
 }
 
-// currentClock asks the kernel; reading needs no privilege.
-func currentClock() Clock {
+// ReadClock asks the kernel; reading needs no privilege.
+func ReadClock() Clock {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)
 	if err != nil {

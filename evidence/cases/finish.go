@@ -16,6 +16,7 @@ import (
 	"kagami/evidence/query"
 	"kagami/evidence/search"
 	"kagami/evidence/segment"
+	"kagami/signing"
 )
 
 // finish copies the window, describes and signs the case, and lets its segments
@@ -167,7 +168,7 @@ func (w *work) describe(names *nameTable) error {
 		return err
 	}
 	public := key.Public().(ed25519.PublicKey)
-	text, err := publicText(public)
+	text, err := signing.EncodePublic(public)
 	if err != nil {
 		return err
 	}
@@ -309,9 +310,9 @@ const countersOf = "packets between the first and the last of the segments named
 
 func (e Env) beginFact(c *Case, key ed25519.PublicKey) beginFact {
 	b := beginFact{Kind: "begin", Format: 1, Case: c.Name, Tool: "kagami", Version: e.Version, Host: e.Host, Interface: e.Interface,
-		Made: c.Made, Sealed: wallText(e.Now()), Clock: currentClock(), Who: c.Who, Reason: c.Reason, Asked: c.Query, Query: c.Taken, Early: c.TakenEarly,
+		Made: c.Made, Sealed: wallText(e.Now()), Clock: ReadClock(), Who: c.Who, Reason: c.Reason, Asked: c.Query, Query: c.Taken, Early: c.TakenEarly,
 		At: timeText(c.At), From: timeText(c.From), To: timeText(c.To), Scope: c.Scope, Alerts: len(c.Alerts) + c.More,
-		Key: Fingerprint(key), Journal: c.Journal, About: about}
+		Key: signing.Fingerprint(key), Journal: c.Journal, About: about}
 	return b
 }
 

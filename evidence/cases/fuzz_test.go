@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kagami/signing"
 )
 
 // FuzzManifest: whatever a manifest holds, Verify says so without a panic, and a
@@ -73,7 +75,7 @@ func FuzzJournal(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	public, err := ReadPublicKey(filepath.Join(dir, pubName))
+	public, err := signing.ReadPublic(filepath.Join(dir, pubName))
 	if err != nil {
 		f.Fatal(err)
 	}

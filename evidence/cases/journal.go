@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"kagami/signing"
 )
 
 const journalName = "journal.jsonl"
@@ -155,7 +157,7 @@ func (j *Journal) write(f *os.File, key ed25519.PrivateKey, e Entry) (Mark, erro
 		if err := giveAway(f); err != nil {
 			return Mark{}, err
 		}
-		add(Entry{Kind: "begin", Who: e.Who, Key: Fingerprint(key.Public().(ed25519.PublicKey)), Version: j.env.Version})
+		add(Entry{Kind: "begin", Who: e.Who, Key: signing.Fingerprint(key.Public().(ed25519.PublicKey)), Version: j.env.Version})
 	}
 	add(e)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"kagami/signing"
 )
 
 // JournalState is what VerifyJournal found.
@@ -32,11 +34,11 @@ func VerifyJournal(path string, key ed25519.PublicKey) (*JournalState, error) {
 	defer f.Close()
 	own := key == nil
 	if own {
-		if key, err = ReadPublicKey(filepath.Join(filepath.Dir(path), pubName)); err != nil {
+		if key, err = signing.ReadPublic(filepath.Join(filepath.Dir(path), pubName)); err != nil {
 			return nil, fmt.Errorf("verify journal: %w", err)
 		}
 	}
-	s := &JournalState{Path: path, Sealed: map[string][]string{}, Released: map[string]bool{}, Key: Fingerprint(key), OwnKey: own}
+	s := &JournalState{Path: path, Sealed: map[string][]string{}, Released: map[string]bool{}, Key: signing.Fingerprint(key), OwnKey: own}
 	w := links{name: journalName}
 	err = w.walk(f, func(n int, l line) {
 		s.hashes = append(s.hashes, "")

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	_ "embed"
+
+	"kagami/signing"
 )
 
 const (
@@ -41,7 +43,7 @@ type view struct {
 // view collects what is shown.
 func (e Env) view(c *Case, s *summary, accounts Accounts, key ed25519.PublicKey) *view {
 	v := &view{Case: c, summary: s, Version: e.Version, Observer: e.Host, Interface: e.Interface, Accounts: accounts,
-		Clock: currentClock(), SealedAt: wallText(e.Now()), Key: Fingerprint(key), HasRecords: e.Records != nil}
+		Clock: ReadClock(), SealedAt: wallText(e.Now()), Key: signing.Fingerprint(key), HasRecords: e.Records != nil}
 	for _, p := range c.Parts {
 		v.PacketCount += p.Packets
 	}

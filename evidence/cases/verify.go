@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"kagami/signing"
 )
 
 // Verdict is what Verify found.
@@ -95,10 +97,10 @@ func (v *verifier) add(p Problem) {
 
 // readKey chooses the key.
 func (v *verifier) readKey() {
-	own, err := ReadPublicKey(filepath.Join(v.dir, pubName))
+	own, err := signing.ReadPublic(filepath.Join(v.dir, pubName))
 	switch {
 	case v.key != nil && err == nil && !v.key.Equal(own):
-		v.add(Problem{File: pubName, Text: fmt.Sprintf("%s: the case bears the key %s, not the expected %s", pubName, Fingerprint(own), Fingerprint(v.key))})
+		v.add(Problem{File: pubName, Text: fmt.Sprintf("%s: the case bears the key %s, not the expected %s", pubName, signing.Fingerprint(own), signing.Fingerprint(v.key))})
 	case v.key == nil && err == nil:
 		v.key, v.OwnKey = own, true
 	case v.key == nil:
@@ -106,7 +108,7 @@ func (v *verifier) readKey() {
 		v.Unchecked = append(v.Unchecked, "the manifest's signature: there is no key")
 	}
 	if v.key != nil {
-		v.Key = Fingerprint(v.key)
+		v.Key = signing.Fingerprint(v.key)
 	}
 	if v.OwnKey {
 		v.Unchecked = append(v.Unchecked, "who sealed the case: the key came with it; compare its fingerprint with the sensor's, or verify with the sensor's "+pubName)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"kagami/evidence/segment"
+	"kagami/signing"
 )
 
 // TestFlips: every octet of every file of a case counts, and the file is named; of
@@ -125,7 +126,7 @@ func damages(env Env, foreign ed25519.PrivateKey) []damage {
 		}, "ought to be the end and is not"},
 		{"no key", func(d string) error { return os.Remove(filepath.Join(d, pubName)) }, "signing.pub: cannot be used"},
 		{"another key", func(d string) error {
-			text, _ := publicText(foreign.Public().(ed25519.PublicKey))
+			text, _ := signing.EncodePublic(foreign.Public().(ed25519.PublicKey))
 			return os.WriteFile(filepath.Join(d, pubName), text, 0o600)
 		}, "or signed by someone else"},
 		{"journal broken", func(d string) error {

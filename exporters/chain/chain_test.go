@@ -2,7 +2,6 @@ package chain
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -144,28 +143,6 @@ func FuzzParseClaim(f *testing.F) {
 			t.Errorf("taken: %q", b)
 		}
 	})
-}
-
-func TestOpenKey(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "account", "signing.key")
-	key, err := OpenKey(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := OpenKey(path)
-	if err != nil || !key.Equal(again) {
-		t.Errorf("opened again: another key (%v)", err)
-	}
-	pub, err := ReadPublicKey(strings.TrimSuffix(path, ".key") + ".pub")
-	if err != nil || !pub.Equal(key.Public().(ed25519.PublicKey)) {
-		t.Errorf("public half: %v", err)
-	}
-	if err := os.Chmod(path, 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenKey(path); err == nil || !strings.Contains(err.Error(), "chmod 0600") {
-		t.Errorf("a key that others can read: %v", err)
-	}
 }
 
 func TestState(t *testing.T) {

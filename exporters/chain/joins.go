@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kagami/signing"
 )
 
 // silentAfter is how many intervals without a heartbeat are a silence.
@@ -224,11 +226,11 @@ func (v *verifier) sumUp() {
 		v.report.Streams = append(v.report.Streams, *r)
 	}
 	if v.report.OwnKey = v.o.Key == nil; !v.report.OwnKey {
-		v.report.Key = Fingerprint(v.o.Key)
+		v.report.Key = signing.Fingerprint(v.o.Key)
 	}
 	for _, s := range v.streams { // in the order of the inputs
 		if k, ok := v.keys[s.Sensor]; ok && v.report.Key == "" {
-			v.report.Key = Fingerprint(k)
+			v.report.Key = signing.Fingerprint(k)
 		}
 	}
 	if v.unmarked > 0 {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"kagami/signing"
 )
 
 // Options say what to verify, and against what.
@@ -287,7 +289,7 @@ func (v *verifier) claim(c *Claim, text []byte, err error, of *Stream, where pla
 		return 0
 	}
 	if want := v.key(c); !bytes.Equal(want, c.Key) {
-		f.Kind, f.Detail, f.Other = OtherKey, Fingerprint(c.Key), Fingerprint(want)
+		f.Kind, f.Detail, f.Other = OtherKey, signing.Fingerprint(c.Key), signing.Fingerprint(want)
 		v.add(f)
 		return 0
 	}

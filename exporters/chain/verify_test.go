@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kagami/signing"
 )
 
 func TestVerifyForms(t *testing.T) {
@@ -218,7 +220,7 @@ func TestVerifyKeys(t *testing.T) {
 	path := write(t, t.TempDir(), "in", lines)
 	right := testKey(1).Public().(ed25519.PublicKey)
 	r := verify(t, Options{Inputs: []string{path}, Key: right})
-	if wantSaid(t, r, ""); r.OwnKey || r.Key != Fingerprint(right) {
+	if wantSaid(t, r, ""); r.OwnKey || r.Key != signing.Fingerprint(right) {
 		t.Errorf("key %s, own %v", r.Key, r.OwnKey)
 	}
 	r = verify(t, Options{Inputs: []string{path}, Key: testKey(2).Public().(ed25519.PublicKey)})

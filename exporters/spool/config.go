@@ -11,7 +11,7 @@ import (
 type Config struct {
 	Dir          string        // absolute; it is made with mode 0700, and holds nothing else
 	MaxBytes     int64         // octets of segment files, >= 1 MiB
-	MemoryBytes  int           // octets of memory, everything included: 4 to 16 MiB; 0 is 8 MiB
+	MemoryBytes  int           // octets of memory, everything included: 4 to 16 MiB; 0 is 12 MiB
 	SegmentBytes int64         // octets of one segment; 0 is 8 MiB; it follows MaxBytes, see segmentBytes
 	SyncEvery    time.Duration // what was written is on the disk so much later, >= 0.1 s; 0 is 5 s
 	SpillAfter   time.Duration // what waits longer is written, an eighth of it earlier at most, >= 10 ms; 0 is 1 s
@@ -34,7 +34,7 @@ const (
 
 func (c Config) withDefaults() Config {
 	if c.MemoryBytes == 0 {
-		c.MemoryBytes = 8 << 20
+		c.MemoryBytes = 12 << 20
 	}
 	if c.SegmentBytes == 0 {
 		c.SegmentBytes = 8 << 20

@@ -27,12 +27,17 @@ type keeper struct {
 	dirty    [NumClasses]bool // was written to since the last sync
 	named    bool             // there are new names since the last sync
 	synced   time.Time
+	ending   []ending
+	working  chan *syncing // what is under way; nil: nothing
 
-	state   state // as it is on the disk
-	stateF  file
-	stated  time.Time
-	ahead   uint64 // numbers to reserve
-	renewed time.Time
+	state     state // as it is on the disk, or will be with the next sync
+	stateF    file
+	stated    time.Time
+	trimmed   time.Time
+	ahead     uint64 // numbers to reserve
+	renewed   time.Time
+	reserving uint64 // up to here they are written, but not synced; 0: all are
+	renewAt   uint64 // at which number to reserve more, when they are synced
 
 	marks   [marksAhead - 1]uint64 // the newest numbers at the last ticks, the oldest first
 	failing error                  // of the last attempt to write
@@ -73,11 +78,14 @@ func (k *keeper) mark() (due uint64) {
 
 // step does what is to be done now; lines up to due are written.
 func (k *keeper) step(now time.Time, due uint64) {
+	k.synchronized(now, false)
 	k.removeFinished()
 	k.reserve(now)
 	k.spill(now, due)
-	if now.Sub(k.synced) >= k.s.c.SyncEvery {
-		k.check(k.sync(now), now)
+	k.sync(now)
+	if now.Sub(k.trimmed) >= trimEvery {
+		k.trimmed = now
+		k.s.trim()
 	}
 	if now.Sub(k.stated) >= stateEvery {
 		k.saveAcked(now)
@@ -85,13 +93,24 @@ func (k *keeper) step(now time.Time, due uint64) {
 	k.relax()
 }
 
+// trim gives memory back that was not needed since the last time.
+func (s *Spool) trim() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.free) > 0 && s.used+len(s.free) > s.peak {
+		n := len(s.free) - 1
+		s.free[n], s.free = nil, s.free[:n]
+	}
+	s.peak = s.used
+}
+
 // relax notes that there is room again.
 func (k *keeper) relax() {
 	s := k.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tight && k.failing == nil && 2*s.used <= s.chunks && s.disk <= s.c.MaxBytes/8*7 {
-		s.tight = false
+	if s.told != 0 && k.failing == nil && !s.crowded() && s.disk <= s.c.MaxBytes/8*7 {
+		s.told = 0
 		s.log.Info("the queue on disk has room again", "disk_bytes", s.disk)
 	}
 }
@@ -104,6 +123,7 @@ func (k *keeper) check(err error, now time.Time) bool {
 	}
 	k.s.mu.Lock()
 	k.s.stats.Errors++
+	k.s.broken = true
 	k.s.mu.Unlock()
 	if k.failing == nil && now.Sub(k.toldAt) >= tellEvery {
 		k.told, k.toldAt = true, now
@@ -114,7 +134,13 @@ func (k *keeper) check(err error, now time.Time) bool {
 }
 
 func (k *keeper) works() {
+	if k.failing == nil {
+		return
+	}
 	k.failing = nil
+	k.s.mu.Lock()
+	k.s.broken = false
+	k.s.mu.Unlock()
 	if k.told {
 		k.told = false
 		k.s.log.Info("queue on disk: writing works again")
@@ -133,7 +159,7 @@ func (k *keeper) reserve(now time.Time) {
 	s.mu.Lock()
 	need := s.seq >= s.renew
 	s.mu.Unlock()
-	if !need || k.failing != nil && now.Before(k.retryAt) {
+	if !need || k.reserving > 0 || k.working != nil || k.failing != nil && now.Before(k.retryAt) {
 		return
 	}
 	if now.Sub(k.renewed) < reserveSoon {
@@ -142,23 +168,17 @@ func (k *keeper) reserve(now time.Time) {
 		k.ahead = reserveLeast
 	}
 	k.renewed = now
-	k.check(k.reserveNow(), now)
+	k.check(k.reserveNext(), now)
 }
 
-func (k *keeper) reserveNow() error {
-	s := k.s
+// reserveNext writes the next reservation, which counts once it is synced.
+func (k *keeper) reserveNext() error {
 	next := k.current()
 	next.reserved += k.ahead
 	if err := k.save(next); err != nil {
 		return err
 	}
-	if err := k.stateF.Sync(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.renew = next.reserved - k.ahead/2
-	s.stats.Syncs++
+	k.reserving, k.renewAt = next.reserved, next.reserved-k.ahead/2
 	return nil
 }
 
@@ -200,42 +220,17 @@ func (k *keeper) saveAcked(now time.Time) {
 	k.check(k.save(next), now)
 }
 
-// sync brings everything that was written to the disk.
-func (k *keeper) sync(now time.Time) error {
-	k.synced = now
-	var errs []error
-	for i, f := range k.files {
-		if k.dirty[i] {
-			err := f.Sync()
-			k.dirty[i] = false
-			k.countSync()
-			if errs = append(errs, err); err != nil {
-				k.closeFile(uint8(i)) // nobody knows what of it is on the disk
-			}
-		}
-	}
-	if k.named {
-		k.named = false
-		errs = append(errs, k.fs.syncDir(k.s.c.Dir))
-	}
-	return errors.Join(errs...)
-}
-
-func (k *keeper) countSync() {
-	k.s.mu.Lock()
-	k.s.stats.Syncs++
-	k.s.mu.Unlock()
-}
-
 // end writes all that waits.
 func (k *keeper) end() {
+	k.synchronized(time.Now(), true)
 	k.retryAt = time.Time{} // one last attempt
 	k.removeFinished()
 	k.spill(time.Now(), ^uint64(0))
-	k.err = errors.Join(k.abandon(), k.sync(time.Now()))
+	left := k.abandon()
 	for i := range k.files {
-		k.closeFile(uint8(i))
+		k.endFile(uint8(i), k.dirty[i])
 	}
+	k.err = errors.Join(left, k.syncAll())
 	k.err = errors.Join(k.err, k.save(k.current()), k.stateF.Sync(), k.stateF.Close(), k.dir.Close())
 }
 

@@ -46,14 +46,15 @@ func (k *keeper) start() (err error) {
 		s.lanes[i].lost = k.state.holes[i]
 	}
 	now := time.Now()
-	k.ahead, k.renewed, k.synced, k.stated = reserveLeast, now, now, now
+	k.ahead, k.renewed, k.synced, k.stated, k.trimmed = reserveLeast, now, now, now, now
 	for i := range k.marks {
 		k.marks[i] = s.seq
 	}
-	if err = k.reserveNow(); err != nil {
+	if err = k.reserveNext(); err != nil {
 		return err
 	}
-	return k.fs.syncDir(s.c.Dir)
+	k.named = true
+	return k.syncAll()
 }
 
 // giveUp frees what start took.
@@ -62,6 +63,9 @@ func (k *keeper) giveUp() {
 		if k.files[i] != nil {
 			k.files[i].Close()
 		}
+	}
+	for _, e := range k.ending {
+		e.f.Close()
 	}
 	if k.stateF != nil {
 		k.stateF.Close()

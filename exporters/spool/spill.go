@@ -13,6 +13,8 @@ func (k *keeper) spill(now time.Time, due uint64) {
 		return
 	}
 	for {
+		k.synchronized(now, false)
+		k.reserve(now)
 		c := k.s.pick(due)
 		if c == nil {
 			return
@@ -90,7 +92,7 @@ func (k *keeper) write(c *chunk) error {
 			s.moved(c, from, g)
 			return nil
 		}
-		if !full(err) || try == maxRoomTry || !s.scarce() || c.class == 0 || !k.dropSegment(c.class-1) {
+		if !full(err) || try == maxRoomTry || !s.scarce() || c.class == 0 || !k.dropSegment(c.class-1, noDiskLeft) {
 			return err
 		}
 	}
@@ -122,7 +124,7 @@ func (k *keeper) put(g *segment, b []byte) error {
 	f := k.files[g.class]
 	if _, err := f.WriteAt(b, g.size); err != nil {
 		if cut := f.Truncate(g.size); cut != nil || !full(err) {
-			k.closeFile(g.class) // the next attempt is in a new one
+			k.endFile(g.class, true) // the next attempt is in a new one
 		}
 		return err
 	}
@@ -161,7 +163,7 @@ func (s *Spool) moved(c *chunk, from span, g *segment) {
 func (s *Spool) dropBusy(c *chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loseSpan(c.class, &c.span)
+	s.loseSpan(c.class, &c.span, noDiskBytes)
 	s.drop(&s.lanes[c.class], 0)
 }
 
@@ -175,21 +177,21 @@ func (k *keeper) budget(class uint8, n int64) bool {
 		if !over {
 			return true
 		}
-		if !k.dropSegment(class) {
+		if !k.dropSegment(class, noDiskBytes) {
 			return false
 		}
 	}
 }
 
 // dropSegment deletes the oldest segment of the lowest class, but none above class.
-func (k *keeper) dropSegment(class uint8) bool {
+func (k *keeper) dropSegment(class uint8, why limit) bool {
 	s := k.s
 	s.mu.Lock()
 	var g *segment
 	for i := range class + 1 {
 		if l := &s.lanes[i]; len(l.segments) > 0 {
 			g = l.segments[0]
-			s.loseSpan(i, &g.span)
+			s.loseSpan(i, &g.span, why)
 			l.segments = l.segments[1:]
 			break
 		}
@@ -224,8 +226,9 @@ func (k *keeper) removeFinished() {
 // remove deletes a segment's file. It may be gone already.
 func (k *keeper) remove(g *segment) {
 	if k.segments[g.class] == g {
-		k.closeFile(g.class)
+		k.endFile(g.class, false)
 	}
+	k.forgo(g)
 	err := k.fs.remove(k.path(g.name()))
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
@@ -291,26 +294,9 @@ func (k *keeper) seal(g *segment) error {
 	g.size += trailerBytes
 	k.s.disk += trailerBytes
 	k.s.mu.Unlock()
-	err := k.files[g.class].Sync()
-	k.countSync()
-	k.closeFile(g.class)
-	return err
-}
-
-// closeFile ends the writing to a class's segment. One that holds nothing is removed.
-func (k *keeper) closeFile(class uint8) {
-	g, f := k.segments[class], k.files[class]
-	if g == nil {
-		return
+	k.endFile(g.class, true)
+	if k.sync(time.Now()); len(k.ending) >= maxEnding {
+		k.synchronized(time.Now(), true)
 	}
-	k.segments[class], k.files[class], k.dirty[class] = nil, nil, false
-	if err := f.Close(); err != nil {
-		k.s.log.Warn("queue on disk: close segment", "file", g.name(), "err", err)
-	}
-	k.s.mu.Lock()
-	empty := g.lines == 0 && g.size == headerBytes
-	k.s.mu.Unlock()
-	if empty {
-		k.remove(g)
-	}
+	return nil
 }

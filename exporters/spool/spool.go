@@ -69,7 +69,9 @@ type Spool struct {
 	disk    int64 // octets of segment files
 	files   int   // of these
 	waiting bool  // Next waits
-	tight   bool  // lines were dropped since there was room
+	peak    int   // the most of used since free was looked at
+	told    limit // lines were dropped for these since there was room
+	broken  bool  // the disk fails
 	closed  bool
 	stats   Stats // totals only
 
@@ -148,7 +150,7 @@ func (s *Spool) Append(e Entry) (uint64, error) {
 	}
 	c := s.room(e.Class, n)
 	if c == nil {
-		s.lose(e.Class, hole{s.seq, s.seq, 1})
+		s.lose(e.Class, hole{s.seq, s.seq, 1}, noMemory)
 		return s.seq, nil
 	}
 	c.data = appendRecord(c.data, s.key, s.seq, &e)
@@ -185,11 +187,13 @@ func (s *Spool) room(class uint8, n int) *chunk {
 	return c
 }
 
-// crowded tells whether chunks must be written before their time.
-func (s *Spool) crowded() bool { return 4*s.used > 3*s.chunks }
+// crowded tells whether chunks must be written before their time: half of the
+// memory is for what comes until the disk has taken them.
+func (s *Spool) crowded() bool { return 2*s.used > s.chunks }
 
 func (s *Spool) take() *chunk {
 	s.used++
+	s.peak = max(s.peak, s.used)
 	if n := len(s.free); n > 0 {
 		c := s.free[n-1]
 		s.free = s.free[:n-1]
@@ -217,7 +221,7 @@ func (s *Spool) dropChunk(class uint8) bool {
 		l := &s.lanes[k]
 		for i, c := range l.chunks {
 			if !c.busy {
-				s.loseSpan(k, &c.span)
+				s.loseSpan(k, &c.span, noMemory)
 				s.drop(l, i)
 				return true
 			}
@@ -228,26 +232,48 @@ func (s *Spool) dropChunk(class uint8) bool {
 
 // loseSpan counts what was not read of a span that is dropped. What is in flight
 // is in the hands of who took it.
-func (s *Spool) loseSpan(class uint8, p *span) {
+func (s *Spool) loseSpan(class uint8, p *span, why limit) {
 	if n := p.lines - p.read; n > 0 {
-		s.lose(class, hole{s.out + 1, p.last, uint64(n)})
+		s.lose(class, hole{s.out + 1, p.last, uint64(n)}, why)
 	}
 	s.flights.move(p, nil)
 }
 
+// limit is what lines are dropped for.
+type limit uint8
+
+const (
+	noMemory limit = 1 << iota
+	noDiskBytes
+	noDiskLeft
+)
+
 // lose counts lines that found no room, and says so once until there was room.
-func (s *Spool) lose(class uint8, h hole) {
+func (s *Spool) lose(class uint8, h hole, why limit) {
 	s.stats.Dropped[class] += h.lines
 	s.lanes[class].lost.add(h)
-	if !s.tight {
-		s.tight = true
-		s.log.Warn("the queue on disk has no room: lines are dropped, the lowest class and the oldest first",
-			"class", class, "disk_bytes", s.disk, "max_bytes", s.c.MaxBytes, "memory_chunks", s.used)
+	if s.told&why == 0 {
+		s.told |= why
+		s.log.Warn("the queue on disk has no room: "+s.reason(why)+"; lines are dropped, the lowest class and the oldest first",
+			"class", class, "disk_bytes", s.disk, "max_disk_bytes", s.c.MaxBytes, "memory_bytes", s.used*chunkBytes, "max_memory_bytes", s.chunks*chunkBytes)
 	}
 	if s.waiting {
 		s.waiting = false
 		signal(s.ready)
 	}
+}
+
+// reason tells which limit it is, and what would help.
+func (s *Spool) reason(why limit) string {
+	switch {
+	case why == noDiskBytes:
+		return "disk_bytes is used up (allow more, or see why the place takes nothing)"
+	case why == noDiskLeft:
+		return "the disk is full"
+	case s.broken:
+		return "its memory is full, and the disk cannot be written"
+	}
+	return "its memory is full (lines come faster than the disk takes them)"
 }
 
 // Close writes what waits to the disk, until ctx ends, and gives the directory
@@ -335,6 +361,7 @@ func signal(c chan struct{}) {
 const (
 	retryAfter  = 5 * time.Second // between attempts while the disk fails
 	stateEvery  = time.Second     // between two writes of what is acknowledged
+	trimEvery   = time.Minute     // between two looks at memory that is not used
 	marksAhead  = 8               // moments that SpillAfter is divided into
 	tellEvery   = time.Minute     // between two reports of a failure that comes and goes
 	maxRoomTry  = 8               // segments dropped for one chunk on a full disk
