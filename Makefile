@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED := 0
 BUILD := $(GO) build -trimpath -buildvcs=false -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: help build run test race bench bench-live bench-evidence fuzz generate check-generated lint live-test cross check corpus agree detection-report squid-twin genuine-captures clean
+.PHONY: help build run test race bench bench-live bench-evidence fuzz generate check-generated lint live-test integration integration-tools cross check corpus agree detection-report squid-twin genuine-captures clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '%-16s %s\n' "$$t" "$$d"; done
@@ -46,6 +46,14 @@ race: ## the tests under the race detector, which needs a C compiler
 live-test: ## the tests that need root: packet sockets, network namespaces, mounts
 	@[ "$$(id -u)" = 0 ] || { echo 'live-test needs root: sudo make live-test'; exit 1; }
 	KAGAMI_LIVE=1 $(GO) test -count=1 -run Live ./capture/... ./evidence/... ./bpf/... ./exporters/... ./cmd/...
+
+# RUN= picks tests by the names behind TestIntegration: RUN=Kafka. KAGAMI_INTEGRATION=all
+# makes a missing server a failure.
+integration: ## records through real servers: rsyslog, syslog-ng, Kafka, NATS, ClickHouse, OpenSearch ...; RUN=Kafka
+	$(GO) run ./lab/cmd/integration $(if $(RUN),-run '$(RUN)') $(ARGS)
+
+integration-tools: ## get the servers that are missing; unpacked below out/integration, nothing is installed
+	$(GO) run ./lab/cmd/integration -tools
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@for pkg in $$($(GO) list ./...); do \

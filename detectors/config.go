@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kagami/detectors/beacon"
+	"kagami/detectors/canary"
 	"kagami/detectors/census"
 	"kagami/detectors/download"
 	"kagami/detectors/egress"
@@ -35,6 +36,7 @@ type Config struct {
 	Egress   egress.Config   `toml:"egress"`
 	Scan     scan.Config     `toml:"scan"`
 	Download download.Config `toml:"download"`
+	Canary   canary.Config   `toml:"canary"`
 }
 
 // Default returns the built-in settings.
@@ -42,7 +44,7 @@ func Default() Config {
 	return Config{
 		State: "/var/lib/kagami/learned", StateEvery: 5 * time.Minute, OfficeHours: [2]int{0, 24},
 		Census: census.Default(), Incident: incident.Default(),
-		Beacon: beacon.Default(), Egress: egress.Default(), Scan: scan.Default(), Download: download.Default(),
+		Beacon: beacon.Default(), Egress: egress.Default(), Scan: scan.Default(), Download: download.Default(), Canary: canary.Default(),
 	}
 }
 
@@ -61,7 +63,7 @@ func (c *Config) Validate() []error {
 			errs = append(errs, fmt.Errorf("detect.office_hours[%d]: got %d, want 0 to %d", i, got, most))
 		}
 	}
-	return slices.Concat(errs, c.Census.Validate(), c.Incident.Validate(), c.Beacon.Validate(), c.Egress.Validate(), c.Scan.Validate(), c.Download.Validate())
+	return slices.Concat(errs, c.Census.Validate(), c.Incident.Validate(), c.Beacon.Validate(), c.Egress.Validate(), c.Scan.Validate(), c.Download.Validate(), c.Canary.Validate())
 }
 
 // Memory is the most octets that all tables can take. They grow with use, so a
@@ -79,6 +81,9 @@ func (c *Config) Memory() int64 {
 	}
 	if c.Download.Enable {
 		total += c.Download.Memory()
+	}
+	if c.Canary.Enable {
+		total += c.Canary.Memory()
 	}
 	return total
 }

@@ -1,6 +1,6 @@
 // Package detectors finds what an analyst should look at: beacons, traffic that
 // goes around the proxy, scans from inside, drive-by downloads and programs in
-// disguise. It puts together the packages below it: census knows who is who,
+// disguise; and the labelled test traffic of kagami canary. It puts together the packages below it: census knows who is who,
 // each detector finds one thing and reports it to incident, where what several
 // say of one source and destination adds up to one alert.
 //
@@ -17,6 +17,7 @@ import (
 	"net/netip"
 
 	"kagami/detectors/beacon"
+	"kagami/detectors/canary"
 	"kagami/detectors/census"
 	"kagami/detectors/download"
 	"kagami/detectors/egress"
@@ -65,6 +66,9 @@ func New(c Config, s incident.Suppressor) *Set {
 	}
 	if c.Download.Enable {
 		set.detectors = append(set.detectors, download.New(c.Download, who, book))
+	}
+	if c.Canary.Enable {
+		set.detectors = append(set.detectors, canary.New(c.Canary, book))
 	}
 	return set
 }

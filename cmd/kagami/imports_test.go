@@ -90,6 +90,7 @@ var below = map[string][]string{
 	"lab/cmd/zeekread":        {"records", "sensor", "detectors", "lab/detection", "lab/peers", "lab/zeeklog"},
 	"lab/cmd/agree":           {},
 	"lab/cmd/bench":           {"lab"},
+	"lab/cmd/benchdelivery":   {"capture", "configs", "decoders", "detectors", "exporters", "exporters/spool", "records", "sensor", "site"},
 	"lab/cmd/benchevidence":   {},
 	"lab/cmd/repeat":          {},
 	"lab/cmd/benchlive":       {"capture", "sensor"},
@@ -97,16 +98,18 @@ var below = map[string][]string{
 	"lab/cmd/genuine":         {},
 	"lab/cmd/lab":             {"lab"},
 	"lab/cmd/squidtwin":       {},
+	"lab/integration":         {},
+	"lab/cmd/integration":     {"lab/integration"},
 }
 
 // only says which packages may import what is not for everyone. A name that ends
 // in a slash is for all packages below it.
 var only = map[string][]string{
-	"net/http":                   {"cmd/kagami", "exporters", "evidence/replay/server", "lab", "lab/cmd/genuine", "lab/cmd/squidtwin"},
+	"net/http":                   {"cmd/kagami", "exporters", "evidence/replay/server", "lab", "lab/cmd/benchdelivery", "lab/cmd/genuine", "lab/cmd/squidtwin", "lab/integration"},
 	"html":                       {"evidence/replay/links", "evidence/cases", "evidence/replay/page"}, // and what is below it
 	"html/template":              {"evidence/cases", "evidence/replay/page"},
-	"os/exec":                    {"lab/cmd/", "evidence/replay/browse"},  // a browser
-	"github.com/google/gopacket": {"lab", "lab/events", "lab/cmd/repeat"}, // it panics on hostile input
+	"os/exec":                    {"lab/cmd/", "lab/integration", "evidence/replay/browse"}, // a browser
+	"github.com/google/gopacket": {"lab", "lab/events", "lab/cmd/repeat"},                   // it panics on hostile input
 	"github.com/miekg/dns":       {"decoders", "lab", "lab/events", "lab/cmd/"},
 	"github.com/BurntSushi/toml": {"configs", "detectors/suppress", "lab"},
 	"github.com/alecthomas/kong": {"cmd/kagami"},

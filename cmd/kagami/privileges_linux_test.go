@@ -25,19 +25,20 @@ func TestPlaces(t *testing.T) {
 		{Format: "squid", To: "file:///var/log/kagami/access.log"},
 		{Format: "ecs", To: "syslog+tls://siem:6514?ca=/srv/pki/ca.pem&key=/srv/keys/k.pem"},
 		{Format: "ecs", To: "stdout:"},
+		{Format: "ecs", To: "kafka+tls://siem:9093/kagami?user=kagami&password=file:/srv/secrets/kafka"},
 	}
 	readable, writable := places(c, to, "/opt/kagami.toml")
-	if got, want := dirs(writable), []string{"/var/lib/kagami", "/var/lib/kagami/evidence", "/var/log/kagami"}; !slices.Equal(got, want) {
+	if got, want := dirs(writable), []string{"/var/lib/kagami", "/var/lib/kagami/account", "/var/lib/kagami/evidence", "/var/log/kagami"}; !slices.Equal(got, want) {
 		t.Errorf("writable: %q, want %q", got, want)
 	}
-	if got, want := dirs(readable), []string{"/etc", "/opt", "/proc", "/run", "/srv/keys", "/srv/pki", "/sys", "/usr"}; !slices.Equal(got, want) {
+	if got, want := dirs(readable), []string{"/etc", "/opt", "/proc", "/run", "/srv/keys", "/srv/pki", "/srv/secrets", "/sys", "/usr"}; !slices.Equal(got, want) {
 		t.Errorf("readable: %q, want %q", got, want)
 	}
 }
 
 func TestGuardAllows(t *testing.T) {
 	c := configs.Default()
-	c.Detect.State = ""
+	c.Detect.State, c.Account.Enable = "", false
 	file := func(path string) []exporters.Config { return []exporters.Config{{Format: "ecs", To: "file://" + path}} }
 	g := guard{readable: []place{{dir: "/etc"}, {dir: "/proc"}, {dir: "/run"}, {dir: "/sys"}, {dir: "/usr"}}, writable: []place{{dir: "/var/log/kagami"}}}
 	other := c
@@ -46,6 +47,8 @@ func TestGuardAllows(t *testing.T) {
 	recording.Evidence.Enabled = true
 	learning := c
 	learning.Detect.State = "/var/lib/kagami/learned"
+	accounting := c
+	accounting.Account.Enable = true
 	for _, tc := range []struct {
 		name   string
 		config configs.Config
@@ -57,6 +60,7 @@ func TestGuardAllows(t *testing.T) {
 		{"beside it", c, file("/var/log/kagami2/a.log"), `write to "/var/log/kagami2"`},
 		{"evidence", recording, nil, `write to "/var/lib/kagami/evidence"`},
 		{"state", learning, nil, `write to "/var/lib/kagami"`},
+		{"account", accounting, nil, `write to "/var/lib/kagami/account"`},
 		{"certificate", c, []exporters.Config{{Format: "ecs", To: "syslog+tls://h:1?ca=/srv/ca.pem"}}, `read "/srv"`},
 		{"certificate of the system", c, []exporters.Config{{Format: "ecs", To: "syslog+tls://h:1?ca=/etc/ssl/ca.pem"}}, ""},
 		{"other user", other, nil, `security.user: got "kagami", running as ""`},

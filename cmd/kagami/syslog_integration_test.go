@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"math/big"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,14 +76,6 @@ func newCollector(t *testing.T, daemon string, p syslogPlace) (*collector, strin
 	}
 	c := &collector{integration.Syslog(t, daemon, config, func(dir string) { issueCertificates(t, dir) })}
 	return c, c.Fill(p.url)
-}
-
-// findProgram is for what stands where PATH of ordinary users does not reach.
-func findProgram(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	return "/usr/sbin/" + name
 }
 
 // texts are the messages that arrived, once as many did, or no more come.

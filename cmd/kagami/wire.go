@@ -75,7 +75,7 @@ func files(dir string) []exporters.Config {
 func newPipeline(c configs.Config, to []exporters.Config, live bool, progress func(sensor.SourceStats), log *slog.Logger) (*pipeline, error) {
 	c.Sensor.Workers = c.Capture.Workers
 	p := &pipeline{config: c, summary: newSummary(), log: log}
-	p.limitMemory(len(to), live)
+	p.limitMemory(to, live)
 
 	networks, errs := sensor.NewNetworks(c.Network.Zones, c.Network.Outside)
 	if errs != nil {
@@ -230,10 +230,18 @@ func (p *pipeline) write(rs []records.Record) {
 
 // limitMemory turns the sum of the limits into the runtime's soft memory limit,
 // so that garbage is collected before the box swaps, and says what the plan is.
-func (p *pipeline) limitMemory(exports int, live bool) {
+func (p *pipeline) limitMemory(to []exporters.Config, live bool) {
 	const fixed = 16 << 20 // code, stacks, batches, and what is in flight
 	c := &p.config
-	heap := c.Sensor.Memory() + c.Site.Memory() + c.Decode.Memory() + c.Detect.Memory() + int64(exports*c.Output.QueueBytes) + fixed
+	exports := int64(0)
+	for _, e := range to {
+		if live && e.Queue == exporters.QueueDisk {
+			exports += exporters.SpoolMemory
+		} else {
+			exports += int64(c.Output.QueueBytes)
+		}
+	}
+	heap := c.Sensor.Memory() + c.Site.Memory() + c.Decode.Memory() + c.Detect.Memory() + exports + fixed
 	if c.Evidence.Enabled {
 		heap += int64(c.Capture.Workers) * c.Evidence.MemoryBytes()
 	}
@@ -257,7 +265,7 @@ func (p *pipeline) limitMemory(exports int, live bool) {
 	}
 	p.log.Log(context.Background(), level, "memory plan", "flows_mib", c.Sensor.Memory()>>20, "files_mib", c.Decode.Memory()>>20,
 		"site_mib", c.Site.Memory()>>20, "detectors_mib", c.Detect.Memory()>>20,
-		"exports_mib", exports*c.Output.QueueBytes>>20, "kernel_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
+		"exports_mib", exports>>20, "kernel_mib", rings>>20, "sum_mib", (heap+rings)>>20, "heap_limit_mib", limit>>20)
 }
 
 // closeWait is how long each place may take to accept what is left.

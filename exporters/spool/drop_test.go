@@ -51,7 +51,7 @@ func TestFullBudgetDropsTheOldestOfTheLowestClass(t *testing.T) {
 			wait(t, "the disk", func() bool { return !s.scarce() })
 		}
 	}
-	wait(t, "the disk", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.used <= NumClasses })
+	wait(t, "the disk", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.used == 0 })
 	st := s.Stats()
 	if st.OnDisk > c.MaxBytes {
 		t.Errorf("%d octets on disk", st.OnDisk)

@@ -102,8 +102,10 @@ func (k *keeper) write(c *chunk) error {
 func (s *Spool) scarce() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.crowded()
+	return s.scant()
 }
+
+func (s *Spool) scant() bool { return 4*s.used > 3*s.chunks }
 
 // urgent tells whether memory will be used up by higher classes than there are on
 // disk: these can make way, and need not wait until the disk is tried again.
@@ -113,7 +115,7 @@ func (s *Spool) urgent() bool {
 	for i := range s.lanes {
 		l := &s.lanes[i]
 		if len(l.chunks) > 0 || len(l.segments) > 0 {
-			return len(l.chunks) == 0 && s.crowded()
+			return len(l.chunks) == 0 && s.scant()
 		}
 	}
 	return false
