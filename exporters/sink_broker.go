@@ -17,6 +17,10 @@ import (
 // on the line, an identity by which a line is known again, and the account of
 // acknowledgements that come for each line by itself.
 
+// stampHeader is the header of a message that bears the stamp of a plain line, as
+// structured data: [kagami@32473 sensor="fw1" ... tag="..."].
+const stampHeader = "kagami-stamp"
+
 // brokerPatience is how long a Write waits for acknowledgements. A broker's
 // restart or a change of leaders is mostly over by then, so that the client sends
 // again what it must, and nothing arrives twice.

@@ -19,7 +19,7 @@ import (
 //	clickhouse+https://host:8443/kagami.raw?user=kagami&password=file:/etc/kagami/clickhouse
 //
 // The path is the table, which has the columns sensor, run, seq, at, kind,
-// severity, log and record (configs/siem/clickhouse). A batch is one block with a
+// severity, log, stamp and record (configs/siem/clickhouse). A batch is one block with a
 // deduplication token made of its numbers, so that a batch that is sent again
 // after an answer was lost does not stand there twice; a server older than 22.2
 // knows no tokens, and there the table's own engine must see to it.
@@ -85,7 +85,7 @@ func openClickHouse(u *url.URL, env Env) (Sink, error) {
 	s.sensor = appendJSONString([]byte(`{"sensor":`), sensorName(env))
 	s.sensor = appendJSONString(append(s.sensor, `,"run":`...), env.SeqID)
 	s.insert = url.Values{
-		"query":             {"INSERT INTO " + table + " (sensor, run, seq, at, kind, severity, log, record) FORMAT JSONEachRow"},
+		"query":             {"INSERT INTO " + table + " (sensor, run, seq, at, kind, severity, log, stamp, record) FORMAT JSONEachRow"},
 		"wait_end_of_query": {"1"}, // so that an error is the answer's status
 	}
 	return s, nil
@@ -119,7 +119,9 @@ func (s *clickHouseSink) appendRow(dst []byte, l *Line) []byte {
 	dst = append(append(append(dst, `,"kind":"`...), kindName(l.Kind)...), `","severity":`...)
 	dst = strconv.AppendUint(dst, uint64(l.Severity), 10)
 	dst = appendJSONString(append(dst, `,"log":`...), l.Log)
-	dst = appendJSONString(append(dst, `,"record":`...), string(l.Text))
+	stamp, line := splitStamp(l.Text)
+	dst = appendJSONString(append(dst, `,"stamp":`...), string(stamp))
+	dst = appendJSONString(append(dst, `,"record":`...), string(line))
 	return append(dst, "}\n"...)
 }
 

@@ -20,7 +20,7 @@ func TestIntegrationClickHouse(t *testing.T) {
 	server := integration.ClickHouse(t)
 	to := "http://" + server.Address()
 	queryClickHouse(t, to, "CREATE DATABASE kagami")
-	queryClickHouse(t, to, `CREATE TABLE kagami.raw (sensor String, run String, seq UInt64, at Int64, kind String, severity UInt8, log String, record String)
+	queryClickHouse(t, to, `CREATE TABLE kagami.raw (sensor String, run String, seq UInt64, at Int64, kind String, severity UInt8, log String, stamp String, record String)
 		ENGINE = ReplacingMergeTree PARTITION BY intDiv(at, 2592000000000000) ORDER BY (sensor, run, seq)`)
 	lines := manyLines(t, integrationRecords)
 	deliverThrough(t, openSink(t, "clickhouse+"+to, Env{HostName: "sensor", SeqID: "1"}), server, lines)

@@ -15,10 +15,10 @@ import (
 )
 
 type clickHouseRow struct {
-	Sensor, Run, Kind, Log, Record string
-	Seq                            uint64
-	At                             int64
-	Severity                       uint8
+	Sensor, Run, Kind, Log, Stamp, Record string
+	Seq                                   uint64
+	At                                    int64
+	Severity                              uint8
 }
 
 // fakeClickHouse takes a block as a whole, and one with the same token once.
@@ -26,7 +26,7 @@ func fakeClickHouse(t *testing.T, got *store) func(http.ResponseWriter, *http.Re
 	tokens := map[string]bool{}
 	return func(w http.ResponseWriter, r *http.Request, body string) {
 		q := r.URL.Query()
-		if q.Get("query") != "INSERT INTO kagami.raw (sensor, run, seq, at, kind, severity, log, record) FORMAT JSONEachRow" || q.Get("wait_end_of_query") != "1" {
+		if q.Get("query") != "INSERT INTO kagami.raw (sensor, run, seq, at, kind, severity, log, stamp, record) FORMAT JSONEachRow" || q.Get("wait_end_of_query") != "1" {
 			t.Errorf("query %v", q)
 		}
 		var rows []clickHouseRow
@@ -59,7 +59,7 @@ func fakeClickHouse(t *testing.T, got *store) func(http.ResponseWriter, *http.Re
 func TestClickHouseRow(t *testing.T) {
 	s := openSink(t, "clickhouse+https://h", Env{HostName: `sensor "1"`, SeqID: "7"}).(*clickHouseSink)
 	l := Line{Text: []byte("a\"b\\c\xffあ"), At: 1417824675123456789, Kind: records.KindDNS, Severity: SeverityInfo, Log: "conn", Seq: 42}
-	want := `{"sensor":"sensor \"1\"","run":"7","seq":42,"at":1417824675123456789,"kind":"dns","severity":6,"log":"conn","record":"a\"b\\c` + "\ufffd" + `あ"}`
+	want := `{"sensor":"sensor \"1\"","run":"7","seq":42,"at":1417824675123456789,"kind":"dns","severity":6,"log":"conn","stamp":"","record":"a\"b\\c` + "\ufffd" + `あ"}`
 	got := strings.ReplaceAll(string(s.appendRow(nil, &l)), `\ufffd`, "\ufffd")
 	if got != want+"\n" {
 		t.Errorf("got %s, want %s", got, want)

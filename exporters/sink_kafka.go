@@ -22,7 +22,8 @@ import (
 // did is in one partition, in order; without one it is the sensor's name. The
 // header kagami-id names the line (see identity), so that a reader knows one
 // that came twice: after a failure for which the client had to be given up, or
-// after a crash of the sensor. A record bears the time at which it was produced,
+// after a crash of the sensor. The header kagami-stamp is the line's place in the
+// account where the format has no room for it. A record bears the time at which it was produced,
 // since retention goes by it.
 //
 // Options: sasl=plain|scram-sha-256|scram-sha-512 with user and password,
@@ -175,17 +176,23 @@ func (s *kafkaSink) fill(lines []Line) {
 	}
 	m.text = slices.Grow(m.text[:0], need)
 	m.records = slices.Grow(m.records[:0], len(lines))
-	m.headers = slices.Grow(m.headers[:0], len(lines))
+	m.headers = slices.Grow(m.headers[:0], 2*len(lines))
 	for i := range lines {
 		l := &lines[i]
 		rec := kgo.Record{Topic: s.options.name.of(l)}
-		rec.Value = m.piece(append(m.text, l.Text...))
+		text := m.piece(append(m.text, l.Text...))
+		stamp, value := splitStamp(text)
+		rec.Value = value
 		rec.Key = m.piece(appendClient(m.text, l.Client, s.host))
+		from := len(m.headers)
 		if id := m.piece(s.id.append(m.text, l)); len(id) > 0 {
 			m.headers = append(m.headers, kgo.RecordHeader{Key: "kagami-id", Value: id})
-			n := len(m.headers)
-			rec.Headers = m.headers[n-1 : n : n]
 		}
+		if len(stamp) > 0 { // last: kcat -f '%h %s' then gives what kagami verify reads
+			m.headers = append(m.headers, kgo.RecordHeader{Key: stampHeader, Value: stamp[:len(stamp)-1]})
+		}
+		n := len(m.headers)
+		rec.Headers = m.headers[from:n:n]
 		m.records = append(m.records, rec)
 	}
 }

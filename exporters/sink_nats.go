@@ -21,7 +21,8 @@ import (
 // The path is the subject. A line is sent when the stream has stored it and said
 // so. The header Nats-Msg-Id (see identity) makes the stream drop a line that it
 // gets again within its duplicate window (two minutes unless set otherwise),
-// which is what a repeated attempt needs.
+// which is what a repeated attempt needs. The header kagami-stamp is the line's place
+// in the account where the format has no room for it.
 //
 // Lines are published one behind the other without waiting for each answer. Where
 // the stream refuses one of them for a while and takes those behind it, or changes
@@ -97,16 +98,21 @@ func (s *natsSink) publish(conn *natsConn, base uint64, lines []Line, r *receipt
 		}
 		l := &lines[i]
 		delete(s.header, nats.MsgIdHdr)
+		delete(s.header, stampHeader)
+		stamp, text := splitStamp(l.Text)
+		if len(stamp) > 0 {
+			s.header[stampHeader] = []string{string(stamp[:len(stamp)-1])}
+		}
 		if id := s.id.append(s.text[:0], l); len(id) > 0 {
 			s.header.Set(nats.MsgIdHdr, string(id))
 			s.text = id[:0]
 		}
-		m := nats.Msg{Subject: s.options.name.of(l), Reply: conn.inbox + strconv.FormatUint(base+uint64(i), 10), Header: s.header, Data: l.Text}
+		m := nats.Msg{Subject: s.options.name.of(l), Reply: conn.inbox + strconv.FormatUint(base+uint64(i), 10), Header: s.header, Data: text}
 		err := conn.PublishMsg(&m)
 		switch {
 		case err == nil:
 		case errors.Is(err, nats.ErrMaxPayload):
-			r.settle(i, lineRefused, fmt.Errorf("%d octets are more than the server takes (max_payload %d)", len(l.Text), conn.MaxPayload()))
+			r.settle(i, lineRefused, fmt.Errorf("%d octets are more than the server takes (max_payload %d)", len(text), conn.MaxPayload()))
 		default:
 			r.fail(fmt.Errorf("publish to subject %q: %w", m.Subject, err))
 			return

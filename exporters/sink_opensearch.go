@@ -126,7 +126,7 @@ func (s *openSearchSink) fill(lines []Line) {
 
 // appendDocument appends what becomes of a line in a data stream, which wants
 // @timestamp. ECS lines go as they are; other formats' JSON gets the time, and
-// text becomes the message.
+// text becomes the message, and event.original with its stamp in front if it has one.
 func appendDocument(dst []byte, l *Line) []byte {
 	const head = `{"@timestamp":"`
 	text := l.Text
@@ -139,8 +139,13 @@ func appendDocument(dst []byte, l *Line) []byte {
 		return append(append(dst, `",`...), text[1:]...)
 	}
 	dst = append(dst, `","event":{"dataset":"kagami.`...)
-	dst = append(append(dst, kindName(l.Kind)...), `"},"message":`...)
-	return append(appendJSONString(dst, string(text)), '}')
+	dst = append(append(dst, kindName(l.Kind)...), '"')
+	stamp, line := splitStamp(text)
+	if len(stamp) > 0 {
+		dst = appendJSONString(append(dst, `,"original":`...), string(text))
+	}
+	dst = append(dst, `},"message":`...)
+	return append(appendJSONString(dst, string(line)), '}')
 }
 
 func (s *openSearchSink) ask(ctx context.Context, lines []Line) error {

@@ -28,8 +28,8 @@ func TestIntegrationOpenSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Elastic's mapping has types that OpenSearch has too by now; only its lifecycle is its own.
-	rest := regexp.MustCompile(`"lifecycle": \{[^}]*\},`).ReplaceAllString(string(elastic), "")
+	// Elastic's mapping has types that OpenSearch has too by now; only its lifecycle and mode are its own.
+	rest := regexp.MustCompile(`"lifecycle": \{[^}]*\},|"mode": "standard",`).ReplaceAllString(string(elastic), "")
 	ask(t, "PUT", url+"/_index_template/elastic", strings.Replace(rest, "logs-kagami-*", "elastic-kagami-*", 1))
 	lines := manyLines(t, integrationRecords)
 	to := "opensearch+" + url + "/logs-kagami-default"

@@ -197,6 +197,7 @@ func TestOpenSearchDocuments(t *testing.T) {
 		{doc(1), doc(1)},
 		{`{"timestamp":"x","event_type":"dns"}`, at + `"timestamp":"x","event_type":"dns"}`},
 		{"CEF:0|a\"b\\", at + `"event":{"dataset":"kagami.dns"},"message":"CEF:0|a\"b\\"}`},
+		{stampInFront + "1 GET \"x\"", at + `"event":{"dataset":"kagami.dns","original":"[kagami@32473 sensor=\"fw1\" boot=\"5f0c\" name=\"n\" seq=\"7\" tag=\"0123456789abcdef\"] 1 GET \"x\""},"message":"1 GET \"x\""}`},
 		{"{}", at + `"event":{"dataset":"kagami.dns"},"message":"{}"}`},
 		{"", at + `"event":{"dataset":"kagami.dns"},"message":""}`},
 	} {

@@ -128,12 +128,34 @@ type stamps struct {
 	failed  bool              // to write the account, and said so
 }
 
+// stampsInFront tells whether a place takes a line with its stamp in front, as
+// structured data, and keeps the two apart: in a syslog header (RFC 3164 has no
+// room for it), in a header of the message (kagami-stamp), in event.original, in the
+// column stamp.
+func stampsInFront(to *url.URL) bool {
+	product, _, _ := strings.Cut(to.Scheme, "+")
+	switch product {
+	case "syslog":
+		return to.Query().Get("rfc") != "3164"
+	case "kafka", "nats", "opensearch", "elasticsearch", "clickhouse":
+		return true
+	}
+	return false
+}
+
+// splitStamp separates such a stamp, with the blank behind it, from the line; "" if
+// there is none.
+func splitStamp(text []byte) (stamp, line []byte) {
+	line = chain.WithoutStructured(text)
+	return text[:len(text)-len(line)], line
+}
+
 // open makes the stamps of an export; nil where its lines have no room and there
 // is no place beside them.
 func (a *Account) open(name, format string, to *url.URL) (*stamps, error) {
 	s := &stamps{account: a, form: stampForms[format]}
 	switch _, room := stampForms[format]; {
-	case room || strings.HasPrefix(to.Scheme, "syslog+"):
+	case room || stampsInFront(to):
 	case to.Scheme == "file":
 		s.beside, s.many = filepath.Clean(to.Path), isDirectory(to)
 	default:

@@ -61,7 +61,8 @@ func (s *sight) destination() string { return fmt.Sprintf("%s:%d", s.label.Name(
 // alert writes what a person reads. last: it is the last that this hour may have.
 func (s *sight) alert(last bool) *records.Alert {
 	a := records.NewAlert(*s.meta)
-	title := incident.Say("Test alert of kagami canary, run %s, step %s: sent by %s", "kagami canaryのテスト通知（実行%s、ステップ%s）：送信元%s", s.label.Run, s.label.Step, s.client)
+	en, ja := s.label.Marks()
+	title := incident.Say("Test alert of kagami canary, %s: sent by %s", "kagami canaryのテスト通知（%[1]s）：送信元%[2]s", incident.Text{EN: en, JA: ja}, s.client)
 	benign := incident.Text{
 		EN: "It is a test: somebody ran kagami canary on this machine. Traffic that somebody else labels so is harmless, too.",
 		JA: "テストです。この端末でkagami canaryが実行されました。ほかの誰かが同じラベルを付けた通信も無害です。"}

@@ -29,6 +29,13 @@ type Label struct {
 // Name is the label as a domain name: "0123456789abcdef.dns.canary.kagami.test".
 func (l Label) Name() string { return l.Run + "." + l.Step + "." + Zone }
 
+// Marks are the words in an alert's title, English and Japanese, by which kagami
+// canary knows that it is the one about this label; names of other records do not
+// have them.
+func (l Label) Marks() (en, ja string) {
+	return "run " + l.Run + ", step " + l.Step, "実行" + l.Run + "、ステップ" + l.Step
+}
+
 const dotZone = "." + Zone
 
 // Find returns the first label in a text: a domain name, a URL, a User-Agent.

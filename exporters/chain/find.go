@@ -29,6 +29,25 @@ func (s *found) again() []byte {
 	return s.line[begin : s.end+1]
 }
 
+// untimed is the text without the time that was put in front of it for a place
+// that wants one there, as data streams do: {"@timestamp":"...",
+func (s *found) untimed() []byte {
+	const head = `{"@timestamp":"`
+	if !bytes.HasPrefix(s.text, []byte(head)) {
+		return nil
+	}
+	end := bytes.Index(s.text[len(head):min(len(s.text), len(head)+maxTime)], []byte(`",`))
+	if end < 0 {
+		return nil
+	}
+	rest := s.text[len(head)+end+1:]
+	rest[0] = '{' // instead of the comma
+	return rest
+}
+
+// maxTime bounds the text of a time, octets.
+const maxTime = 40
+
 // maxSeq is more lines than any stream has.
 const maxSeq = 1 << 60
 

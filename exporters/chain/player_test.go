@@ -79,19 +79,20 @@ var forms = []form{
 
 // sensor plays one export of a sensor.
 type sensor struct {
-	form     form
-	key      ed25519.PrivateKey
-	name     string
-	start    uint64
-	at       int64
-	previous Mark
-	lost     int
-	also     func() []Mark
-	chain    *Chain
-	stamper  *Stamper
-	n        uint64
-	i        int
-	lines    []string
+	form         form
+	key          ed25519.PrivateKey
+	name         string
+	start        uint64
+	at           int64
+	previous     Mark
+	previousText []byte
+	lost         int
+	also         func() []Mark
+	chain        *Chain
+	stamper      *Stamper
+	n            uint64
+	i            int
+	lines        []string
 }
 
 func newSensor(f form) *sensor {
@@ -134,6 +135,7 @@ func (s *sensor) claim(end bool) []byte {
 	}
 	c.First, c.Last, c.Digest = s.chain.Cut()
 	text := c.AppendSigned(nil, s.key)
+	s.previousText = text
 	s.previous = Mark{Boot: c.Boot, N: c.N, Hash: HashClaim(text)}
 	return text
 }

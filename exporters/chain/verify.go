@@ -263,10 +263,13 @@ func (v *verifier) leaf(id uint32, s *found) Leaf {
 		v.hashes[id] = h
 	}
 	l := *h.of(s.Seq, s.text)
-	if l.Tag() != s.Tag {
-		if text := s.again(); text != nil {
-			if other := h.of(s.Seq, text); other.Tag() == s.Tag {
-				return *other
+	if l.Tag() == s.Tag {
+		return l
+	}
+	for _, other := range [...]func() []byte{s.again, s.untimed} {
+		if text := other(); text != nil {
+			if again := h.of(s.Seq, text); again.Tag() == s.Tag {
+				return *again
 			}
 		}
 	}

@@ -17,6 +17,7 @@ type Config struct {
 	SpillAfter   time.Duration // what waits longer is written, an eighth of it earlier at most, >= 10 ms; 0 is 1 s
 
 	retryAfter time.Duration // between attempts while the disk fails; tests do not wait as long
+	quietFor   time.Duration // nothing is dropped for so long when the log says that there is room again
 }
 
 const (
@@ -47,6 +48,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.retryAfter == 0 {
 		c.retryAfter = retryAfter
+	}
+	if c.quietFor == 0 {
+		c.quietFor = tellEvery
 	}
 	return c
 }

@@ -31,7 +31,7 @@ func (a *account) take(t *testing.T) func(Entry) {
 
 func TestFullBudgetDropsTheOldestOfTheLowestClass(t *testing.T) {
 	c := small(t)
-	c.MaxBytes = 8 << 20
+	c.MaxBytes, c.quietFor = 8<<20, 100*time.Millisecond
 	s, log := openSpool(t, c)
 	const each = 12_000
 	text := []byte(strings.Repeat("x", 600))
@@ -59,7 +59,7 @@ func TestFullBudgetDropsTheOldestOfTheLowestClass(t *testing.T) {
 	if st.Dropped[0] == 0 || st.Dropped[1] == 0 || st.Dropped[2]+st.Dropped[3] != 0 {
 		t.Errorf("dropped %v", st.Dropped)
 	}
-	if n := strings.Count(log.String(), "has no room"); n != 1 {
+	if n := strings.Count(log.String(), "has no room: disk_bytes is used up"); n != 1 || strings.Count(log.String(), "has no room") != 1 {
 		t.Errorf("said %d times: %s", n, log)
 	}
 	var a account

@@ -44,6 +44,8 @@ type keeper struct {
 	retryAt time.Time
 	told    bool // the log says that it fails
 	toldAt  time.Time
+	dropped uint64    // lines so far
+	quiet   time.Time // since when there were no more
 }
 
 func (k *keeper) path(name string) string { return filepath.Join(k.s.c.Dir, name) }
@@ -90,7 +92,7 @@ func (k *keeper) step(now time.Time, due uint64) {
 	if now.Sub(k.stated) >= stateEvery {
 		k.saveAcked(now)
 	}
-	k.relax()
+	k.relax(now)
 }
 
 // trim gives memory back that was not needed since the last time.
@@ -104,14 +106,21 @@ func (s *Spool) trim() {
 	s.peak = s.used
 }
 
-// relax notes that there is room again.
-func (k *keeper) relax() {
+// relax notes that there is room again: nothing was dropped for a while.
+func (k *keeper) relax(now time.Time) {
 	s := k.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.told != 0 && k.failing == nil && !s.crowded() && s.disk <= s.c.MaxBytes/8*7 {
+	var dropped uint64
+	for _, n := range s.stats.Dropped {
+		dropped += n
+	}
+	if dropped != k.dropped {
+		k.dropped, k.quiet = dropped, now
+	}
+	if s.told != 0 && k.failing == nil && now.Sub(k.quiet) >= s.c.quietFor {
 		s.told = 0
-		s.log.Info("the queue on disk has room again", "disk_bytes", s.disk)
+		s.log.Info("the queue on disk has room again", "disk_bytes", s.disk, "dropped", dropped)
 	}
 }
 

@@ -17,6 +17,8 @@ CREATE TABLE IF NOT EXISTS kagami.raw
     kind     LowCardinality(String),
     severity UInt8,                         -- of syslog: 3 a high alert, 4 an alert, 6 the rest
     log      LowCardinality(String),
+    stamp    String CODEC(ZSTD(3)),         -- its place in the account, where the format has no room for it:
+                                            -- SELECT concat(stamp, record) is what kagami verify reads
     record   String CODEC(ZSTD(3))          -- the line
 )
 ENGINE = ReplacingMergeTree
