@@ -122,7 +122,24 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("export %d: %w", i+1, err))
 		}
 	}
+	errs = append(errs, distinct(c.Export)...)
 	return errors.Join(errs...)
+}
+
+// distinct tells of exports that would share a name, or a queue on disk.
+func distinct(to []exporters.Config) (errs []error) {
+	for i := range to {
+		for j := range i {
+			a, b := &to[j], &to[i]
+			switch {
+			case b.Name != "" && a.Name == b.Name:
+				errs = append(errs, fmt.Errorf("export %d: export.name: got %q, as export %d has", i+1, b.Name, j+1))
+			case a.Queue == exporters.QueueDisk && b.Queue == exporters.QueueDisk && a.SpoolDir("") == b.SpoolDir(""):
+				errs = append(errs, fmt.Errorf("export %d: export.queue: the same format and place as export %d: give each a name of its own", i+1, j+1))
+			}
+		}
+	}
+	return errs
 }
 
 func (n *Network) validate() (errs []error) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"kagami/exporters"
 )
 
 // problem is one thing wrong with a configuration text.
@@ -27,6 +29,12 @@ func (p problem) Error() string {
 		return p.text
 	}
 	return fmt.Sprintf("line %d: %s", p.line, p.text)
+}
+
+// redacted is the problem without passwords that somebody wrote into a setting.
+func (p problem) redacted() problem {
+	p.text = exporters.RedactText(p.text)
+	return p
 }
 
 // decode lays the settings of a TOML text over c. It takes every setting by

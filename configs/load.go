@@ -50,10 +50,10 @@ func Load(path string, overrides []string) (Config, error) {
 	slices.SortStableFunc(inFile, byLine)
 	var errs []error
 	for _, p := range inFile {
-		errs = append(errs, fmt.Errorf("%s: %w", path, p))
+		errs = append(errs, fmt.Errorf("%s: %w", path, p.redacted()))
 	}
 	for _, p := range elsewhere {
-		errs = append(errs, p)
+		errs = append(errs, p.redacted())
 	}
 	return c, errors.Join(errs...)
 }

@@ -45,9 +45,9 @@ func Open(c Config, env Env) (*Export, error) {
 	format := f.open(env)
 	s, err := place.open(env, format)
 	if err != nil {
-		return nil, fmt.Errorf("open export %q: %w", c.To, err)
+		return nil, fmt.Errorf("open export %q: %w", Redact(c.To), err)
 	}
-	e := newExport(c.Format+" to "+place.url.Redacted(), format, s, env.Logger)
+	e := newExport(c.Format+" to "+Redact(c.To), format, s, env.Logger)
 	for _, k := range c.kinds(f) {
 		e.kinds[k] = !alertsOnly(place.url) || k == records.KindAlert
 	}
@@ -79,13 +79,13 @@ func (c Config) resolve() (*formatEntry, place, error) {
 func (f *formatEntry) checkPlace(u *url.URL) error {
 	switch directory := isDirectory(u); {
 	case needsECS(u) && f.name != "ecs":
-		return fmt.Errorf("export.to: %q reads alerts: want format = \"ecs\", not %q", u.Redacted(), f.name)
+		return fmt.Errorf("export.to: %q reads alerts: want format = \"ecs\", not %q", Redact(u.String()), f.name)
 	case strings.HasPrefix(u.Scheme, "ipfix+") != (f.logs == noText):
-		return fmt.Errorf("export.to: %q: IPFIX collectors take format \"ipfix\" and nothing else does", u.Redacted())
+		return fmt.Errorf("export.to: %q: IPFIX collectors take format \"ipfix\" and nothing else does", Redact(u.String()))
 	case directory && f.logs == oneLog:
-		return fmt.Errorf("export.to: %q: format %q writes one log: want a file, without the slash at the end", u.Redacted(), f.name)
+		return fmt.Errorf("export.to: %q: format %q writes one log: want a file, without the slash at the end", Redact(u.String()), f.name)
 	case !directory && f.logs == logFiles:
-		return fmt.Errorf("export.to: %q: format %q writes a file for each log: want a directory, with a slash at the end, as in file:///var/log/kagami/zeek/", u.Redacted(), f.name)
+		return fmt.Errorf("export.to: %q: format %q writes a file for each log: want a directory, with a slash at the end, as in file:///var/log/kagami/zeek/", Redact(u.String()), f.name)
 	}
 	return nil
 }
@@ -102,14 +102,17 @@ func (c Config) format() (*formatEntry, error) {
 func (c Config) place() (place, error) {
 	u, err := url.Parse(c.To)
 	if err != nil {
-		return place{}, fmt.Errorf("export.to: got %q, want a URL: %w", c.To, err)
+		return place{}, fmt.Errorf("export.to: got %q, want a URL%s", Redact(c.To), whyNoURL(c.To, err))
+	}
+	if err := checkLiterals(u); err != nil {
+		return place{}, fmt.Errorf("export.to: %q: %w", Redact(c.To), err)
 	}
 	for i := range sinks {
 		if sinks[i].scheme != u.Scheme {
 			continue
 		}
 		if err := sinks[i].check(u); err != nil {
-			return place{}, fmt.Errorf("export.to: %q: %w", u.Redacted(), err)
+			return place{}, fmt.Errorf("export.to: %q: %w", Redact(u.String()), err)
 		}
 		return place{&sinks[i], u}, nil
 	}
@@ -117,7 +120,7 @@ func (c Config) place() (place, error) {
 	if u.Scheme == "" {
 		hint = `; a file is written "file:///var/log/kagami/access.log"`
 	}
-	return place{}, fmt.Errorf("export.to: got %q, want a URL that starts with one of %s:%s", c.To, strings.Join(Schemes(), ":, "), hint)
+	return place{}, fmt.Errorf("export.to: got %q, want a URL that starts with one of %s:%s", Redact(c.To), strings.Join(Schemes(), ":, "), hint)
 }
 
 func (c Config) checkName() error {

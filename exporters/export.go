@@ -52,15 +52,15 @@ type Stats struct {
 	Failed      uint64 // lines given up: too long for the sink, or the sink did not take them in time
 	Errors      uint64 // attempts of the sink that failed
 	QueuedLines int
-	QueuedBytes int // memory of the queued lines
+	QueuedBytes int                // memory of the queued lines
+	DroppedBy   [NumClasses]uint64 // Dropped by class
+	Oldest      int64              // Line.At of the oldest queued line, 0 when there is none
 
 	// Of a queue on disk only. Lines made and resumed are sent, dropped, failed,
 	// unreadable or still queued.
-	Resumed    uint64             // lines that an earlier run left
-	DroppedBy  [NumClasses]uint64 // Dropped by class
-	Unreadable uint64             // lines on disk that are damaged or missing
-	DiskBytes  int64              // octets of the queue's files
-	Oldest     int64              // Line.At of the oldest queued line, 0 when there is none
+	Resumed    uint64 // lines that an earlier run left
+	Unreadable uint64 // lines on disk that are damaged or missing
+	DiskBytes  int64  // octets of the queue's files
 }
 
 const (

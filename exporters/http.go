@@ -22,6 +22,7 @@ type httpPlace struct {
 	httpOptions
 	client    *http.Client
 	auth      http.Header // what proves who we are
+	secrets   []string    // what no error may hold, should the server send it back
 	notBefore time.Time   // the server asked to be left alone until then
 
 	zipped bytes.Buffer // scratch
@@ -103,7 +104,18 @@ func (p *httpPlace) post(ctx context.Context, to *url.URL, contentType string, b
 		return reply{}, transientError{fmt.Errorf("read answer of %s: %w", to.Host, bare(err))}
 	}
 	p.heed(r)
+	if !r.ok() {
+		r.body = p.scrub(r.body)
+	}
 	return r, nil
+}
+
+// scrub takes our secrets out of what a server says.
+func (p *httpPlace) scrub(body []byte) []byte {
+	for _, s := range p.secrets {
+		body = bytes.ReplaceAll(body, []byte(s), []byte(redacted))
+	}
+	return body
 }
 
 func (p *httpPlace) compress(body []byte) []byte {

@@ -131,6 +131,8 @@ func (o *httpPlace) readSecrets() error {
 		"token":    "Bearer " + s, "api_key": "ApiKey " + s,
 	}[name]
 	o.auth = http.Header{"Authorization": {value}}
+	_, coded, _ := strings.Cut(value, " ")
+	o.secrets = []string{s, coded}
 	return nil
 }
 

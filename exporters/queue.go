@@ -39,6 +39,8 @@ type Queue struct {
 	closed   bool
 	err      error // policy Block: the sink was given up
 	dropping bool  // lines were dropped since the queue was last empty
+	sending  *batch
+	dropped  [NumClasses]uint64
 
 	wake   chan struct{} // there are lines, or the queue was closed
 	room   chan struct{} // lines left, or the sink was given up
@@ -79,7 +81,7 @@ func (q *Queue) put(l Line) error {
 	defer q.mu.Unlock()
 	for q.err == nil && !q.closed && (q.lines+1 > q.limits.Lines || q.bytes+need > q.limits.Bytes) {
 		if q.policy == Drop || need > q.limits.Bytes || q.limits.Lines < 1 {
-			q.drop()
+			q.drop(l.Class)
 			return nil
 		}
 		q.mu.Unlock()
@@ -89,6 +91,7 @@ func (q *Queue) put(l Line) error {
 	}
 	if q.closed {
 		q.export.dropped.Add(1)
+		q.dropped[l.Class]++
 		return errClosed
 	}
 	if q.err != nil {
@@ -102,8 +105,9 @@ func (q *Queue) put(l Line) error {
 }
 
 // drop counts a line, and says so once until the queue was empty; mu is held.
-func (q *Queue) drop() {
+func (q *Queue) drop(class uint8) {
 	q.export.dropped.Add(1)
+	q.dropped[class]++
 	if !q.dropping {
 		q.dropping = true
 		q.export.logger.Warn("export queue is full: lines are dropped", "export", q.export.name, "lines", q.lines, "bytes", q.bytes)
@@ -161,6 +165,7 @@ func (q *Queue) take() (b *batch, last bool) {
 	}
 	b = q.ready[0]
 	q.ready = append(q.ready[:0], q.ready[1:]...)
+	q.sending = b
 	return b, false
 }
 
@@ -172,6 +177,7 @@ func (q *Queue) send(b *batch) {
 		q.export.failed.Add(uint64(len(b.lines)))
 	}
 	q.mu.Lock()
+	q.sending = nil
 	q.lines -= len(b.lines)
 	q.bytes -= len(b.text) + lineOverhead*len(b.lines)
 	if err != nil && q.policy == Block {
@@ -245,7 +251,14 @@ func (q *Queue) Close(ctx context.Context) error {
 func (q *Queue) Stats() Stats {
 	s := q.export.Stats()
 	q.mu.Lock()
-	s.QueuedLines, s.QueuedBytes = q.lines, q.bytes
-	q.mu.Unlock()
+	defer q.mu.Unlock()
+	s.QueuedLines, s.QueuedBytes, s.DroppedBy = q.lines, q.bytes, q.dropped
+	oldest := q.sending
+	if oldest == nil && len(q.ready) > 0 {
+		oldest = q.ready[0]
+	}
+	if oldest != nil && len(oldest.lines) > 0 {
+		s.Oldest = oldest.lines[0].At
+	}
 	return s
 }

@@ -201,7 +201,7 @@ func wantArrived(t *testing.T, path, export string, sent siemSent) {
 	if i != len(want) || len(got) != len(want)+sent.beats || len(want) < sent.beats {
 		t.Fatalf("%s: %d records of %d, %d lines", path, i, len(want), len(got))
 	}
-	r := check(t, chain.Options{Inputs: []string{path}, Key: sent.key})
+	r := check(t, chain.Options{Inputs: []string{path}, Keys: []chain.Key{{Public: sent.key}}})
 	if !r.Good() || r.Records != uint64(len(got)) || r.Vouched != r.Records-1 || r.Beats != uint64(sent.beats) { // nothing follows the last heartbeat
 		t.Errorf("%s: %d of %d records, %d vouched for, %d heartbeats: %v", path, r.Records, len(got), r.Vouched, r.Beats, r.Findings)
 	}

@@ -129,6 +129,9 @@ func openWebhook(u *url.URL, env Env) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.url != "" && len(to.Path) > 1 {
+		p.secrets = append(p.secrets, to.Path)
+	}
 	s := &webhookSink{webhookOptions: o, place: p, to: to, zone: env.Location, refusals: newRefusals(env.Logger, to.Host),
 		pace: spacing{gap: time.Minute / time.Duration(o.rate)}}
 	if s.zone == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"kagami/exporters/spool"
 )
@@ -32,11 +33,31 @@ func (c Config) checkQueue() error {
 	return nil
 }
 
-// SpoolDir is the directory of a queue on disk below base: of the same format and
-// place it is always the same.
+// SpoolDir is the directory of a queue on disk below base: always the same for the
+// same name and format, or, without a name, for the same format and place.
 func (c Config) SpoolDir(base string) string {
+	if c.Name != "" {
+		return filepath.Join(base, c.Name+"-"+c.Format)
+	}
 	sum := sha256.Sum256([]byte(c.Format + "\n" + c.To))
 	return filepath.Join(base, c.Format+"-"+hex.EncodeToString(sum[:6]))
+}
+
+// LeftQueues are the directories of queues below base that hold lines, and that
+// none of the exports would send: their name, format or place was changed.
+func LeftQueues(base string, to []Config) []string {
+	used := map[string]bool{}
+	for _, c := range to {
+		used[c.SpoolDir(base)] = c.Queue == QueueDisk
+	}
+	segments, _ := filepath.Glob(filepath.Join(base, "*", "*.spool")) // none, if base cannot be read
+	var left []string
+	for _, path := range segments {
+		if dir := filepath.Dir(path); !used[dir] && !slices.Contains(left, dir) {
+			left = append(left, dir)
+		}
+	}
+	return left
 }
 
 // OpenDurable opens an export with a queue on disk below base: what an earlier run
@@ -52,7 +73,7 @@ func OpenDurable(c Config, env Env, base string) (*Durable, error) {
 	}
 	s, err := spool.Open(spool.Config{Dir: c.SpoolDir(base), MaxBytes: most}, env.Logger)
 	if err != nil {
-		return nil, fmt.Errorf("open queue of export %q: %w", c.To, err)
+		return nil, fmt.Errorf("open queue of export %q: %w", Redact(c.To), err)
 	}
 	env.SeqID = s.ID()
 	e, err := Open(c, env)
@@ -64,4 +85,4 @@ func OpenDurable(c Config, env Env, base string) (*Durable, error) {
 }
 
 // SpoolMemory is what a queue on disk takes of memory, octets.
-const SpoolMemory = 8 << 20
+const SpoolMemory = 12 << 20

@@ -159,7 +159,7 @@ func (a *Account) open(name, format string, to *url.URL) (*stamps, error) {
 	case to.Scheme == "file":
 		s.beside, s.many = filepath.Clean(to.Path), isDirectory(to)
 	default:
-		a.log.Warn("this export's records bear no numbers: its format has no room for them, and the place no headers", "format", format, "to", to.Redacted())
+		a.log.Warn("this export's records bear no numbers: its format has no room for them, and the place no headers", "format", format, "to", Redact(to.String()))
 		return nil, nil
 	}
 	if s.many {

@@ -124,7 +124,7 @@ func TestStampFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			files, _ := filepath.Glob(filepath.Join(dir, "*.log"))
-			r := check(t, chain.Options{Inputs: files, Key: key})
+			r := check(t, chain.Options{Inputs: files, Keys: []chain.Key{{Public: key}}})
 			if !r.Good() || r.Records < 8 || r.Vouched < r.Records-2 || r.Beats < 8 {
 				t.Errorf("%d records, %d vouched for, %d heartbeats; %v", r.Records, r.Vouched, r.Beats, r.Findings)
 			}
@@ -140,11 +140,11 @@ func TestStampFiles(t *testing.T) {
 			flipped := slices.Clone(lines)
 			flipped[i] = lines[i][:9] + string(lines[i][9]^1) + lines[i][10:]
 			writeText(t, big, strings.Join(flipped, "")+"\n")
-			if r := check(t, chain.Options{Inputs: files, Key: key}); len(r.Findings) != 1 || r.Findings[0].Kind != chain.Altered || r.Findings[0].Line != uint64(i+1) {
+			if r := check(t, chain.Options{Inputs: files, Keys: []chain.Key{{Public: key}}}); len(r.Findings) != 1 || r.Findings[0].Kind != chain.Altered || r.Findings[0].Line != uint64(i+1) {
 				t.Errorf("octet of line %d of %d flipped: %v", i+1, len(lines), r.Findings)
 			}
 			writeText(t, big, strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")+"\n")
-			if r := check(t, chain.Options{Inputs: files, Key: key}); len(r.Findings) == 0 || r.Findings[0].Kind != chain.Missing || r.Findings[0].Count != 1 {
+			if r := check(t, chain.Options{Inputs: files, Keys: []chain.Key{{Public: key}}}); len(r.Findings) == 0 || r.Findings[0].Kind != chain.Missing || r.Findings[0].Count != 1 {
 				t.Errorf("line %d removed: %v", i+1, r.Findings)
 			}
 		})

@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+
+	"kagami/exporters/secret"
 )
 
 // tlsOptions are what a place's URL says of TLS:
@@ -66,8 +69,8 @@ func (o *tlsOptions) config() (*tls.Config, error) {
 	if o.cert == "" {
 		return c, nil
 	}
-	if st, err := os.Stat(o.key); err == nil && st.Mode().Perm()&0o007 != 0 {
-		return nil, fmt.Errorf("read key: %q can be read or written by anyone: chmod 600 %[1]q", o.key)
+	if err := secret.CheckFile(o.key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read key: %w", err)
 	}
 	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
 	if err != nil {

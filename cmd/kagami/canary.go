@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kagami/detectors/canary"
@@ -16,14 +18,13 @@ import (
 
 type canaryCmd struct {
 	settings
-	Target   string        `placeholder:"HOST[:PORT]" help:"Send HTTP and TLS to this machine (port 80 and 443 unless given), and DNS unless there is a resolver."`
+	Target   string        `placeholder:"HOST[:PORT]" help:"Send HTTP and TLS to this machine (port 80 and 443 unless given), and DNS unless there is a resolver. Without target, resolver, proxy and unused: this machine's loopback."`
 	Resolver string        `placeholder:"ADDR[:PORT]" help:"Send the DNS query there."`
 	Proxy    string        `placeholder:"HOST:PORT" help:"Send HTTP and CONNECT through this proxy."`
-	Unused   string        `placeholder:"NETWORK" help:"A private network of at most 256 addresses at which nobody is: up to 16 of them are tried. Without any of these four: this machine's loopback."`
+	Unused   string        `placeholder:"NETWORK" help:"A private network of at most 256 addresses at which nobody is: up to 16 of them are tried."`
 	Steps    []string      `placeholder:"STEP,..." help:"Only these of dns, http, connect, tls, scan, timer. Default: all that have a place to go to, but timer."`
 	Beacon   bool          `help:"The step timer as well: a request every 20 s until the beacon is told, for 15 minutes at most."`
-	Arrives  []string      `sep:"none" placeholder:"FILE" help:"Look for the alerts in what is appended to this file, over rotation ('-' is stdin); repeatable. Default: where the configuration writes alerts."`
-	Query    string        `placeholder:"COMMAND" help:"Look for the alerts in what this shell command prints; it is run every 5 s, with the run's number in KAGAMI_CANARY_RUN."`
+	Arrives  []string      `sep:"none" placeholder:"FILE" help:"Look for the alerts in what is appended to this file, over rotation ('-' is stdin, for what a command prints); repeatable. Default: where the configuration writes alerts."`
 	SendOnly bool          `help:"Send, and look nowhere."`
 	DryRun   bool          `help:"Say what would be sent, and send nothing."`
 	Wait     time.Duration `default:"60s" placeholder:"TIME" help:"How long an alert may take, counted from the last thing sent (default 60s)."`
@@ -50,7 +51,7 @@ func (c *canaryCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer plan.close()
-	look, err := c.watch(plan)
+	look, err := c.watch()
 	if err != nil {
 		return err
 	}
@@ -72,58 +73,65 @@ type canaryRun struct {
 	look *lookout
 	out  io.Writer
 	wait time.Duration
+	mu   sync.Mutex // guards what is noted of the steps, and out
 }
 
-// run sends one step after the other, and notes which alerts arrive meanwhile and
+// run sends one step after the other. Which alerts arrive is noted meanwhile, and
 // for a while after.
 func (r *canaryRun) run(ctx context.Context) error {
-	if err := r.look.start(ctx, r.plan.run); err != nil {
-		return err
-	}
+	r.look.start(ctx, r.read)
 	for i := range r.plan.steps {
 		s := &r.plan.steps[i]
-		s.sent = time.Now()
-		r.say(s, "sending")
-		note, err := s.send(ctx, func() bool { return r.settle(ctx, s.pause) || s.arrived > 0 })
+		r.begin(s)
+		note, err := s.send(ctx, func() bool { return pause(ctx, s.pause) || r.arrived(s) })
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err != nil {
-			s.failed = err
-			note = "NOT sent: " + printable(err.Error())
-		}
-		r.say(s, note)
-		if r.settle(ctx, time.Second) {
+		r.sent(s, note, err)
+		if pause(ctx, time.Second) {
 			return context.Cause(ctx)
 		}
 	}
 	for end := time.Now().Add(r.wait); !r.look.blind() && r.awaits() && time.Now().Before(end); {
-		if r.settle(ctx, min(time.Second, time.Until(end))) {
+		if pause(ctx, lookEvery/2) {
 			return context.Cause(ctx)
 		}
 	}
 	return nil
 }
 
-// settle notes what arrives for a time; it tells whether the run was interrupted.
-func (r *canaryRun) settle(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return true
-		case <-timer.C:
-			return false
-		case t := <-r.look.texts:
-			r.read(t)
-		}
+// pause waits; it tells whether the run was interrupted.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(d):
+		return false
 	}
+}
+
+func (r *canaryRun) begin(s *canaryStep) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.sent = time.Now()
+	r.say(s, "sending")
+}
+
+func (r *canaryRun) sent(s *canaryStep, note string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		s.failed = err
+		note = "NOT sent: " + printable(err.Error())
+	}
+	r.say(s, note)
 }
 
 // read looks for the alerts in a text that arrived.
 func (r *canaryRun) read(t arrival) {
 	text := plainText(t.text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i := range r.plan.steps {
 		s := &r.plan.steps[i]
 		if s.arrived == 0 && !s.sent.IsZero() && s.want.in(text) {
@@ -133,22 +141,27 @@ func (r *canaryRun) read(t arrival) {
 	}
 }
 
-func (r *canaryRun) say(s *canaryStep, what string) {
-	fmt.Fprintf(r.out, "%s  %-7s  %s\n", time.Now().Format("15:04:05"), s.name, what)
+func (r *canaryRun) arrived(s *canaryStep) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.arrived > 0
 }
 
 // awaits tells whether an alert is still to come.
 func (r *canaryRun) awaits() bool {
-	for i := range r.plan.steps {
-		if s := &r.plan.steps[i]; s.failed == nil && s.arrived == 0 {
-			return true
-		}
-	}
-	return false
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.plan.steps, func(s canaryStep) bool { return s.failed == nil && s.arrived == 0 })
+}
+
+func (r *canaryRun) say(s *canaryStep, what string) {
+	fmt.Fprintf(r.out, "%s  %-7s  %s\n", time.Now().Format("15:04:05"), s.name, what)
 }
 
 // verdict sums up, and says what to look at if something is missing.
 func (r *canaryRun) verdict(sendOnly bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	arrived, sent := 0, 0
 	for i := range r.plan.steps {
 		s := &r.plan.steps[i]
@@ -165,8 +178,11 @@ func (r *canaryRun) verdict(sendOnly bool) error {
 	} else {
 		fmt.Fprintf(r.out, "%d of %d alerts arrived\n", arrived, all)
 	}
-	if arrived == all || sendOnly && sent == all {
+	switch {
+	case arrived == all:
 		r.plan.afterwards(r.out)
+		return nil
+	case sendOnly && sent == all:
 		return nil
 	}
 	r.advise(arrived, sendOnly)
@@ -197,4 +213,4 @@ func (r *canaryRun) advise(arrived int, sendOnly bool) {
 }
 
 // errNowhere is told before anything is sent.
-var errNowhere = errors.New("nowhere to look for the alerts: name --arrives FILE or --query COMMAND, or send only (--send-only)")
+var errNowhere = errors.New("nowhere to look for the alerts: name --arrives FILE (- is standard input), or send only (--send-only)")

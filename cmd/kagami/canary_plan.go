@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,8 +38,8 @@ type canaryPlan struct {
 	server net.Listener // of the loopback; nil: another machine answers
 }
 
-// places are where to send, as the command line names them.
-type places struct {
+// canaryPlaces are where to send, as the command line names them.
+type canaryPlaces struct {
 	web, tls netip.AddrPort // invalid: none
 	dns      netip.AddrPort
 	proxy    netip.AddrPort
@@ -70,6 +69,7 @@ func (c *canaryCmd) plan(ctx context.Context, run string) (*canaryPlan, error) {
 		}
 		to.web = p.server.Addr().(*net.TCPAddr).AddrPort()
 		to.tls = to.web
+		go serveCanaries(p.server)
 	}
 	for _, name := range canarySteps {
 		wanted := slices.Contains(c.Steps, name) || len(c.Steps) == 0 && name != canary.StepTimer || name == canary.StepTimer && c.Beacon
@@ -96,7 +96,7 @@ var stepNeeds = map[string]string{
 
 // places resolves the names of the command line. Loopback is where everything goes
 // when it names none.
-func (c *canaryCmd) places(ctx context.Context) (p places, err error) {
+func (c *canaryCmd) places(ctx context.Context) (p canaryPlaces, err error) {
 	if c.Target == "" && c.Resolver == "" && c.Proxy == "" && c.Unused == "" {
 		p.loopback, p.dns, p.unused = true, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 53), unusedLoopback()
 		return p, nil
@@ -155,7 +155,7 @@ func endpointOf(ctx context.Context, flag, s string, port uint16) (netip.AddrPor
 }
 
 // source is this machine's address towards the first place. Nothing is sent.
-func (p *places) source() string {
+func (p *canaryPlaces) source() string {
 	for _, to := range []netip.AddrPort{p.dns, p.web, p.proxy} {
 		if !to.IsValid() {
 			continue
@@ -204,5 +204,3 @@ func (p *canaryPlan) afterwards(w io.Writer) {
 		}
 	}
 }
-
-var errNothing = errors.New("nothing to send")

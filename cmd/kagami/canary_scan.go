@@ -16,7 +16,7 @@ const maxUnused = 256
 
 // scan is the step that tries unused addresses, one after the other, until the scan
 // is told.
-func (p *canaryPlan) scan(s canaryStep, to *places) (canaryStep, bool) {
+func (p *canaryPlan) scan(s canaryStep, to *canaryPlaces) (canaryStep, bool) {
 	if len(to.unused) == 0 {
 		return s, false
 	}
@@ -36,7 +36,7 @@ func (p *canaryPlan) scan(s canaryStep, to *places) (canaryStep, bool) {
 func probe(ctx context.Context, addrs []netip.Addr, enough func() bool) (string, error) {
 	n, used := 0, 0
 	for _, a := range addrs {
-		d := net.Dialer{Timeout: 2 * time.Second}
+		d := net.Dialer{Timeout: time.Second} // long enough for one SYN
 		conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(a, scanPort).String())
 		switch {
 		case err == nil:

@@ -34,7 +34,7 @@ const (
 )
 
 // step is a step of that name, false if there is no place for it.
-func (p *canaryPlan) step(name string, to *places) (canaryStep, bool) {
+func (p *canaryPlan) step(name string, to *canaryPlaces) (canaryStep, bool) {
 	l := canary.Label{Run: p.run, Step: name}
 	en, ja := l.Marks()
 	s := canaryStep{name: name, want: wanted{any: []string{plainText(en), plainText(ja)}}}
@@ -66,7 +66,7 @@ func (p *canaryPlan) step(name string, to *places) (canaryStep, bool) {
 
 // request is an HTTP request, once or by a timer. What a timer sends must be told as
 // a beacon.
-func (p *canaryPlan) request(s *canaryStep, to *places, l canary.Label) bool {
+func (p *canaryPlan) request(s *canaryStep, to *canaryPlaces, l canary.Label) bool {
 	via, url := first(to.proxy, to.web), "/"
 	if to.proxy.IsValid() {
 		url = "http://" + l.Name() + "/"
@@ -150,7 +150,8 @@ func sendHello(ctx context.Context, to netip.AddrPort, l canary.Label) (string, 
 		return "", err
 	}
 	defer conn.Close()
-	t := tls.Client(conn, &tls.Config{ServerName: l.Name(), InsecureSkipVerify: true})
+	t := tls.Client(conn, &tls.Config{ServerName: l.Name(), InsecureSkipVerify: true,
+		CurvePreferences: []tls.CurveID{tls.X25519}}) // fits into one packet
 	if err := t.HandshakeContext(ctx); err != nil {
 		return "sent; " + printable(err.Error()), nil
 	}

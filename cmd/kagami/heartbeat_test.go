@@ -57,7 +57,7 @@ func TestLivePipelineAccountsForItsRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := chain.Verify(chain.Options{Inputs: []string{ecs, alerts}, Key: key})
+	r, err := chain.Verify(chain.Options{Inputs: []string{ecs, alerts}, Keys: []chain.Key{{Public: key}}})
 	if err != nil {
 		t.Fatal(err)
 	}

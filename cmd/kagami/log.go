@@ -25,12 +25,7 @@ func (p *pipeline) report(w io.Writer, src interface{ Stats() sensor.SourceStats
 	if p.keeping != nil {
 		p.keeping.report(w)
 	}
-	for _, x := range p.exports {
-		if s := x.Stats(); s.Dropped+s.Failed > 0 {
-			fmt.Fprintf(w, "%10s  lines lost by export %s (%d for want of room, %d not taken)\n",
-				thousands(s.Dropped+s.Failed), printable(x.Name()), s.Dropped, s.Failed)
-		}
-	}
+	p.reportExports(w)
 	if dir != "" {
 		fmt.Fprintf(w, "\nRecords are in %s: records.jsonl, alerts.jsonl, access.log, access-combined.log, traffic.log, queries.log, mail.log\n", printable(dir))
 	}

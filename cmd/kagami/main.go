@@ -27,6 +27,7 @@ type cli struct {
 	Replay   replayCmd        `cmd:"" help:"Rebuild a drive-by download from packets: what led to what, a page, archives; serve it again, offline."`
 	Explain  explainCmd       `cmd:"" help:"What is learned of this network, what of a machine, and why a destination is a beacon or is not."`
 	Verify   verifyRecordsCmd `cmd:"" help:"Are the records that arrived all there, and as they were sent? Names what is missing, altered, repeated; exit 0 or 2."`
+	Canary   canaryCmd        `cmd:"" help:"Do alerts arrive? Sends harmless labelled traffic and waits for its alerts at the SIEM's end; exit 0 or 2."`
 	Check    checkCmd         `cmd:"" help:"Test the configuration; exit 0 or 1."`
 	Version  versionCmd       `cmd:"" help:"Print the version."`
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"kagami/exporters"
 	"kagami/packet"
 	"kagami/sensor"
 )
@@ -83,22 +82,6 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	m.exports(counter, gauge)
 	m.evidence(counter, gauge)
 }
-
-func (m *metrics) exports(counter, gauge func(uint64, *prometheus.Desc, ...string)) {
-	lines := desc("export_lines_total", "Lines by export and what became of them.", "export", "what")
-	queued := desc("export_queued_lines", "Lines that wait.", "export")
-	for i, x := range m.pipeline.exports {
-		s, name := x.Stats(), exportName(i, x)
-		counter(s.Made, lines, name, "made")
-		counter(s.Sent, lines, name, "sent")
-		counter(s.Dropped, lines, name, "dropped")
-		counter(s.Failed, lines, name, "failed")
-		gauge(uint64(s.QueuedLines), queued, name)
-	}
-}
-
-// exportName is unique even when two exports look alike.
-func exportName(i int, x exporters.Output) string { return fmt.Sprintf("%d %s", i+1, x.Name()) }
 
 // serveMetrics starts the endpoint, if one is configured, and returns what stops it.
 func (p *pipeline) serveMetrics(srcs []sensor.Source) (stop func(), err error) {

@@ -149,7 +149,7 @@ func places(c configs.Config, to []exporters.Config, config string) (readable, w
 	}
 	for _, e := range to {
 		if e.Queue == exporters.QueueDisk {
-			writable = append(writable, place{absolute(e.SpoolDir(c.Output.QueueDir)), 0o700})
+			writable = append(writable, place{absolute(c.Output.QueueDir), 0o700})
 		}
 		u, err := url.Parse(e.To)
 		if err != nil {

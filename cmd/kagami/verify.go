@@ -3,10 +3,10 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"kagami/exporters/chain"
@@ -14,10 +14,13 @@ import (
 )
 
 type verifyRecordsCmd struct {
-	Key      string   `placeholder:"FILE" help:"The sensor's signing.pub, fetched from the sensor itself. Default: the key that the records name; that proves them whole, not whose they are."`
+	Key      []string `placeholder:"[SENSOR=]FILE" sep:"none" help:"A sensor's signing.pub, fetched from the sensor itself; repeatable, with the sensor's id in front for several. Default: the key that the records name; that proves them whole, not whose they are."`
+	Expect   []string `placeholder:"SENSOR[/EXPORT]" sep:"none" help:"Records of it must be there; repeatable."`
 	Against  []string `placeholder:"FILE" sep:"none" help:"A record file of the sensor itself: must be what the records' heartbeats say of it; repeatable."`
 	AnyOrder bool     `help:"The records are in no order, as a database gives them."`
-	Until    string   `placeholder:"TIME" help:"Heartbeats must reach there: 2026-06-01T08:15:00Z, or now."`
+	Since    string   `placeholder:"TIME" help:"Heartbeats must begin by then: 2026-06-01T08:15:00Z, or 24h for that long ago."`
+	Until    string   `placeholder:"TIME" help:"Heartbeats must reach there: a time, 1h for that long ago, or now."`
+	Strict   bool     `help:"Every line must bear a stamp: nothing else writes there."`
 	Lang     string   `default:"" enum:",en,ja" help:"en or ja; default: of the environment (LC_ALL, LC_MESSAGES, LANG)."`
 	JSON     bool     `name:"json" help:"One JSON object instead of sentences."`
 	Temp     string   `placeholder:"DIR" help:"For what memory is not taken for: 53 octets a record beyond 131,072. Default: the system's."`
@@ -26,14 +29,8 @@ type verifyRecordsCmd struct {
 
 // Run names what is missing, repeated, altered or vouched for by nobody; exit 0 or 2.
 func (c *verifyRecordsCmd) Run() error {
-	o := chain.Options{Inputs: c.Args, Against: c.Against, AnyOrder: c.AnyOrder, Stdin: os.Stdin, TempDir: c.Temp}
-	var err error
-	if c.Key != "" {
-		if o.Key, err = signing.ReadPublic(c.Key); err != nil {
-			return err
-		}
-	}
-	if o.Until, err = untilTime(c.Until, time.Now()); err != nil {
+	o, err := c.options(time.Now())
+	if err != nil {
 		return err
 	}
 	r, err := chain.Verify(o)
@@ -53,17 +50,41 @@ func (c *verifyRecordsCmd) Run() error {
 	return err
 }
 
-// untilTime is 0 when nothing is asked.
-func untilTime(s string, now time.Time) (int64, error) {
+func (c *verifyRecordsCmd) options(now time.Time) (chain.Options, error) {
+	o := chain.Options{Inputs: c.Args, Against: c.Against, Expect: c.Expect, AnyOrder: c.AnyOrder, Strict: c.Strict, Now: now.UnixNano(), Stdin: os.Stdin, TempDir: c.Temp}
+	for _, k := range c.Key {
+		sensor, path, named := strings.Cut(k, "=")
+		if !named {
+			sensor, path = "", k
+		}
+		public, err := signing.ReadPublic(path)
+		if err != nil {
+			return o, err
+		}
+		o.Keys = append(o.Keys, chain.Key{Sensor: sensor, Public: public})
+	}
+	var err error
+	if o.Since, err = askedTime("--since", c.Since, now); err != nil {
+		return o, err
+	}
+	o.Until, err = askedTime("--until", c.Until, now)
+	return o, err
+}
+
+// askedTime reads a time, a duration before now, or "now"; 0 when nothing is asked.
+func askedTime(option, s string, now time.Time) (int64, error) {
 	switch s {
 	case "":
 		return 0, nil
 	case "now":
 		return now.UnixNano(), nil
 	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d).UnixNano(), nil
+	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return 0, errors.New(`--until: want a time such as 2026-06-01T08:15:00Z, or "now"`)
+		return 0, fmt.Errorf(`%s: want a time such as 2026-06-01T08:15:00Z, 24h for that long ago, or "now"`, option)
 	}
 	return t.UnixNano(), nil
 }
@@ -126,7 +147,10 @@ func whose(f *chain.Finding) string {
 	if f.Sensor == "" {
 		return ""
 	}
-	s := f.Sensor + "/" + f.Export
+	s := f.Sensor
+	if f.Export != "" {
+		s += "/" + f.Export
+	}
 	if f.Boot != "" {
 		s += " " + f.Boot[:min(8, len(f.Boot))]
 	}
@@ -138,7 +162,7 @@ func (p verdictPage) stream(s *chain.StreamReport) {
 		"%s/%s、起動 %d（%s）: レコード %s 件、番号 %d～%d、欠け %d; ハートビート %d 件、%s から %s",
 		s.Sensor, s.Export, s.Start, s.Boot, thousands(s.Records), s.First, s.Last, s.Missing, s.Beats, orDash(s.From), orDash(s.To))
 	if s.Lost > 0 {
-		p.say("  the sensor itself says that it lost %s records (full queue)", "  センサー自身が %s 件を失ったと報告しています（キューの溢れ）", thousands(s.Lost))
+		p.say("  the sensor itself says that it lost %s records (queue full, or refused by the place)", "  センサー自身が %s 件を失ったと報告しています（キューの溢れ、または送り先の拒否）", thousands(s.Lost))
 	}
 }
 
@@ -153,12 +177,12 @@ func (p verdictPage) sum(r *chain.Report) {
 	p.say("%s lines, %s records: %s under a signature, %s with their own tag only, %s delivered more than once, %s missing, %s altered",
 		"%s 行、レコード %s 件: 署名下 %s 件、タグのみ %s 件、重複配信 %s 件、欠け %s 件、改変 %s 件",
 		thousands(r.Lines), thousands(r.Records), thousands(r.Vouched), thousands(r.Alone), thousands(r.Repeated), thousands(r.Missing), thousands(r.Altered))
-	switch {
-	case r.Key == "":
-	case r.OwnKey:
-		p.say("key %s, as the records name it: compare it with the sensor's, or give --key", "鍵 %s（レコード自身の申告）: センサーの鍵と照合するか --key を指定してください", r.Key)
-	default:
-		p.say("key %s", "鍵 %s", r.Key)
+	for _, k := range r.Keys {
+		if k.Own {
+			p.say("%s: key %s, as the records name it: compare it with the sensor's, or give --key", "%s: 鍵 %s（レコード自身の申告）: センサーの鍵と照合するか --key を指定してください", k.Sensor, k.Fingerprint)
+		} else {
+			p.say("%s: key %s", "%s: 鍵 %s", k.Sensor, k.Fingerprint)
+		}
 	}
 	if r.Good() {
 		p.say("OK: nothing is missing, nothing was altered", "正常: 欠けも改変もありません")

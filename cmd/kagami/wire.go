@@ -127,53 +127,63 @@ func (p *pipeline) stage(n *sensor.Networks) sensor.Stage {
 }
 
 func (p *pipeline) openExports(to []exporters.Config, live bool) error {
+	env, err := p.exportEnv(live)
+	if err != nil {
+		return err
+	}
+	if live {
+		for _, dir := range exporters.LeftQueues(p.config.Output.QueueDir, to) {
+			p.log.Warn("lines wait in a queue that no export sends: give the export its old name, format and place back, or delete the directory", "directory", dir)
+		}
+	}
+	for _, e := range to {
+		x, err := p.openExport(e, env, live)
+		if err != nil {
+			p.close()
+			return err
+		}
+		p.exports = append(p.exports, x)
+	}
+	return nil
+}
+
+// exportEnv is what exports need to know of the program; live, it opens the account.
+func (p *pipeline) exportEnv(live bool) (exporters.Env, error) {
 	c := p.config.Output
 	loc, err := c.Location()
 	if err != nil {
-		return err
+		return exporters.Env{}, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "kagami"
 	}
 	env := exporters.Env{Location: loc, HostName: host, Device: c.Device, Version: version, Logger: p.log}
-	switch {
-	case !live:
-		env.Files = exporters.TruncateFiles
-	default:
-		if p.heart, err = newHeart(&p.config, host, &p.learning, p.log); err != nil {
-			return err
-		}
-		env = p.heart.name(env)
-	}
 	if !c.DirectTLS {
 		env.DirectTLS = exporters.DirectTLSOmitted
 	}
 	if c.ProxyLegs {
 		env.ProxyLegs = exporters.ProxyLegsShown
 	}
-	for _, e := range to {
-		if live && e.Queue == exporters.QueueDisk {
-			d, err := exporters.OpenDurable(e, env, c.QueueDir)
-			if err != nil {
-				p.close()
-				return err
-			}
-			p.exports = append(p.exports, d)
-			continue
-		}
-		x, err := exporters.Open(e, env)
-		if err != nil {
-			p.close()
-			return err
-		}
-		if live {
-			p.exports = append(p.exports, exporters.NewQueue(x, exporters.Limits{Lines: c.QueueLines, Bytes: c.QueueBytes}, exporters.Drop))
-		} else {
-			p.exports = append(p.exports, x)
-		}
+	if !live {
+		env.Files = exporters.TruncateFiles
+		return env, nil
 	}
-	return nil
+	p.heart, err = newHeart(&p.config, host, &p.learning, p.log)
+	return p.heart.name(env), err
+}
+
+// openExport opens one place; live, it gets a queue.
+func (p *pipeline) openExport(e exporters.Config, env exporters.Env, live bool) (exporters.Output, error) {
+	c := p.config.Output
+	if live && e.Queue == exporters.QueueDisk {
+		return exporters.OpenDurable(e, env, c.QueueDir)
+	}
+	x, err := exporters.Open(e, env)
+	if err != nil || !live {
+		return x, err
+	}
+	return exporters.NewQueue(x, exporters.Limits{Lines: c.QueueLines, Bytes: c.QueueBytes}, exporters.Drop), nil
 }
 
 // hand gives records to the goroutine that writes them, so that merging and

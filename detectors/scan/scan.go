@@ -136,8 +136,13 @@ func (d *Detector) flow(r *records.Flow, emit sensor.Emit) {
 	}
 }
 
-// single tells whether an address is of one machine beyond the link.
+// single tells whether an address is of one machine beyond the link. Of loopback,
+// 127.0.0.1 and ::1 are not: a machine talks to itself all day. The others are
+// nobody's, and kagami canary tries them.
 func single(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return a.Is4() && a != netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
 	return a.IsGlobalUnicast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 

@@ -149,7 +149,7 @@ func TestAccountTorn(t *testing.T) {
 
 func TestAccountRolls(t *testing.T) {
 	l := newLogger(t)
-	for range 5 {
+	for range accountFiles + 1 {
 		l.account.size = accountBytes
 		l.minutes(1, false)
 	}

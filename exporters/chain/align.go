@@ -16,6 +16,8 @@ import (
 type tagList struct {
 	tags     []byte // shortTag octets each
 	segments []segment
+	full     bool   // it had to drop its oldest lines, or is about to
+	last     *Claim // the last one
 }
 
 // segment is a run of tags with numbers of their own.
@@ -44,6 +46,7 @@ func (v *verifier) readAccount(path string) (*tagList, error) {
 		if _, err := os.Stat(name); i > 0 && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		l.full = l.full || i == accountFiles-1
 		r, err := openInput(name, nil)
 		if err != nil {
 			return nil, fmt.Errorf("open account: %w", err)
@@ -63,7 +66,9 @@ func (v *verifier) readAccount(path string) (*tagList, error) {
 func (v *verifier) accountLine(l *tagList, line []byte, where place, whole bool) {
 	if text := FindClaim(line); text != nil && len(text) == len(line) {
 		c, err := ParseClaim(text)
-		v.claim(c, text, err, nil, where)
+		if v.claim(c, text, err, nil, where) != 0 {
+			l.last = c
+		}
 		return
 	}
 	words := strings.Fields(string(line))
@@ -94,7 +99,13 @@ type aligner struct {
 	hash  *leafHash
 	names Stream
 	held  []heldLine
-	fresh uint64 // lines behind the last tag
+
+	behind uint64 // lines behind the last tag
+	first  place  // of the first of them
+	before uint64 // lines of the file at hand that may be older than the account
+	older  uint64 // and of all files
+	oldest place  // the first of them
+	met    bool   // a line of the file at hand was in the account
 }
 
 type heldLine struct {
@@ -139,6 +150,10 @@ func (a *aligner) settle(all bool) error {
 	}
 	if !ok {
 		if !all {
+			return nil
+		}
+		if a.list.full && !a.met {
+			a.outgrown()
 			return nil
 		}
 		skip, tag = len(a.held), min(a.at+len(a.held), a.list.len())
@@ -244,7 +259,9 @@ func (a *aligner) between(lines []heldLine, from, to int) error {
 				return err
 			}
 		} else if from >= a.list.len() {
-			a.fresh++
+			if a.behind++; a.behind == 1 {
+				a.first = h.where
+			}
 		} else {
 			a.v.inserted(h.where, a.names)
 		}
@@ -253,6 +270,12 @@ func (a *aligner) between(lines []heldLine, from, to int) error {
 }
 
 func (a *aligner) emit(i int, h heldLine, flags uint8) error {
+	if flags == 0 && !a.met {
+		a.met = true
+		if err := a.fit(i, h.where); err != nil {
+			return err
+		}
+	}
 	g := a.list.seg(i)
 	return a.v.sorter.add(entry{stream: g.stream, flags: flags, seq: g.first + uint64(i-g.at), where: h.where, leaf: h.leaf})
 }
@@ -264,5 +287,51 @@ func (a *aligner) end() error {
 			return err
 		}
 	}
+	a.older += a.before
+	a.before, a.met = 0, false
 	return nil
+}
+
+// outgrown passes over lines at a file's beginning that an account knows nothing
+// of which has dropped its oldest part.
+func (a *aligner) outgrown() {
+	if a.older+a.before == 0 {
+		a.oldest = a.held[0].where
+	}
+	a.before += uint64(len(a.held))
+	a.held = a.held[:0]
+}
+
+// fit is told of a file's first line that is in the account, as tag i. As many
+// lines before it as the account has tags before i are not older than it.
+func (a *aligner) fit(i int, where place) error {
+	for k := uint64(1); k <= min(a.before, uint64(i)); k++ {
+		if err := a.emit(i-int(k), heldLine{where: where - place(k)}, flagAltered); err != nil {
+			return err
+		}
+	}
+	a.before -= min(a.before, uint64(i))
+	return nil
+}
+
+// tell says what the account leaves open.
+func (a *aligner) tell() {
+	f := Finding{Kind: Fresh, Sensor: a.names.Sensor, Export: a.names.Name, Count: a.behind}
+	if last := a.list.last; a.behind > 0 && last != nil {
+		f.From = wall(last.At)
+		if f.File, f.Line = a.v.at(a.first); last.End { // nobody wrote them then
+			f.Kind = Inserted
+			a.v.add(f)
+		} else {
+			a.v.note(f)
+		}
+	} else if a.behind > 0 {
+		f.Kind = Unvouched
+		a.v.add(f)
+	}
+	if a.older > 0 {
+		f := Finding{Kind: Older, Sensor: a.names.Sensor, Export: a.names.Name, Count: a.older}
+		f.File, f.Line = a.v.at(a.oldest)
+		a.v.note(f)
+	}
 }

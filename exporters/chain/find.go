@@ -3,7 +3,6 @@ package chain
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"strconv"
 )
 
@@ -70,15 +69,14 @@ func (f *finder) find(line []byte) (s found, ok bool) { return f.at(line, 0) }
 
 func (f *finder) at(line []byte, depth int) (s found, ok bool) {
 	line = bytes.TrimRight(line, "\r\n \t")
-	if s, ok = f.json(line); ok {
+	if s, ok = f.own(line); ok {
 		return s, true
 	}
-	if s, ok = f.pairs(line); ok {
-		return s, true
-	}
-	if s, ok = f.structured(line); ok {
-		return s, true
-	}
+	return f.within(line, depth)
+}
+
+// within finds the stamp of a line that is a string of this one.
+func (f *finder) within(line []byte, depth int) (s found, ok bool) {
 	if depth == unwraps {
 		return s, false
 	}
@@ -91,6 +89,44 @@ func (f *finder) at(line []byte, depth int) (s found, ok bool) {
 		}
 	}
 	return s, false
+}
+
+// own finds the stamp of the line itself. What the line tells of, a URL, say, may
+// hold something like a stamp of another form; but the line's own form begins
+// before its content does, and JSON escapes what would look like one.
+func (f *finder) own(line []byte) (s found, ok bool) {
+	header, event := bytes.Index(line, []byte(structuredOpen)), eventAt(line)
+	if header >= 0 && (event < 0 || header < event) {
+		if s, ok = f.structured(line, header); ok {
+			return s, true
+		}
+	}
+	if event >= 0 {
+		if s, ok = f.pairs(line, event); ok {
+			return s, true
+		}
+	}
+	if s, ok = f.json(line); ok || header < 0 {
+		return s, ok
+	}
+	return f.structured(line, header)
+}
+
+// eventAt is where a CEF or LEEF event begins; -1 if there is none.
+func eventAt(line []byte) int {
+	for i := 0; ; i++ {
+		k := bytes.Index(line[i:], []byte("EF:"))
+		if k < 0 {
+			return -1
+		}
+		i += k
+		if i > 0 && line[i-1] == 'C' {
+			return i - 1
+		}
+		if i > 1 && line[i-1] == 'E' && line[i-2] == 'L' {
+			return i - 2
+		}
+	}
 }
 
 // json finds a stamp that ends an object. What stands before it is the line: from
@@ -213,18 +249,16 @@ func opening(line []byte, i int) (at, depth int) {
 	return open[len(open)-1], len(open)
 }
 
-// pairs finds a stamp of key=value pairs at the end of a line, which begins with
-// its format's name.
-func (f *finder) pairs(line []byte) (s found, ok bool) {
+// pairs finds a stamp of key=value pairs at the end of a line whose event begins at
+// begin.
+func (f *finder) pairs(line []byte, begin int) (s found, ok bool) {
 	from := max(0, len(line)-maxStamp)
 	open := bytes.LastIndex(line[from:], []byte(pairsOpen))
-	if open <= 0 {
+	if open += from; open <= begin || open < from {
 		return s, false
 	}
-	open += from
-	begin := max(bytes.Index(line[:open], []byte("CEF:")), bytes.Index(line[:open], []byte("LEEF:")))
 	sep := separator(line[:open])
-	if begin < 0 || sep == "" {
+	if sep == "" {
 		return s, false
 	}
 	b := line[open:]
@@ -248,12 +282,8 @@ func separator(b []byte) string {
 	return ""
 }
 
-// structured finds a stamp in a syslog header; the line follows the header.
-func (f *finder) structured(line []byte) (s found, ok bool) {
-	i := bytes.Index(line, []byte(structuredOpen))
-	if i < 0 {
-		return s, false
-	}
+// structured finds the stamp at i of a syslog header; the line follows the header.
+func (f *finder) structured(line []byte, i int) (s found, ok bool) {
 	b := line[i:]
 	n, ok := f.names(b, &s, structuredOpen, `" boot="`, `" name="`, structuredSeq)
 	if !ok {
@@ -287,14 +317,11 @@ func hasMark(b []byte) bool {
 }
 
 // stampParts are what stamps consist of; two in a line that has none make one that
-// was damaged.
-var stampParts = [...][]byte{[]byte(jsonSeq), []byte(jsonTag), []byte(`","boot":"`), []byte(`","name":"`), []byte(structuredSeq), []byte(structuredTag),
+// was damaged. One alone may be what another program's line tells of.
+var stampParts = [...][]byte{[]byte(jsonOpen), []byte(structuredOpen), []byte(pairsTag), []byte(claimOpen), []byte(claimSeal), []byte(jsonSeq), []byte(jsonTag), []byte(`","boot":"`), []byte(`","name":"`), []byte(structuredSeq), []byte(structuredTag),
 	[]byte(`" boot="`), []byte(pairsOpen), []byte("kagamiBoot="), []byte("kagamiExport="), []byte(pairsSeq)}
 
 func isDamaged(line []byte) bool {
-	if hasMark(line) {
-		return true
-	}
 	n := 0
 	for _, p := range stampParts {
 		if bytes.Contains(line, p) {
@@ -302,64 +329,4 @@ func isDamaged(line []byte) bool {
 		}
 	}
 	return n > 1
-}
-
-// jsonString appends the first string value of a JSON line that holds something
-// like a stamp, unescaped; nil if there is none.
-func jsonString(dst, line []byte) []byte {
-	if bytes.IndexByte(line, '{') < 0 || !hasMark(line) {
-		return nil
-	}
-	for i := 0; i < len(line); i++ {
-		if line[i] != '"' {
-			continue
-		}
-		end := i + 1
-		for end < len(line) && line[end] != '"' {
-			if line[end] == '\\' {
-				end++
-			}
-			end++
-		}
-		if end >= len(line) {
-			return nil
-		}
-		// A name has no stamp in it: it would be that of another line, cut short.
-		if raw := line[i : end+1]; len(raw) > 40 && hasMark(raw) {
-			var text string
-			if json.Unmarshal(raw, &text) == nil {
-				return append(dst, text...)
-			}
-		}
-		i = end
-	}
-	return nil
-}
-
-// csvField appends the first quoted field of a CSV line (RFC 4180) that holds
-// something like a stamp; nil if there is none.
-func csvField(dst, line []byte) []byte {
-	if !bytes.Contains(line, []byte(`""`)) || !hasMark(line) {
-		return nil
-	}
-	for i := 0; i < len(line); i++ {
-		if line[i] != '"' || i > 0 && line[i-1] != ',' {
-			continue
-		}
-		end := i + 1
-		for end < len(line) && (line[end] != '"' || end+1 < len(line) && line[end+1] == '"') {
-			if line[end] == '"' {
-				end++
-			}
-			end++
-		}
-		if end >= len(line) {
-			return nil
-		}
-		if raw := line[i+1 : end]; hasMark(raw) {
-			return append(dst, bytes.ReplaceAll(raw, []byte(`""`), []byte(`"`))...)
-		}
-		i = end
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -111,10 +112,38 @@ func lines(r io.Reader, do func(n uint64, line []byte, whole, long bool) error) 
 // that has no room for them.
 const accountSuffix = ".account"
 
+// isAccount tells whether a path is an account's, also of one that was renamed.
+func isAccount(path string) bool {
+	name := strings.TrimRight(path, "0123456789")
+	return strings.HasSuffix(path, accountSuffix) || strings.HasSuffix(name, accountSuffix+".")
+}
+
+// withoutAccounts drops accounts from the inputs, which NAME* names, too: they are
+// read with their logs. One without its log is a mistake.
+func (v *verifier) withoutAccounts() error {
+	used := map[string]bool{}
+	for _, path := range slices.Concat(v.o.Inputs, v.o.Against) {
+		used[accountOf(path)] = true
+	}
+	for _, list := range []*[]string{&v.o.Inputs, &v.o.Against} {
+		kept := make([]string, 0, len(*list))
+		for _, path := range *list {
+			switch {
+			case !isAccount(path):
+				kept = append(kept, path)
+			case !used[strings.TrimRight(strings.TrimRight(path, "0123456789"), ".")]:
+				return fmt.Errorf("verify %q: this is an account: name the log that it lies beside", path)
+			}
+		}
+		*list = kept
+	}
+	return nil
+}
+
 // accountOf is the account beside a log, "" if there is none: of access.log,
 // and of what became of it, as access.log.2.zst or access.log-20261115.gz.
 func accountOf(path string) string {
-	for path != "-" && !strings.HasSuffix(path, accountSuffix) {
+	for path != "-" && !isAccount(path) {
 		if st, err := os.Stat(path + accountSuffix); err == nil && st.Mode().IsRegular() {
 			return path + accountSuffix
 		}

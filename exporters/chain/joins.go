@@ -1,57 +1,45 @@
 package chain
 
-import (
-	"cmp"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
-
-	"kagami/signing"
-)
-
-// silentAfter is how many intervals without a heartbeat are a silence.
-const silentAfter = 2
+import "time"
 
 // starts looks at the heartbeats of each export over all starts of the program.
 func (v *verifier) starts() {
-	all := slices.Clone(v.streams)
-	slices.SortStableFunc(all, func(a, b *stream) int {
-		return cmp.Or(strings.Compare(a.Sensor, b.Sensor), strings.Compare(a.Name, b.Name), cmp.Compare(a.start, b.start), cmp.Compare(a.began(), b.began()))
-	})
-	var before *stream
-	for _, s := range all {
-		if len(s.beats) == 0 {
-			if s.genuine {
-				v.add(v.finding(NoHeartbeat, s))
+	for _, x := range v.exports {
+		var before *stream
+		seen := !x.hasEntries() // then what its account tells of is missing
+		for _, s := range x.starts {
+			if len(s.beats) == 0 {
+				if s.genuine {
+					v.add(v.finding(NoHeartbeat, s))
+				}
+				continue
 			}
-			continue
-		}
-		v.beatsOf(s)
-		if before != nil && before.Sensor == s.Sensor && before.Name == s.Name {
-			v.join(before, s)
-			if !s.entries && before.entries {
+			v.beatsOf(s)
+			if before != nil {
+				v.join(before, s)
+			}
+			if seen && !s.entries {
 				v.allMissing(s)
 			}
+			seen = seen || s.entries
+			before = s
 		}
-		before = s
-	}
-	if v.o.Until > 0 && before != nil {
-		v.until(all)
 	}
 }
 
-func (s *stream) began() int64 {
-	if len(s.beats) == 0 {
-		return 0
+func (x *export) hasEntries() bool {
+	for _, s := range x.starts {
+		if s.entries {
+			return true
+		}
 	}
-	return s.beats[0].at
+	return false
 }
 
 // allMissing is a start of which only the account speaks.
 func (v *verifier) allMissing(s *stream) {
-	last := s.beats[len(s.beats)-1]
-	if last.last == 0 {
+	last := s.last()
+	if last.last < s.beats[0].first {
 		return
 	}
 	f := v.finding(Missing, s)
@@ -70,39 +58,49 @@ func (v *verifier) beatsOf(s *stream) {
 		f.From, f.To, f.Count = wall(a.at), wall(b.at), b.n-a.n-1
 		f.File, f.Line = v.at(b.where)
 		f.First, f.Last = a.n, b.n
-		switch {
-		case b.n == a.n+1 && b.previous.Hash != a.hash:
-			f.Kind = Unlinked
-			v.add(f)
-		case b.at < a.at:
-			f.Kind = ClockBack
-			v.note(f)
-		case b.at-a.at > silentAfter*int64(a.every):
-			v.add(f)
-		case b.n > a.n+1:
-			f.Kind = NoBeats
-			v.add(f)
+		if b.at < a.at {
+			back := f
+			back.Kind = ClockBack
+			v.note(back)
 		}
+		switch next, wait := b.n == a.n+1, b.at-a.at > late(a.every); {
+		case next && b.previous.Hash != a.hash:
+			f.Kind = Unlinked
+		case next && wait && b.uptime > a.uptime && int64(b.uptime-a.uptime) <= late(a.every):
+			f.Kind, f.Detail = ClockJump, (b.uptime - a.uptime).Round(time.Second).String()
+		case wait:
+		case !next:
+			f.Kind = NoBeats
+		default:
+			continue
+		}
+		v.add(f)
 	}
 }
 
 // join asks whether b is the start that followed a.
 func (v *verifier) join(a, b *stream) {
-	last, first := &a.beats[len(a.beats)-1], &b.beats[0]
+	last, first := a.last(), &b.beats[0]
 	f := v.finding(Restart, b)
 	f.Other = a.Boot
 	f.From, f.To = wall(last.at), wall(first.at)
 	f.First, f.Last = last.n, first.previous.N
 	f.File, f.Line = v.at(first.where)
+	named := first.n == 1 && first.previous.N > 0 && first.previous.Boot == a.Boot
+	if b.start > a.start+1 && named { // the sensor itself knows of no heartbeat in between
+		between := f
+		between.Kind, between.Count = Unheard, b.start-a.start-1
+		v.note(between)
+	}
 	k := a.find(first.previous.N)
 	switch {
-	case b.start > a.start+1:
+	case b.start > a.start+1 && !named:
 		f.Kind, f.Count = StartMissing, b.start-a.start-1
 		v.add(f)
 	case first.n > 1:
 		f.Kind, f.Count = NoBeats, first.n-1
 		v.add(f)
-	case first.previous.N == 0 || first.previous.Boot != a.Boot:
+	case !named:
 		f.Kind = NotJoined
 		v.add(f)
 	case first.previous.N > last.n:
@@ -133,77 +131,12 @@ func (v *verifier) restart(f Finding, last, first *beat) {
 	case last.end:
 		f.Kind = Restart
 		v.note(f)
-	case first.at-last.at > silentAfter*int64(last.every):
+	case first.at-last.at > late(last.every):
 		f.Kind = SilentRestart
 		v.add(f)
 	default:
 		f.Kind = Crash
 		v.note(f)
-	}
-}
-
-// find is a stream's heartbeat n, or nil.
-func (s *stream) find(n uint64) *beat {
-	i, ok := slices.BinarySearchFunc(s.beats, n, func(b beat, n uint64) int { return cmp.Compare(b.n, n) })
-	if !ok {
-		return nil
-	}
-	return &s.beats[i]
-}
-
-// until reports exports that fell silent before Options.Until.
-func (v *verifier) until(all []*stream) {
-	for i, s := range all {
-		if len(s.beats) == 0 || i+1 < len(all) && all[i+1].Sensor == s.Sensor && all[i+1].Name == s.Name {
-			continue
-		}
-		last := s.beats[len(s.beats)-1]
-		if !last.end && v.o.Until-last.at > silentAfter*int64(last.every) {
-			f := v.finding(SilentSince, s)
-			f.From, f.To = wall(last.at), wall(v.o.Until)
-			f.First = last.n
-			v.add(f)
-		}
-	}
-}
-
-// marks holds what the exports' heartbeats say of each other against what is
-// there: a file that was written anew on the sensor, with its key, shows here.
-func (v *verifier) marks() {
-	for _, s := range v.streams {
-		if len(s.beats) == 0 && !s.against {
-			continue
-		}
-		var furthest *sighting
-		for i := range s.marks {
-			m := &s.marks[i]
-			if furthest == nil || m.n > furthest.n {
-				furthest = m
-			}
-			if b := s.find(m.n); b != nil && b.hash != m.hash {
-				f := v.finding(Rewritten, s)
-				f.First, f.From = m.n, wall(m.at)
-				f.Other = v.streams[m.by].Name
-				f.File, f.Line = v.at(b.where)
-				v.add(f)
-			}
-		}
-		if !s.against {
-			continue
-		}
-		last := uint64(0)
-		if n := len(s.beats); n > 0 {
-			last = s.beats[n-1].n
-		}
-		switch f := v.finding(CutShort, s); {
-		case furthest == nil:
-			f.Kind = NeverNamed
-			v.add(f)
-		case furthest.n > last:
-			f.First, f.Last, f.From = last, furthest.n, wall(furthest.at)
-			f.Other = v.streams[furthest.by].Name
-			v.add(f)
-		}
 	}
 }
 
@@ -215,9 +148,9 @@ func (v *verifier) sumUp() {
 		}
 		r := &s.report
 		r.Sensor, r.Export, r.Boot, r.Start, r.Beats = s.Sensor, s.Name, s.Boot, s.start, len(s.beats)
-		if n := len(s.beats); n > 0 {
-			r.From, r.To, r.Ended = wall(s.beats[0].at), wall(s.beats[n-1].at), s.beats[n-1].end
-			r.Lost = s.beats[n-1].lost
+		if last := s.last(); last != nil {
+			r.From, r.To, r.Ended = wall(s.beats[0].at), wall(last.at), last.end
+			r.Lost = last.lost
 			if first := s.beats[0]; first.n > 1 {
 				r.Lost -= min(r.Lost, first.lost)
 			}
@@ -225,21 +158,11 @@ func (v *verifier) sumUp() {
 		v.report.Admitted += r.Lost
 		v.report.Streams = append(v.report.Streams, *r)
 	}
-	if v.report.OwnKey = v.o.Key == nil; !v.report.OwnKey {
-		v.report.Key = signing.Fingerprint(v.o.Key)
-	}
-	for _, s := range v.streams { // in the order of the inputs
-		if k, ok := v.keys[s.Sensor]; ok && v.report.Key == "" {
-			v.report.Key = signing.Fingerprint(k)
-		}
-	}
-	if v.unmarked > 0 {
-		v.note(Finding{Kind: Unmarked, Count: v.unmarked})
-	}
-	for _, a := range v.accounts {
-		if a.fresh > 0 {
-			v.note(Finding{Kind: Fresh, Sensor: a.names.Sensor, Export: a.names.Name, Count: a.fresh})
-		}
+	v.keysUsed()
+	if v.unmarked > 0 && !v.o.Strict {
+		f := Finding{Kind: Unmarked, Count: v.unmarked}
+		f.File, f.Line = v.at(v.bare)
+		v.note(f)
 	}
 	v.report.Alone = v.report.Records - v.report.Vouched - min(v.report.Altered, v.report.Records-v.report.Vouched)
 	v.rewritten()
@@ -252,14 +175,3 @@ func (v *verifier) rewritten() {
 		v.note(Finding{Kind: WrittenAnew, Count: r.Altered})
 	}
 }
-
-// lostOf is the sum of a claim's lost records: "lost:0,0,3,0".
-func lostOf(c *Claim) (sum uint64) {
-	for _, n := range strings.Split(c.Fact("lost"), ",") {
-		v, _ := strconv.ParseUint(n, 10, 64) // not a number: not said
-		sum += v
-	}
-	return sum
-}
-
-func wall(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05Z") }

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 )
@@ -29,34 +28,9 @@ func (v *verifier) judge() error {
 	}
 	v.starts()
 	v.marks()
+	v.asked()
 	v.sumUp()
 	return nil
-}
-
-// order sorts each stream's claims, drops those that came twice, and settles
-// which start of the program a stream is of.
-func (v *verifier) order() {
-	for _, s := range v.streams {
-		slices.SortFunc(s.beats, func(a, b beat) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.where, b.where)) })
-		kept := s.beats[:0]
-		for _, b := range s.beats {
-			if n := len(kept); n > 0 && kept[n-1].n == b.n {
-				if kept[n-1].hash != b.hash {
-					f := v.finding(Contradiction, s)
-					f.First = b.n
-					f.File, f.Line = v.at(b.where)
-					v.add(f)
-				}
-				continue
-			}
-			kept = append(kept, b)
-		}
-		s.beats = kept
-		if len(kept) > 0 {
-			s.start = kept[0].start
-		}
-		v.report.Beats += uint64(len(kept))
-	}
 }
 
 // at names a place.
@@ -221,9 +195,7 @@ func (t *track) begin(e *entry) {
 
 // hasEarlier tells whether an earlier start of the same export is among the inputs.
 func (v *verifier) hasEarlier(s *stream) bool {
-	return slices.ContainsFunc(v.streams, func(o *stream) bool {
-		return o.Sensor == s.Sensor && o.Name == s.Name && o.start > 0 && o.start < s.start && o.entries
-	})
+	return slices.ContainsFunc(s.export.starts, func(o *stream) bool { return o.start > 0 && o.start < s.start && o.entries })
 }
 
 // missing reports numbers that nobody delivered, and between which times they were made.
@@ -282,7 +254,7 @@ func (t *track) flush(s *spread, k Kind) {
 	}
 	*s = spread{}
 	if k == Unvouched && t.fresh(f.First) {
-		f.Kind = Fresh
+		f.Kind, f.From = Fresh, wall(t.s.last().at)
 		t.v.note(f)
 		return
 	}
@@ -296,9 +268,7 @@ func (t *track) fresh(seq uint64) bool {
 	if n == 0 || t.s.beats[n-1].end || seq <= t.s.beats[n-1].last {
 		return false
 	}
-	return !slices.ContainsFunc(t.v.streams, func(o *stream) bool {
-		return o.Sensor == t.s.Sensor && o.Name == t.s.Name && o.start > t.s.start && len(o.beats) > 0
-	})
+	return !slices.ContainsFunc(t.s.export.starts, func(o *stream) bool { return o.start > t.s.start && len(o.beats) > 0 })
 }
 
 // enter begins the span of the claim at hand.
@@ -335,6 +305,7 @@ func (t *track) leave() {
 	switch { // what is missing or altered was told already, and spoils the digest
 	case whole && t.hash.digest() == b.digest:
 		t.v.report.Vouched += t.count
+		t.s.doubts = slices.DeleteFunc(t.s.doubts, func(d doubt) bool { return d.seq >= b.first && d.seq <= b.last })
 	case whole:
 		f := t.v.finding(Mismatch, t.s)
 		f.First, f.Last, f.Count = b.first, b.last, t.count
@@ -358,6 +329,9 @@ func (t *track) finish() {
 	t.flush(&t.bad, Altered)
 	t.flush(&t.late, Reordered)
 	t.flush(&t.lone, Unvouched)
+	for _, d := range s.doubts {
+		t.v.add(d.Finding)
+	}
 	s.genuine = t.begun
 	s.report.Last = max(t.next, 1) - 1
 }

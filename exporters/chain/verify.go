@@ -6,26 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
-
-	"kagami/signing"
 )
 
 // Options say what to verify, and against what.
 type Options struct {
-	Inputs   []string          // files, plain, gzip or zstd; "-" is Stdin
-	Against  []string          // files of the sensor itself: what the inputs say of them must hold
-	Key      ed25519.PublicKey // nil: the one that the records name themselves
-	AnyOrder bool              // the inputs are in no order, as a database gives them
-	Until    int64             // nanoseconds since the epoch: heartbeats must reach there; 0 = not asked
+	Inputs   []string // files, plain, gzip or zstd; "-" is Stdin
+	Against  []string // files of the sensor itself: what the inputs say of them must hold
+	Keys     []Key    // that heartbeats must be signed with; none: the ones that the records name themselves
+	Expect   []string // SENSOR or SENSOR/EXPORT: must be there
+	AnyOrder bool     // the inputs are in no order, as a database gives them
+	Strict   bool     // every line must bear a stamp
+	Since    int64    // nanoseconds since the epoch: heartbeats must begin by then; 0 = not asked
+	Until    int64    // and reach there
+	Now      int64    // none may be later
 	Stdin    io.Reader
 	TempDir  string // for more lines than memory is taken for; "" is the system's
 }
 
 // Report is what Verify found.
 type Report struct {
-	Key      string `json:"key"`     // fingerprint of the key that the heartbeats are signed with
-	OwnKey   bool   `json:"own_key"` // nobody gave it: it proves the records whole, not whose they are
 	Lines    uint64 `json:"lines"`
 	Bytes    uint64 `json:"bytes"`
 	Stamped  uint64 `json:"stamped"`  // lines with a stamp, or found in an account
@@ -38,6 +41,7 @@ type Report struct {
 	Admitted uint64 `json:"admitted"` // records that the sensor itself says it lost
 	Beats    uint64 `json:"heartbeats"`
 
+	Keys     []KeyReport    `json:"keys"`
 	Streams  []StreamReport `json:"streams"`
 	Findings []Finding      `json:"findings"`
 	More     uint64         `json:"more_findings"` // beyond those listed
@@ -78,24 +82,35 @@ type verifier struct {
 	against  bool // what is read now is one of Options.Against
 	ids      map[Stream]uint32
 	streams  []*stream
+	exports  []*export
 	beats    int
 	sorter   *sorter
 	finder   finder
 	hashes   []*leafHash                  // by stream
-	keys     map[string]ed25519.PublicKey // by sensor
+	keys     map[string]ed25519.PublicKey // by sensor, as its first heartbeat named it
 	accounts map[string]*aligner
 	unmarked uint64 // lines that bear nothing of ours
+	bare     place  // the first of them
+}
+
+// export is one export over all starts of the program.
+type export struct {
+	sensor, name string
+	starts       []*stream // in their order; those without a heartbeat first
 }
 
 // stream is what is known of one stream.
 type stream struct {
 	Stream
 	id       uint32
+	export   *export
 	beats    []beat
 	marks    []sighting // what other exports' claims say of it
-	against  bool       // it was in one of Options.Against
-	entries  bool       // lines of it were there
-	genuine  bool       // and one of them was as it was written
+	kept     int        // of marks when they were last sifted
+	doubts   []doubt
+	against  bool // it was in one of Options.Against
+	entries  bool // lines of it were there
+	genuine  bool // and one of them was as it was written
 	start    uint64
 	low, top place // where its lines stand
 	report   StreamReport
@@ -109,17 +124,17 @@ type beat struct {
 	first, last  uint64
 	digest, hash Leaf
 	previous     Mark
+	uptime       time.Duration // of the program; 0 = not said
 	end          bool
 	lost         uint64
 	where        place
 }
 
-// sighting is what a claim of another export says of a stream.
-type sighting struct {
-	n    uint64
-	hash Leaf
-	at   int64
-	by   uint32
+// doubt is something like a claim in line seq, to be told unless a heartbeat
+// vouches for that line: then it is what the sensor saw on the wire.
+type doubt struct {
+	seq uint64
+	Finding
 }
 
 // Verify reads everything and tells what is wrong. Its memory does not grow with
@@ -136,13 +151,19 @@ func newVerifier(o Options) *verifier {
 func (v *verifier) run() (r *Report, err error) {
 	defer func() { err = errors.Join(err, v.sorter.close()) }()
 	o := &v.o
+	if err := v.withoutAccounts(); err != nil {
+		return nil, err
+	}
 	for i, path := range append(append([]string(nil), o.Inputs...), o.Against...) {
 		v.against = i >= len(o.Inputs)
 		if err := v.read(path); err != nil {
 			return nil, fmt.Errorf("verify %q: %w", path, err)
 		}
 	}
-	if v.report.Stamped == 0 && v.beats == 0 && v.report.Good() {
+	for _, path := range slices.Sorted(maps.Keys(v.accounts)) {
+		v.accounts[path].tell()
+	}
+	if v.report.Stamped == 0 && v.beats == 0 && v.nothing() {
 		return nil, errors.New("verify: no line bears a stamp, and no file has an account (NAME.account) beside it")
 	}
 	if err := v.judge(); err != nil {
@@ -162,13 +183,22 @@ func (v *verifier) read(path string) error {
 	if err != nil {
 		return err
 	}
+	before := v.report
 	if account := accountOf(path); account != "" {
 		err = v.readBeside(r, path, account)
 	} else {
 		at := v.input(path)
 		err = lines(r, func(n uint64, line []byte, whole, long bool) error { return v.line(line, placeOf(at, n), whole, long) })
+		if now := &v.report; now.Stamped == before.Stamped && (now.Lines > before.Lines || v.against) {
+			v.add(Finding{Kind: Unstamped, File: path})
+		}
 	}
 	return errors.Join(err, r.Close())
+}
+
+// nothing tells whether all that was found is that there is nothing to verify.
+func (v *verifier) nothing() bool {
+	return !slices.ContainsFunc(v.report.Findings, func(f Finding) bool { return f.Kind != Unstamped })
 }
 
 // readBeside reads a log whose account stands beside it.
@@ -209,6 +239,7 @@ func (v *verifier) stream(s Stream) (uint32, bool) {
 		return 0, false
 	}
 	id := uint32(len(v.streams))
+	s = Stream{strings.Clone(s.Sensor), strings.Clone(s.Boot), strings.Clone(s.Name)} // else it would keep a whole heartbeat
 	v.ids[s] = id
 	v.streams = append(v.streams, &stream{Stream: s, id: id})
 	v.hashes = append(v.hashes, nil)
@@ -231,29 +262,54 @@ func (v *verifier) line(line []byte, where place, whole, long bool) error {
 		case !whole:
 			v.add(Finding{Kind: Torn, File: v.inputs[where.input()], Line: where.line()})
 		default:
-			v.unmarked++
+			v.bareLine(where)
 		}
 		return nil
 	}
-	id, ok := v.stream(s.Stream)
+	e, ok := v.entry(&s, where)
+	if ok && e.flags&flagAltered != 0 { // the line as it was sent may stand beside what somebody made of it
+		if inner, found := v.finder.within(line, 0); found {
+			if other, fits := v.entry(&inner, where); fits && other.flags&flagAltered == 0 {
+				s, e = inner, other
+			}
+		}
+	}
 	if !ok {
 		v.damaged(where)
 		return nil
 	}
 	v.report.Stamped++
-	v.streams[id].against = v.streams[id].against || v.against
-	e := entry{stream: id, seq: s.Seq, where: where}
-	e.leaf = v.leaf(id, &s)
-	if e.leaf.Tag() != s.Tag {
-		e.flags |= flagAltered
-	}
-	if text := FindClaim(s.text); text != nil {
+	v.streams[e.stream].against = v.streams[e.stream].against || v.against
+	if text := claimOf(s.text); text != nil {
 		c, err := ParseClaim(text)
 		if c == nil || c.Stream == s.Stream {
-			e.flags |= v.claim(c, text, err, &s.Stream, where)
+			e.flags |= v.claim(c, text, err, &s.Stamp, where)
 		}
 	}
 	return v.sorter.add(e)
+}
+
+// bareLine is one without a stamp: another program's, where several write.
+func (v *verifier) bareLine(where place) {
+	if v.unmarked++; v.unmarked == 1 {
+		v.bare = where
+	}
+	if v.o.Strict {
+		v.inserted(where, Stream{})
+	}
+}
+
+// entry is what is kept of a stamped line; false: of too many streams.
+func (v *verifier) entry(s *found, where place) (e entry, ok bool) {
+	id, ok := v.stream(s.Stream)
+	if !ok {
+		return e, false
+	}
+	e = entry{stream: id, seq: s.Seq, where: where, leaf: v.leaf(id, s)}
+	if e.leaf.Tag() != s.Tag {
+		e.flags = flagAltered
+	}
+	return e, true
 }
 
 func (v *verifier) leaf(id uint32, s *found) Leaf {
@@ -274,57 +330,6 @@ func (v *verifier) leaf(id uint32, s *found) Leaf {
 		}
 	}
 	return l
-}
-
-// claim takes a heartbeat; it counts only under the right key.
-func (v *verifier) claim(c *Claim, text []byte, err error, of *Stream, where place) (flags uint8) {
-	f := Finding{File: v.inputs[where.input()], Line: where.line()}
-	if of != nil {
-		f.of(*of)
-	}
-	if c != nil {
-		f.of(c.Stream)
-		f.First = c.N
-	}
-	if err != nil {
-		f.Kind, f.Detail = Forged, err.Error()
-		v.add(f)
-		return 0
-	}
-	if want := v.key(c); !bytes.Equal(want, c.Key) {
-		f.Kind, f.Detail, f.Other = OtherKey, signing.Fingerprint(c.Key), signing.Fingerprint(want)
-		v.add(f)
-		return 0
-	}
-	id, ok := v.stream(c.Stream)
-	if !ok || v.beats >= maxBeats {
-		v.damaged(where)
-		return 0
-	}
-	v.beats++
-	s := v.streams[id]
-	s.against = s.against || v.against
-	s.beats = append(s.beats, beat{start: c.Start, n: c.N, at: c.At, every: c.Every, first: c.First, last: c.Last, digest: c.Digest,
-		hash: HashClaim(text), previous: c.Previous, end: c.End, lost: lostOf(c), where: where})
-	for _, m := range c.Also {
-		if other, ok := v.stream(Stream{c.Sensor, m.Boot, m.Name}); ok {
-			v.streams[other].marks = append(v.streams[other].marks, sighting{m.N, m.Hash, c.At, id})
-		}
-	}
-	return flagClaim
-}
-
-// key is the one that a sensor's claims must be signed with.
-func (v *verifier) key(c *Claim) ed25519.PublicKey {
-	if v.o.Key != nil {
-		return v.o.Key
-	}
-	k, ok := v.keys[c.Sensor]
-	if !ok {
-		k = c.Key
-		v.keys[c.Sensor] = k
-	}
-	return k
 }
 
 // damaged is a line whose stamp or claim cannot be read.

@@ -80,7 +80,7 @@ func TestVerifyDamage(t *testing.T) {
 		{"a forged heartbeat", func(l []string) []string {
 			l[54] = restamp(strings.Replace(l[54], "packets:17", "packets:99", 1))
 			return l
-		}, "wrong-signature 5, digest-mismatch 55-65, unvouched 45-54, heartbeats-missing 4-6"},
+		}, "digest-mismatch 55-65, unvouched 45-54, wrong-signature 5, heartbeats-missing 4-6"},
 		{"cut off within a line", func(l []string) []string { return append(l[:1000:1000], l[1000][:70]) }, "torn-line"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -219,11 +219,11 @@ func TestVerifyKeys(t *testing.T) {
 	lines := newSensor(forms[0]).minutes(5).lines
 	path := write(t, t.TempDir(), "in", lines)
 	right := testKey(1).Public().(ed25519.PublicKey)
-	r := verify(t, Options{Inputs: []string{path}, Key: right})
-	if wantSaid(t, r, ""); r.OwnKey || r.Key != signing.Fingerprint(right) {
-		t.Errorf("key %s, own %v", r.Key, r.OwnKey)
+	r := verify(t, Options{Inputs: []string{path}, Keys: []Key{{Public: right}}})
+	if wantSaid(t, r, ""); r.Keys[0] != (KeyReport{"fw1", signing.Fingerprint(right), false}) {
+		t.Errorf("keys %v", r.Keys)
 	}
-	r = verify(t, Options{Inputs: []string{path}, Key: testKey(2).Public().(ed25519.PublicKey)})
+	r = verify(t, Options{Inputs: []string{path}, Keys: []Key{{Public: testKey(2).Public().(ed25519.PublicKey)}}})
 	if got := kinds(r.Findings[:5]); got != strings.TrimSuffix(strings.Repeat("other-key, ", 5), ", ") || kinds(r.Findings[5:]) != "no-heartbeat-at-all" {
 		t.Errorf("another key: %s", said(r.Findings))
 	}

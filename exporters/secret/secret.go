@@ -114,6 +114,16 @@ func readFile(path string) (string, error) {
 	return string(b), nil
 }
 
+// CheckFile tells whether others could read or replace the secret in a file that
+// something else reads: a key of TLS. The error says what to do.
+func CheckFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return checkFile(path, info)
+}
+
 // checkFile looks at who else could read or replace the secret.
 func checkFile(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {

@@ -39,6 +39,7 @@ func Tools() []Tool {
 		{Name: "syslog-ng", For: "syslog over UDP, TCP, TLS, unix sockets", Debs: "syslog-ng-core"},
 		{Name: "nfcapd", For: "IPFIX", Debs: "nfdump"},
 		{Name: "nfdump", For: "IPFIX", Debs: "nfdump"},
+		{Name: "kcat", For: "what lies in Kafka, as text", Debs: "kcat"},
 		{Name: "nats-server", For: "NATS JetStream", Debs: "nats-server"},
 		{Name: "clickhouse-server", For: "ClickHouse of 2018, as Debian has it", Debs: "clickhouse-server clickhouse-common"},
 		{Name: "chdb", For: "ClickHouse's current engine, the tables that are shipped", Get: "make integration-tools (pip install chdb)", check: []string{"-c", "import chdb"}},

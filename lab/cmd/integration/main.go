@@ -34,7 +34,7 @@ var packages = []string{"./exporters", "./cmd/kagami"}
 func main() {
 	tools := flag.Bool("tools", false, "get what is missing")
 	list := flag.Bool("list", false, "say what is there")
-	run := flag.String("run", ".", "of the tests, those whose name behind TestIntegration fits `REGEXP`")
+	run := flag.String("run", ".", "of the tests, those whose name behind TestIntegration fits `REGEXP[/REGEXP of its parts]`")
 	timeout := flag.Duration("timeout", 30*time.Minute, "of each package's tests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,7 +49,7 @@ func main() {
 		err = listTools(os.Stdout)
 	default:
 		if err = listTools(os.Stdout); err == nil {
-			err = runTests(ctx, os.Stdout, "^TestIntegration.*("+*run+")", *timeout)
+			err = runTests(ctx, os.Stdout, *run, *timeout)
 		}
 	}
 	if err != nil {
@@ -86,7 +86,9 @@ type result struct {
 }
 
 // runTests runs them, one package and one server at a time.
-func runTests(ctx context.Context, to io.Writer, pattern string, timeout time.Duration) error {
+func runTests(ctx context.Context, to io.Writer, which string, timeout time.Duration) error {
+	name, parts, _ := strings.Cut(which, "/")
+	pattern := "^TestIntegration.*(" + name + ")/" + parts
 	args := append([]string{"test", "-json", "-count=1", "-p=1", "-parallel=1", "-timeout", timeout.String(), "-run", pattern}, packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
