@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED := 0
 BUILD := $(GO) build -trimpath -buildvcs=false -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: help build run test race bench bench-live bench-evidence fuzz generate check-generated lint live-test integration integration-tools cross check corpus agree detection-report squid-twin genuine-captures clean
+.PHONY: help build run test race bench bench-live bench-evidence bench-delivery fuzz generate check-generated lint live-test integration integration-tools cross check corpus agree detection-report squid-twin genuine-captures clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '%-16s %s\n' "$$t" "$$d"; done
@@ -79,6 +79,12 @@ bench-evidence: build $(if $(FILE),,out/bench.pcap) ## finding packets in a big 
 	$(GO) run ./lab/cmd/benchevidence -kagami bin/kagami -file '$(BENCH_FILE)' -gib $(GIB) -dir '$(STORE)'
 	$(GO) test -run '^$$' -bench 'Writer|Sequential' -count 3 ./evidence
 	$(GO) test -run '^$$' -bench . ./evidence/index ./evidence/segment ./evidence/query
+
+# KAFKA= is a real broker with the topic kagami, else a stand-in. FULL=1 lets a
+# million lines wait for every place, and writes a day's outage besides.
+bench-delivery: ## records to every place: CPU, memory behind a dead one, octets to the disk; KAFKA=host:port FULL=1
+	$(GO) run ./lab/cmd/benchdelivery $(if $(KAFKA),-kafka '$(KAFKA)') $(if $(FULL),-full)
+	$(if $(FULL),KAGAMI_OUTAGE=full $(GO) test -count=1 -timeout 2h -v -run '^TestOutage$$' ./exporters/spool)
 
 out/bench.pcap: lab/scenarios/office.toml
 	$(GO) run ./lab/cmd/bench -make $@

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"kagami/records"
 )
 
 func TestHTTPCredentials(t *testing.T) {
@@ -69,13 +71,22 @@ func TestHTTPFieldValues(t *testing.T) {
 		{"ResponseVia", r.ResponseVia, "1.1 p"},
 		{"CacheStatus", r.CacheStatus, "p; hit"},
 		{"Trailers", strings.Join(r.Trailers, ","), "X-Sum,Expires"},
-		{"ProxyHeaders", strings.Join(r.ProxyHeaders(), "|"), "CLIENT-IP -> 10.0.0.3|FORWARDED -> for=10.0.0.1;proto=http|PROXY-CONNECTION -> Keep-Alive|" +
+		{"kagami.http.proxy_headers", proxyHeaders(r), "CLIENT-IP -> 10.0.0.3|FORWARDED -> for=10.0.0.1;proto=http|PROXY-CONNECTION -> Keep-Alive|" +
 			"VIA -> 1.1 a, 1.0 b (squid/5)|X-FORWARDED-FOR -> 10.0.0.1, 10.0.0.2|X-FORWARDED-FROM -> f|XROXY-CONNECTION -> x"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, c.got, c.want)
 		}
 	}
+}
+
+func proxyHeaders(r *records.HTTP) string {
+	for _, f := range records.Plain(r.AppendFields(nil)) {
+		if f.Name == "kagami.http.proxy_headers" {
+			return strings.Join(f.Strs, "|")
+		}
+	}
+	return ""
 }
 
 // Joined lines are bounded as one is.

@@ -158,7 +158,7 @@ func (w *written) addECS(r records.Record) {
 	if w.ecs[kind] == nil {
 		w.ecs[kind] = map[string]bool{}
 	}
-	for _, f := range r.AppendFields(nil) {
+	for _, f := range records.Plain(r.AppendFields(nil)) {
 		switch f.Type {
 		case records.Begin, records.Next:
 			prefix = f.Name + "[]."

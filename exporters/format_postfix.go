@@ -1,8 +1,6 @@
 package exporters
 
 import (
-	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -76,21 +74,34 @@ func (f *postfix) append(dst []byte, r *records.Mail, header string) []byte {
 	dst = append(dst, "]; from=<"...)
 	dst = appendPrintable(dst, e.From[:min(len(e.From), maxMailAddress)])
 	dst = append(dst, "> to=<"...)
-	if to := r.Accepted(); len(to) > 0 {
-		last := to[len(to)-1]
-		dst = appendPrintable(dst, last[:min(len(last), maxMailAddress)])
-	}
+	to := lastAccepted(e.Recipients)
+	dst = appendPrintable(dst, to[:min(len(to), maxMailAddress)])
 	dst = append(dst, "> proto="...)
 	if r.Hello != "HELO" {
 		dst = append(dst, 'E')
 	}
 	dst = append(dst, "SMTP helo=<"...)
-	dst = appendPrintable(dst, neutered.Replace(r.Helo[:min(len(r.Helo), maxMailAddress)]))
+	from := len(dst)
+	dst = appendPrintable(dst, r.Helo[:min(len(r.Helo), maxMailAddress)])
+	for i, c := range dst[from:] {
+		if neutered[c] {
+			dst[from+i] = '?'
+		}
+	}
 	return append(dst, '>')
 }
 
-// neutered replaces what Postfix's smtpd does not let through in a helo name.
-var neutered = strings.NewReplacer(" ", "?", "<", "?", ">", "?", "(", "?", ")", "?", `\`, "?", `"`, "?", ";", "?", "@", "?")
+// neutered is what Postfix's smtpd does not let through in a helo name.
+var neutered = charsOf(` <>()\";@`)
+
+func lastAccepted(v []records.Recipient) string {
+	for i := len(v) - 1; i >= 0; i-- {
+		if !v[i].Refused() {
+			return v[i].Address
+		}
+	}
+	return ""
+}
 
 // appendPrintable appends s with "?" for controls, what else may end a line, and
 // octets that are not UTF-8.
@@ -117,8 +128,11 @@ func appendQueueID(dst []byte, r *records.Mail) []byte {
 		return append(dst, id...)
 	}
 	m := r.Meta()
-	id := strings.ToUpper(strconv.FormatUint(1<<63|m.UID^uint64(m.Seq)<<20, 16))
-	return append(dst, id[len(id)-shortQueueID:]...)
+	id := m.UID ^ uint64(m.Seq)<<20
+	for i := shortQueueID - 1; i >= 0; i-- {
+		dst = append(dst, upperHex[id>>(4*i)&15])
+	}
+	return dst
 }
 
 var hexDigits = charsOf(upperHex)

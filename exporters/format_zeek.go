@@ -67,6 +67,7 @@ func (f *zeek) next(dst []byte) ([]byte, Line, bool) {
 	f.row.query = d.query
 	l.write(&f.row, d.rec, d.n)
 	m := d.rec.Meta()
+	f.leases.free(d.rec)
 	return f.row.finish(), Line{At: m.At, Kind: m.Kind, Severity: severity(d.rec), Log: l.name, Client: originator(m)}, true
 }
 
@@ -133,6 +134,7 @@ type zeekRow struct {
 	column  int
 	query   *records.DNS // see zeekLine
 	scratch []byte
+	hops    []netip.Addr // scratch
 }
 
 func (z *zeekRow) start(dst []byte, l *zeekLog) {

@@ -46,7 +46,29 @@ const zeekMaxExchanges = 256
 
 // zeekLeases are the DHCP exchanges that are not finished, the one whose last
 // message is oldest first.
-type zeekLeases struct{ waiting []*zeekExchange }
+type zeekLeases struct {
+	waiting []*zeekExchange
+	written []*zeekExchange // to be used again
+}
+
+// begin is a new exchange.
+func (l *zeekLeases) begin(start int64) *zeekExchange {
+	n := len(l.written)
+	if n == 0 {
+		return &zeekExchange{start: start}
+	}
+	x := l.written[n-1]
+	l.written = l.written[:n-1]
+	*x = zeekExchange{start: start, flows: x.flows[:0], types: x.types[:0]}
+	return x
+}
+
+// free takes back an exchange whose line is written.
+func (l *zeekLeases) free(r records.Record) {
+	if x, ok := r.(*zeekExchange); ok {
+		l.written = append(l.written, x)
+	}
+}
 
 // dhcp takes a message. The server's last word on a lease ends the exchange.
 func (f *zeek) dhcp(r *records.DHCP) {
@@ -57,7 +79,7 @@ func (f *zeek) dhcp(r *records.DHCP) {
 		x = l.waiting[i]
 		l.waiting = slices.Delete(l.waiting, i, i+1)
 	} else {
-		x = &zeekExchange{start: r.Time}
+		x = l.begin(r.Time)
 	}
 	x.take(r)
 	if x.done || len(x.types) >= zeekMaxMessages {

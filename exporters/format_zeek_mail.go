@@ -1,11 +1,6 @@
 package exporters
 
-import (
-	"net/netip"
-	"strings"
-
-	"kagami/records"
-)
+import "kagami/records"
 
 func writeSMTP(z *zeekRow, rec records.Record, _ int) {
 	r := rec.(*records.Mail)
@@ -23,12 +18,12 @@ func writeSMTP(z *zeekRow, rec records.Record, _ int) {
 	z.str(h.MessageID)
 	z.str(h.InReplyTo)
 	z.str(h.Subject)
-	origin, _ := netip.ParseAddr(strings.Trim(h.XOriginatingIP, "[] "))
-	z.addr(origin)
+	z.addr(h.Origin())
 	z.received(h.Received, 0)
 	z.received(h.Received, 1)
 	z.str(r.Reply)
-	z.addrs(r.Hops())
+	z.hops = r.AppendHops(z.hops[:0])
+	z.addrs(z.hops)
 	if h.UserAgent != "" {
 		z.str(h.UserAgent)
 	} else {

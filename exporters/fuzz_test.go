@@ -8,7 +8,6 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"kagami/packet"
 	"kagami/records"
 )
 
@@ -135,51 +134,5 @@ func fillValue(f reflect.Value, s []string, bits uint16, n int) {
 		}
 	case reflect.Struct:
 		fill(f, s, bits, n)
-	}
-}
-
-// TestTextFormatsDoNotAllocate and the benchmark below use the usual records.
-func TestTextFormatsDoNotAllocate(t *testing.T) {
-	recs := []records.Record{httpRecord(t, nil), flowRecord(t, nil), dnsRecord(t, func(r *records.DNS) { r.EDNS, r.ECS = true, "10.0.0.0/8/0" })}
-	for _, e := range formats {
-		if e.name == "ecs" { // AppendFields makes strings
-			continue
-		}
-		f, buf := e.open(Env{Location: tokyo, HostName: "h"}), make([]byte, 0, 4096)
-		if n := testing.AllocsPerRun(100, func() {
-			for _, r := range recs {
-				buf, _ = f.Append(buf[:0], r)
-			}
-		}); n != 0 {
-			t.Errorf("%s: %v allocations", e.name, n)
-		}
-	}
-}
-
-func BenchmarkFormats(b *testing.B) {
-	m := between(packet.ProtoTCP, "192.168.100.5:58461", "23.23.1.2:443")
-	t := new(testing.T)
-	dns := dnsRecord(t, nil)
-	http := httpRecord(t, func(r *records.HTTP) {
-		r.Referrer, r.UserAgent = "http://www.example.com/", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36"
-	})
-	flow := flowRecord(t, nil)
-	m.Kind = records.KindTLS
-	tls := records.NewTLS(m)
-	tls.ServerName, tls.Version, tls.Cipher, tls.JA3 = "www.example.com", "1.3", "TLS_AES_128_GCM_SHA256", "6734f37431670b3ab4292b8f60f29984"
-	for _, c := range []struct {
-		format string
-		record records.Record
-	}{{"ecs", flow}, {"ecs", http}, {"ecs", dns}, {"ecs", tls}, {"squid", http}, {"squid", flow}, {"squid-combined", http}, {"netscreen", flow}, {"bind", dns}} {
-		b.Run(c.format+"/"+c.record.Meta().Kind.String(), func(b *testing.B) {
-			f, _ := Config{Format: c.format}.format()
-			format, buf := f.open(Env{Location: tokyo, HostName: "h"}), make([]byte, 0, 8192)
-			b.ReportAllocs()
-			for b.Loop() {
-				buf, _ = format.Append(buf[:0], c.record)
-			}
-			b.SetBytes(int64(len(buf)))
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
-		})
 	}
 }

@@ -16,17 +16,17 @@ func appendJSONString(dst []byte, s string) []byte {
 }
 
 // appendJSONText is appendJSONString without the quotation marks.
-func appendJSONText(dst []byte, s string) []byte {
+func appendJSONText[T string | []byte](dst []byte, s T) []byte {
 	clean := 0 // s[clean:i] can be copied as it is
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+		if jsonPlain[c] {
 			i++
 			continue
 		}
 		r, n := rune(c), 1
 		if c >= utf8.RuneSelf {
-			r, n = utf8.DecodeRuneInString(s[i:])
+			r, n = utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
 			if (n > 1 && r >= 0xa0) && r != '\u2028' && r != '\u2029' {
 				i += n
 				continue
@@ -39,6 +39,13 @@ func appendJSONText(dst []byte, s string) []byte {
 	}
 	return append(dst, s[clean:]...)
 }
+
+// jsonPlain are the octets that stand for themselves in a JSON string.
+var jsonPlain = func() charset {
+	c := printableExcept(`"\\`)
+	c[' '] = true
+	return c
+}()
 
 // appendJSONEscape escapes a rune of the basic multilingual plane.
 func appendJSONEscape(dst []byte, r rune) []byte {
@@ -78,33 +85,49 @@ func appendJSONFloat(dst []byte, v float64) []byte {
 	return strconv.AppendFloat(dst, v, 'f', -1, 64)
 }
 
-// timeText writes times. It keeps the text of the last second, since records
-// that follow each other mostly bear the same one.
+// timeText writes times. It keeps the text of the last day, since records that
+// follow each other mostly bear the same one.
 type timeText struct {
-	second int64
-	text   [len(secondLayout)]byte
-	valid  bool
+	day   int64 // since the epoch
+	text  [len(time.DateOnly)]byte
+	valid bool
 }
 
-const secondLayout = "2006-01-02T15:04:05"
+const (
+	secondLayout = "2006-01-02T15:04:05"
+	dayNanos     = 24 * int64(time.Hour)
+	clockText    = "T00:00:00.000000000Z"
+)
 
 // append appends RFC 3339 in UTC with nine decimals, quoted. Times are those of
 // records: years 1678 to 2262.
 func (t *timeText) append(dst []byte, ns int64) []byte {
-	second, rest := ns/1e9, ns%1e9
+	day, rest := ns/dayNanos, ns%dayNanos
 	if rest < 0 {
-		second, rest = second-1, rest+1e9
+		day, rest = day-1, rest+dayNanos
 	}
-	if second != t.second || !t.valid {
-		t.second, t.valid = second, true
-		time.Unix(second, 0).UTC().AppendFormat(t.text[:0], secondLayout)
+	if day != t.day || !t.valid {
+		t.day, t.valid = day, true
+		time.Unix(day*86400, 0).UTC().AppendFormat(t.text[:0], time.DateOnly)
 	}
 	dst = append(append(dst, '"'), t.text[:]...)
-	dst = append(dst, '.')
-	for unit := int64(1e8); unit > 0; unit /= 10 {
-		dst = append(dst, byte('0'+rest/unit%10))
+	n := len(dst)
+	dst = append(dst, clockText...)
+	b := dst[n:]
+	seconds, nanos := uint32(rest/1e9), uint32(rest%1e9)
+	putDigits(b[1:3], seconds/3600)
+	putDigits(b[4:6], seconds/60%60)
+	putDigits(b[7:9], seconds%60)
+	putDigits(b[10:19], nanos)
+	return append(dst, '"')
+}
+
+// putDigits writes a number in as many digits as b has.
+func putDigits(b []byte, v uint32) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte('0' + v%10)
+		v /= 10
 	}
-	return append(dst, 'Z', '"')
 }
 
 func appendJSONAddr(dst []byte, a netip.Addr) []byte {

@@ -189,7 +189,7 @@ func statsRecord(t *testing.T) *records.Stats {
 func TestEventIDs(t *testing.T) {
 	for _, r := range sample(t) {
 		var action, id string
-		for _, f := range r.AppendFields(nil) {
+		for _, f := range records.Plain(r.AppendFields(nil)) {
 			switch f.Name {
 			case "event.action":
 				action = f.Str
@@ -202,53 +202,6 @@ func TestEventIDs(t *testing.T) {
 		}
 		if got := string(appendEventID(nil, r.Meta())); got != id {
 			t.Errorf("%T: got id %q, want %q", r, got, id)
-		}
-	}
-}
-
-// TestLinesDoNotAllocate: a line costs no memory of its own. Zeek's smtp.log is
-// left out: a message's path is made when it is asked for.
-func TestLinesDoNotAllocate(t *testing.T) {
-	for name := range readers {
-		c := Config{Format: name}
-		e, _ := c.format()
-		f := e.open(Env{Location: tokyo, HostName: "h"})
-		x := newExport("", f, nil, nil)
-		for k := range x.kinds {
-			x.kinds[k] = true
-		}
-		for _, r := range sample(t) {
-			switch r.(type) {
-			case *records.Mail, *records.DHCP:
-				if x.joiner != nil {
-					continue
-				}
-			}
-			n := testing.AllocsPerRun(100, func() {
-				for _, ok := x.line(r); ok; _, ok = x.more() {
-				}
-			})
-			if n != 0 {
-				t.Errorf("%s: %T: %v allocations", name, r, n)
-			}
-		}
-	}
-}
-
-func BenchmarkRecords(b *testing.B) {
-	for _, name := range []string{"eve", "zeek", "zeek-json", "cef", "leef"} {
-		c := Config{Format: name}
-		e, _ := c.format()
-		for _, r := range sample(new(testing.T)) {
-			b.Run(name+"/"+r.Meta().Kind.String(), func(b *testing.B) {
-				x := newExport("", e.open(Env{Location: tokyo, HostName: "h"}), nil, nil)
-				x.kinds[r.Meta().Kind] = true
-				b.ReportAllocs()
-				for b.Loop() {
-					for _, ok := x.line(r); ok; _, ok = x.more() {
-					}
-				}
-			})
 		}
 	}
 }

@@ -14,11 +14,14 @@ import (
 // one, and says what its page promises: names that differ, a disk queue where lines
 // go over a network, and alerts in an export of their own.
 func TestSIEMConfigurations(t *testing.T) {
-	files, err := filepath.Glob("../configs/siem/*/kagami*.toml")
+	files, err := filepath.Glob("../configs/siem/*/*.toml")
 	if err != nil || len(files) < 5 {
 		t.Fatalf("%d files: %v", len(files), err)
 	}
 	for _, file := range files {
+		if filepath.Base(file) == "vector.toml" { // Vector's own
+			continue
+		}
 		c, err := configs.Load(file, nil)
 		if err != nil {
 			t.Error(err)

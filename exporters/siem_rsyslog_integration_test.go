@@ -106,7 +106,7 @@ func TestIntegrationSIEMRsyslogTools(t *testing.T) {
 	integration.Need(t, "rsyslogd")
 	s := newSIEMSite(t)
 	s.daemon(t, "rsyslogd", s.rsyslog(t, "access-logs.conf", "log")+edit(t, s.rsyslogConf(t, "work"), "#call kagami-tools", "call kagami-tools"))
-	exports := siemExports(t, rsyslogDir+"access-logs.toml")
+	exports := siemExports(t, rsyslogDir+"kagami-access-logs.toml")
 	sent := s.send(t, s.here(t, exports, "tls"), 40)
 	files := map[string]string{"access": "squid/access.log", "queries": "named/queries.log", "traffic": "netscreen/traffic.log", "mail": "kagami-mail.log"}
 	tags := map[string]string{"access": "squid", "queries": "named", "traffic": "netscreen", "mail": "postfix"}
@@ -116,7 +116,7 @@ func TestIntegrationSIEMRsyslogTools(t *testing.T) {
 	}
 	classic := newSIEMSite(t)
 	classic.daemon(t, "rsyslogd", classic.rsyslog(t, "access-logs.conf", "log")+edit(t, classic.rsyslogConf(t, "work"), "#call kagami-tools", "call kagami-tools"))
-	exports = classic.here(t, siemExports(t, rsyslogDir+"access-logs.toml"), "tcp")
+	exports = classic.here(t, siemExports(t, rsyslogDir+"kagami-access-logs.toml"), "tcp")
 	for i := range exports {
 		exports[i].To += "&rfc=3164&time=utc"
 	}
@@ -151,13 +151,13 @@ func TestIntegrationSIEMRsyslogForward(t *testing.T) {
 	integration.Need(t, "rsyslogd")
 	s, next := newSIEMSite(t), newSIEMSite(t)
 	forward := edit(t, s.rsyslog(t, "forward.conf", "log"), `target="siem.example.jp" port="6514"`, `target="127.0.0.1" port="`+next.tls+`"`,
-		`PermittedPeers="siem.example.jp"`, `PermittedPeers="localhost"`)
+		`PermittedPeers="siem.example.jp"`, `PermittedPeers="localhost"`, `resumeInterval="10"`, `resumeInterval="1"`)
 	s.daemon(t, "rsyslogd", forward+edit(t, s.rsyslogConf(t, "work"), "#call kagami-forward", "call kagami-forward"))
 	sent := s.send(t, s.here(t, siemExports(t, rsyslogDir+"kagami.toml"), "tls"), siemMinutes)
 	wantArrived(t, s.dir+"/log/kagami/"+siemHost+"/kagami.log", "siem", sent)
 	next.takeCertificates(t, s)
 	conf := edit(t, next.rsyslogConf(t, "work"), `permittedPeer=["*.sensors.example.jp"]`, `permittedPeer=["localhost"]`)
 	next.daemon(t, "rsyslogd", conf)
-	wantArrived(t, next.dir+"/log/kagami/"+siemHost+"/kagami.log", "siem", sent)
-	wantArrived(t, next.dir+"/log/kagami/"+siemHost+"/kagami-alerts.log", "alerts", sent)
+	wantForwarded(t, next.dir+"/log/kagami/"+siemHost+"/kagami.log", "siem", sent)
+	wantForwarded(t, next.dir+"/log/kagami/"+siemHost+"/kagami-alerts.log", "alerts", sent)
 }

@@ -208,6 +208,27 @@ func wantArrived(t *testing.T, path, export string, sent siemSent) {
 	t.Logf("%s: %d records and %d heartbeats, octet for octet and in order; verify: %d under a signature", export, i, r.Beats, r.Vouched)
 }
 
+// wantForwarded is wantArrived behind a daemon that handed on what it had: it may
+// have done so twice.
+func wantForwarded(t *testing.T, path, export string, sent siemSent) {
+	t.Helper()
+	seen := map[string]bool{}
+	var once []string
+	got := arrived(t, path, len(sent.lines[export])+sent.beats)
+	for _, line := range got {
+		if !seen[line] {
+			once = append(once, line)
+		}
+		seen[line] = true
+	}
+	writeText(t, path+".once", strings.Join(once, "\n")+"\n")
+	wantArrived(t, path+".once", export, sent)
+	if r := check(t, chain.Options{Inputs: []string{path}, Keys: []chain.Key{{Public: sent.key}}}); !r.Good() || r.Repeated != uint64(len(got)-len(once)) {
+		t.Errorf("%s: %d lines, %d of them more than once: %+v", path, len(got), r.Repeated, r.Findings)
+	}
+	t.Logf("%s: %d lines came more than once", export, len(got)-len(once))
+}
+
 // unstamped is a line as it was before it was stamped.
 func unstamped(t *testing.T, line string) string {
 	t.Helper()

@@ -97,7 +97,7 @@ func TestIntegrationSIEMSyslogNGForward(t *testing.T) {
 	sent := s.send(t, s.here(t, siemExports(t, syslogNGDir+"kagami.toml"), "tls"), siemMinutes)
 	wantArrived(t, s.dir+"/log/kagami/"+siemHost+"/kagami.log", "siem", sent)
 	next.takeCertificates(t, s)
-	next.daemon(t, "syslog-ng", edit(t, next.syslogNGConf(t), "CN=*.sensors.example.jp", "CN=localhost"))
-	wantArrived(t, next.dir+"/log/kagami/"+siemHost+"/kagami.log", "siem", sent)
-	wantArrived(t, next.dir+"/log/kagami/"+siemHost+"/kagami-alerts.log", "alerts", sent)
+	next.daemon(t, "syslog-ng", edit(t, next.syslogNGConf(t), `"CN=*.sensors.example.jp", "CN=*.sensors.example.jp, *"`, `"CN=localhost"`))
+	wantForwarded(t, next.dir+"/log/kagami/"+siemHost+"/kagami.log", "siem", sent)
+	wantForwarded(t, next.dir+"/log/kagami/"+siemHost+"/kagami-alerts.log", "alerts", sent)
 }

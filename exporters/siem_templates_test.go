@@ -61,8 +61,11 @@ func TestIndexTemplates(t *testing.T) {
 func fieldTypes(t *testing.T) map[string]records.Type {
 	types := map[string]records.Type{}
 	for _, r := range coverageRecords(t) {
+		if r.Meta().NameSource = "dns"; r.Meta().Kind == records.KindHTTP {
+			r.(*records.HTTP).URL = "http://www.example.com/a?b"
+		}
 		prefix := ""
-		for _, f := range r.AppendFields(nil) {
+		for _, f := range records.Plain(r.AppendFields(nil)) {
 			switch f.Type {
 			case records.Begin, records.Next:
 				prefix = f.Name + "."

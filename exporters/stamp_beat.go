@@ -65,13 +65,22 @@ func (s *stamps) claim(h *records.Heartbeat) *chain.Claim {
 	defer a.mu.Unlock()
 	c.Previous = s.mark
 	for _, other := range a.stamps {
-		if other != s && other.n > 0 {
-			m := other.mark
+		if m := other.mark; other != s && m.N > 0 { // before its first heartbeat, the last one of the start before
 			m.Name = other.name
 			c.Also = append(c.Also, m)
 		}
 	}
+	c.Also = turn(c.Also, s.n)
 	return c
+}
+
+// turn is as many marks as a claim takes, other ones each time.
+func turn(all []chain.Mark, n uint64) []chain.Mark {
+	if len(all) <= chain.MaxAlso {
+		return all
+	}
+	first := int(n * chain.MaxAlso % uint64(len(all)))
+	return append(all[first:], all[:first]...)[:chain.MaxAlso]
 }
 
 // facts are what a heartbeat says besides which records there were.

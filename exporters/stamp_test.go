@@ -312,3 +312,26 @@ func BenchmarkStamp(b *testing.B) {
 		}
 	}
 }
+
+// TestStampTurn: of more exports than a heartbeat has room for each is named before long.
+func TestStampTurn(t *testing.T) {
+	for _, n := range []int{3, chain.MaxAlso, chain.MaxAlso + 1, 100} {
+		named := map[string]int{}
+		for beat := range uint64(n) {
+			all := make([]chain.Mark, n)
+			for i := range all {
+				all[i].Name = fmt.Sprint(i)
+			}
+			got := turn(all, beat)
+			if len(got) != min(n, chain.MaxAlso) {
+				t.Fatalf("%d of %d marks", len(got), n)
+			}
+			for _, m := range got {
+				named[m.Name]++
+			}
+		}
+		if len(named) != n {
+			t.Errorf("%d of %d exports were named", len(named), n)
+		}
+	}
+}

@@ -95,11 +95,10 @@ func (r *Alert) AppendFields(dst []Field) []Field {
 	f.Str("rule.category", "kagami")
 	f.Str("rule.name", r.Rule)
 	f.Strs("threat.technique.id", r.Technique)
-	addrs := []netip.Addr{r.Source}
-	if r.DestAddr.IsValid() {
-		addrs = append(addrs, r.DestAddr)
-	}
-	f.IPs("related.ip", addrs)
+	at := f.open(List, "related.ip")
+	f.element(r.Source)
+	f.IP("", r.DestAddr)
+	f.close(at)
 	f.Str("kagami.alert.advice", r.Advice)
 	f.Str("kagami.alert.advice_ja", r.AdviceJA)
 	f.Str("kagami.alert.benign", r.Benign)

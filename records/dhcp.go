@@ -1,11 +1,6 @@
 package records
 
-import (
-	"encoding/hex"
-	"net/netip"
-	"strconv"
-	"strings"
-)
+import "net/netip"
 
 // DHCP is one message of DHCPv4, BOOTP or DHCPv6. Messages of one transaction
 // share XID and client; they are not joined, so that a mirror port that shows one
@@ -99,8 +94,8 @@ func (r *DHCP) AppendFields(dst []Field) []Field {
 	m.event(&f, r.event())
 	m.network(&f, r.Protocol(), 0, 0)
 	m.endpoints(&f, Peer{}, Peer{})
-	f.Strs("related.hosts", hosts(r.HostName, r.FQDN))
-	f.IPs("related.ip", r.addresses())
+	f.list("related.hosts", r.HostName, r.FQDN)
+	r.addresses(&f)
 	r.client(&f)
 	r.lease(&f)
 	m.tail(&f)
@@ -111,7 +106,7 @@ func (r *DHCP) event() Event {
 	e := Event{Kind: "event", Category: categoryNetwork, Type: typeProtocolInfo, Start: r.Time}
 	switch {
 	case r.Type != "":
-		e.Action = "dhcp-" + strings.ToLower(r.Type)
+		e.Action, e.Verb = "dhcp-", r.Type
 	case r.Response:
 		e.Action = "bootp-reply"
 	default:
@@ -126,15 +121,13 @@ func (r *DHCP) event() Event {
 	return e
 }
 
-// addresses are those by which the message should be found.
-func (r *DHCP) addresses() []netip.Addr {
-	out := []netip.Addr{r.meta.Client().Addr(), r.meta.Server().Addr()}
+// addresses appends those by which the message should be found.
+func (r *DHCP) addresses(f *Fields) {
+	at := r.meta.ends(f)
 	for _, a := range [...]netip.Addr{r.ClientIP, r.RequestedIP, r.AssignedIP, r.ServerIP} {
-		if a.IsValid() {
-			out = append(out, a)
-		}
+		f.IP("", a)
 	}
-	return out
+	f.close(at)
 }
 
 // client appends the first half of kagami.dhcp.*, in the order of names.
@@ -143,18 +136,16 @@ func (r *DHCP) client(f *Fields) {
 	f.Str("kagami.dhcp.boot_file", r.BootFile)
 	f.Str("kagami.dhcp.boot_server", r.BootServer)
 	f.Flag("kagami.dhcp.broadcast", r.Broadcast)
-	f.Str("kagami.dhcp.client_id", Hex([]byte(r.ClientID)))
+	f.HexStr("kagami.dhcp.client_id", r.ClientID)
 	f.IP("kagami.dhcp.client_ip", r.ClientIP)
-	if r.MAC != ([6]byte{}) {
-		f.Str("kagami.dhcp.client_mac", MAC(r.MAC))
-	}
+	f.MAC("kagami.dhcp.client_mac", r.MAC)
 	f.IPs("kagami.dhcp.dns_servers", r.DNS)
 	f.Str("kagami.dhcp.domain", r.Domain)
 	f.Count("kagami.dhcp.enterprise", uint64(r.Enterprise))
 	f.Str("kagami.dhcp.fqdn", r.FQDN)
 	f.Count("kagami.dhcp.hardware_type", uint64(r.HardwareType))
 	f.Str("kagami.dhcp.host_name", r.HostName)
-	f.Str("kagami.dhcp.id", strconv.FormatUint(uint64(r.XID), 10))
+	f.Digits("kagami.dhcp.id", int64(r.XID))
 	f.Count("kagami.dhcp.lease_time", uint64(r.LeaseTime))
 	r.leases(f)
 	f.Str("kagami.dhcp.message", r.Message)
@@ -165,27 +156,27 @@ func (r *DHCP) client(f *Fields) {
 
 // lease appends the second half of kagami.dhcp.*.
 func (r *DHCP) lease(f *Fields) {
-	f.Str("kagami.dhcp.parameters", r.Fingerprint())
+	r.fingerprint(f)
 	f.Str("kagami.dhcp.proxy_config", r.ProxyConfig)
 	f.Count("kagami.dhcp.rebinding_time", uint64(r.RebindTime))
-	f.Str("kagami.dhcp.relay.circuit_id", octets(r.CircuitID))
+	octets(f, "kagami.dhcp.relay.circuit_id", r.CircuitID)
 	f.Count("kagami.dhcp.relay.hops", uint64(r.Relays))
 	f.IP("kagami.dhcp.relay.ip", r.RelayIP)
 	f.IP("kagami.dhcp.relay.peer_ip", r.PeerIP)
-	f.Str("kagami.dhcp.relay.remote_id", octets(r.RemoteID))
-	f.Str("kagami.dhcp.relay.subscriber_id", octets(r.SubscriberID))
+	octets(f, "kagami.dhcp.relay.remote_id", r.RemoteID)
+	octets(f, "kagami.dhcp.relay.subscriber_id", r.SubscriberID)
 	f.Count("kagami.dhcp.renewal_time", uint64(r.RenewalTime))
 	f.IP("kagami.dhcp.requested_ip", r.RequestedIP)
 	f.Bool("kagami.dhcp.response", r.Response)
 	f.IPs("kagami.dhcp.routers", r.Routers)
 	f.Strs("kagami.dhcp.search", r.Search)
-	f.Str("kagami.dhcp.server_duid", Hex([]byte(r.ServerDUID)))
+	f.HexStr("kagami.dhcp.server_duid", r.ServerDUID)
 	f.IP("kagami.dhcp.server_ip", r.ServerIP)
 	f.Str("kagami.dhcp.status", r.Status)
 	f.IP("kagami.dhcp.subnet_mask", r.SubnetMask)
 	f.Str("kagami.dhcp.type", r.Type)
-	f.Str("kagami.dhcp.user_class", octets(r.UserClass))
-	f.Str("kagami.dhcp.vendor_class", octets(r.VendorClass))
+	octets(f, "kagami.dhcp.user_class", r.UserClass)
+	octets(f, "kagami.dhcp.vendor_class", r.VendorClass)
 	f.Int("kagami.dhcp.version", int64(r.Version))
 }
 
@@ -199,7 +190,7 @@ func (r *DHCP) leases(f *Fields) {
 		f.Str("kind", l.Kind)
 		if l.Prefix.IsValid() {
 			f.Int("preferred", int64(l.Preferred))
-			f.Str("prefix", l.Prefix.String())
+			prefix(f, "prefix", l.Prefix)
 		}
 		f.Str("status", l.Status)
 		if l.Prefix.IsValid() {
@@ -214,23 +205,46 @@ func (r *DHCP) leases(f *Fields) {
 
 // Fingerprint is Parameters as catalogues of systems write them: "1,3,6,15,31".
 func (r *DHCP) Fingerprint() string {
-	var b []byte
-	for i, p := range r.Parameters {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendUint(b, uint64(p), 10)
+	var f Fields
+	r.fingerprint(&f)
+	for _, x := range Plain(f) {
+		return x.Str
 	}
-	return string(b)
+	return ""
 }
 
-// octets is a byte string for reading: as it is when that is ASCII that can be
+// fingerprint appends Fingerprint.
+func (r *DHCP) fingerprint(f *Fields) {
+	at := f.open(Join, "kagami.dhcp.parameters")
+	for i, p := range r.Parameters {
+		if i > 0 {
+			f.Str("", ",")
+		}
+		f.Digits("", int64(p))
+	}
+	f.close(at)
+}
+
+// octets appends a byte string for reading: as it is when that is ASCII that can be
 // printed, else in hexadecimal behind "0x".
-func octets(s string) string {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
-			return "0x" + hex.EncodeToString([]byte(s))
+func octets(f *Fields, name, v string) {
+	for i := range len(v) {
+		if v[i] < ' ' || v[i] >= 0x7f {
+			at := f.open(Join, name)
+			f.Str("", "0x")
+			f.HexStr("", v)
+			f.close(at)
+			return
 		}
 	}
-	return s
+	f.Str(name, v)
+}
+
+// prefix appends "2001:db8::/32".
+func prefix(f *Fields, name string, p netip.Prefix) {
+	at := f.open(Join, name)
+	f.IP("", p.Addr())
+	f.Str("", "/")
+	f.Int("", int64(p.Bits()))
+	f.close(at)
 }

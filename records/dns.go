@@ -3,7 +3,6 @@ package records
 import (
 	"iter"
 	"net/netip"
-	"strconv"
 	"strings"
 )
 
@@ -117,9 +116,13 @@ func (r *DNS) AppendFields(dst []Field) []Field {
 	m.network(&f, r.Protocol, 0, 0)
 	m.endpoints(&f, Peer{}, Peer{})
 	if r.Name != "." {
-		f.Strs("related.hosts", hosts(r.Name))
+		f.list("related.hosts", r.Name)
 	}
-	f.IPs("related.ip", append([]netip.Addr{m.Client().Addr(), m.Server().Addr()}, r.Resolved...))
+	at := m.ends(&f)
+	for _, a := range r.Resolved {
+		f.element(a)
+	}
+	f.close(at)
 	r.extra(&f)
 	m.tail(&f)
 	return f
@@ -131,7 +134,7 @@ var typeProtocolInfo = []string{"protocol", "info"}
 func (r *DNS) message(f *Fields) {
 	appendAnswers(f, "dns.answers", r.Answers)
 	f.Strs("dns.header_flags", r.Flags)
-	f.Str("dns.id", strconv.Itoa(int(r.ID)))
+	f.Digits("dns.id", int64(r.ID))
 	f.Str("dns.op_code", r.Opcode)
 	f.Str("dns.question.class", r.Class)
 	f.Str("dns.question.name", r.Name)

@@ -24,7 +24,7 @@ func wholeMeta(proto uint8) Meta {
 func wantNested(t *testing.T, fields []Field) {
 	t.Helper()
 	closed, last, array := map[string]bool{}, "", ""
-	for _, f := range fields {
+	for _, f := range Plain(fields) {
 		switch {
 		case f.Type == Begin && array == "":
 			array = f.Name
@@ -59,7 +59,7 @@ func wantNested(t *testing.T, fields []Field) {
 func lines(fields []Field, prefixes ...string) []string {
 	var out []string
 	in := false
-	for _, f := range fields {
+	for _, f := range Plain(fields) {
 		match := in && f.Type < Begin
 		for _, p := range prefixes {
 			match = match || strings.HasPrefix(f.Name, p)

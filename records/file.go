@@ -55,7 +55,7 @@ type FileRef struct {
 
 // FileID is the id of the nth file of the flow uid.
 func FileID(uid uint64, n uint32) string {
-	b := append(appendHex(make([]byte, 0, 24), uid, 16), '-', 'f')
+	b := append(appendHex(make([]byte, 0, 24), uid, flowDigits), '-', 'f')
 	return string(strconv.AppendUint(b, uint64(n), 16))
 }
 
@@ -70,11 +70,16 @@ func (r *File) Ref() FileRef { return FileRef{ID: r.ID, Name: r.Name, MIME: r.MI
 
 // Extension is the last extension of the name in lower case, without the dot.
 func (r *File) Extension() string {
-	i := strings.LastIndexByte(r.Name, '.')
+	return strings.ToLower(strings.TrimRight(extension(r.Name), " "))
+}
+
+// extension is what follows the last dot of a name, "" if there is none.
+func extension(name string) string {
+	i := strings.LastIndexByte(name, '.')
 	if i < 0 {
 		return ""
 	}
-	return strings.ToLower(strings.TrimRight(r.Name[i+1:], " "))
+	return name[i+1:]
 }
 
 // AppendFields implements Record.
@@ -84,14 +89,10 @@ func (r *File) AppendFields(dst []Field) []Field {
 	r.file(&f)
 	m.network(&f, r.Source, 0, 0)
 	m.endpoints(&f, Peer{}, Peer{})
-	if hashes := hosts(r.MD5, r.SHA1, r.SHA256); len(hashes) > 0 {
-		f.Strs("related.hash", hashes)
-	}
-	m.related(&f, hosts(r.Host))
-	if r.User != "" {
-		f.Strs("related.user", []string{r.User})
-	}
-	f.Str("url.full", urlText(r.URL))
+	f.list("related.hash", r.MD5, r.SHA1, r.SHA256)
+	m.related(&f, r.Host)
+	f.list("related.user", r.User)
+	f.URL("url.full", r.URL)
 	f.Str("user.name", r.User)
 	r.own(&f)
 	m.tail(&f)
@@ -112,7 +113,7 @@ func (r *File) action() string {
 
 // file appends file.*.
 func (r *File) file(f *Fields) {
-	f.Str("file.extension", r.Extension())
+	f.Lower("file.extension", strings.TrimRight(extension(r.Name), " "))
 	f.Str("file.hash.md5", r.MD5)
 	f.Str("file.hash.sha1", r.SHA1)
 	f.Str("file.hash.sha256", r.SHA256)

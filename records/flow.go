@@ -56,7 +56,7 @@ func (r *Flow) AppendFields(dst []Field) []Field {
 	m.network(&f, r.Service, r.Orig.IPBytes+r.Resp.IPBytes, r.Orig.Packets+r.Resp.Packets)
 	m.endpoints(&f, Peer{Bytes: r.Orig.IPBytes, Packets: r.Orig.Packets},
 		Peer{Bytes: r.Resp.IPBytes, Packets: r.Resp.Packets, Domain: r.ServerName})
-	m.related(&f, hosts(r.ServerName))
+	m.related(&f, r.ServerName)
 	if !m.HasPorts() && (m.Key.Proto == 1 || m.Key.Proto == 58) {
 		f.Int("kagami.icmp.code", int64(r.ICMPCode))
 		f.Int("kagami.icmp.type", int64(r.ICMPType))

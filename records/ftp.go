@@ -1,9 +1,6 @@
 package records
 
-import (
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
 // FTP is one command of a file transfer session that reads, writes or changes
 // something, or says where data go, with the server's answer (RFC 959).
@@ -41,7 +38,7 @@ func (r *FTP) Meta() *Meta { return &r.meta }
 // AppendFields implements Record.
 func (r *FTP) AppendFields(dst []Field) []Field {
 	f, m := Fields(dst), &r.meta
-	e := Event{Kind: "event", Category: categoryNetwork, Type: typeProtocolInfo, Action: "ftp-" + strings.ToLower(r.Command), Start: r.Start, End: r.End}
+	e := Event{Kind: "event", Category: categoryNetwork, Type: typeProtocolInfo, Action: "ftp-", Verb: r.Command, Start: r.Start, End: r.End}
 	switch r.Code / 100 {
 	case 2, 3:
 		e.Outcome = "success"
@@ -57,11 +54,9 @@ func (r *FTP) AppendFields(dst []Field) []Field {
 	}
 	m.network(&f, "ftp", 0, 0)
 	m.endpoints(&f, Peer{}, Peer{})
-	m.related(&f, nil)
-	if r.User != "" {
-		f.Strs("related.user", []string{r.User})
-	}
-	f.Str("url.full", urlText(r.URL))
+	m.related(&f)
+	f.list("related.user", r.User)
+	f.URL("url.full", r.URL)
 	f.Str("user.name", r.User)
 	r.own(&f)
 	m.tail(&f)

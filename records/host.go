@@ -1,9 +1,6 @@
 package records
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Host is what the network itself told of a machine inside: leases, names it
 // answers to, logins, the programs it runs. It is a snapshot, shared by all
@@ -68,7 +65,7 @@ func (h *Host) fields(f *Fields, n *hostNames, frame [6]byte) {
 	if h == nil {
 		return
 	}
-	if h.MAC.Value != "" && h.MAC.Value != MAC(frame) {
+	if h.MAC.Value != "" && !isMAC(h.MAC.Value, frame) {
 		f.Str(n.mac, h.MAC.Value)
 		f.Time(n.macSince, h.MAC.Since)
 		f.Str(n.macSource, h.MAC.Source)
@@ -122,7 +119,7 @@ func (m *Meta) told(f *Fields) {
 		w := &m.Workstations.List[i]
 		f.Mark(mark, "kagami.workstation")
 		f.Flag("candidate", w.Candidate)
-		f.Str("flow_id", (&Meta{UID: w.Flow}).FlowID())
+		f.FlowID("flow_id", w.Flow)
 		f.IP("ip", w.Addr.Addr())
 		f.Str("name", w.Name)
 		f.Int("port", int64(w.Addr.Port()))
@@ -144,31 +141,35 @@ func (m *Meta) domain(wire string) string {
 	return m.ServerHost.name()
 }
 
-// names are the distinct names of a record's endpoints, the wire's first.
-func (m *Meta) names(wire []string) []string {
-	out := wire
-	add := func(name string) {
-		if name != "" && !slices.Contains(out, name) {
-			out = append(out[:len(out):len(out)], name)
-		}
+// names appends the names of a record's endpoints, the wire's first.
+func (m *Meta) names(f *Fields, wire ...string) {
+	at := f.open(List, "related.hosts")
+	for _, name := range wire {
+		f.Str("", name)
 	}
 	if m.Resolved != nil {
-		add(m.Resolved.Name)
+		f.strOnce(at, m.Resolved.Name)
 	}
-	add(m.ClientHost.name())
-	add(m.ServerHost.name())
-	return out
+	f.strOnce(at, m.ClientHost.name())
+	f.strOnce(at, m.ServerHost.name())
+	f.close(at)
 }
 
-// addrs are the addresses of a record's endpoints and of those behind a proxy.
-func (m *Meta) addrs() []netip.Addr {
-	out := []netip.Addr{m.Client().Addr(), m.Server().Addr()}
+// addrs appends the addresses of a record's endpoints and of those behind a proxy.
+func (m *Meta) addrs(f *Fields) {
+	at := m.ends(f)
 	if m.Workstations != nil {
 		for i := range m.Workstations.List {
-			if a := m.Workstations.List[i].Addr.Addr(); !slices.Contains(out, a) {
-				out = append(out, a)
-			}
+			f.elementOnce(at, m.Workstations.List[i].Addr.Addr())
 		}
 	}
-	return out
+	f.close(at)
+}
+
+// ends opens related.ip with the addresses of the record's endpoints.
+func (m *Meta) ends(f *Fields) (at int) {
+	at = f.open(List, "related.ip")
+	f.element(m.Client().Addr())
+	f.element(m.Server().Addr())
+	return at
 }

@@ -1,10 +1,9 @@
 package records
 
 import (
+	"math"
 	"net/netip"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // HTTP is one transaction: a request and its final response, or the half that
@@ -100,19 +99,22 @@ func (r *HTTP) Stamp(m Meta) { m.Kind = KindHTTP; r.meta = m }
 // Meta implements Record.
 func (r *HTTP) Meta() *Meta { return &r.meta }
 
-// ProxyHeaders are the request's fields that speak of proxies on its way, each
+// proxyHeaders appends the request's fields that speak of proxies on its way, each
 // as "NAME -> value": what Zeek's http.log calls proxied.
-func (r *HTTP) ProxyHeaders() []string {
-	var out []string
-	for _, f := range [...]struct{ name, value string }{
-		{"CLIENT-IP", r.ClientIP}, {"FORWARDED", r.Forwarded}, {"PROXY-CONNECTION", r.ProxyConnection}, {"VIA", r.Via},
-		{"X-FORWARDED-FOR", r.ForwardedFor}, {"X-FORWARDED-FROM", r.ForwardedFrom}, {"XROXY-CONNECTION", r.XroxyConnection},
+func (r *HTTP) proxyHeaders(f *Fields) {
+	list := f.open(List, "kagami.http.proxy_headers")
+	for _, x := range [...]struct{ name, value string }{
+		{"CLIENT-IP -> ", r.ClientIP}, {"FORWARDED -> ", r.Forwarded}, {"PROXY-CONNECTION -> ", r.ProxyConnection}, {"VIA -> ", r.Via},
+		{"X-FORWARDED-FOR -> ", r.ForwardedFor}, {"X-FORWARDED-FROM -> ", r.ForwardedFrom}, {"XROXY-CONNECTION -> ", r.XroxyConnection},
 	} {
-		if f.value != "" {
-			out = append(out, f.name+" -> "+f.value)
+		if x.value != "" {
+			at := f.open(Join, "")
+			f.Str("", x.name)
+			f.Str("", x.value)
+			f.close(at)
 		}
 	}
-	return out
+	f.close(list)
 }
 
 // HostName is the host without its port and, for IPv6, without brackets.
@@ -126,7 +128,7 @@ func hostName(authority string) string {
 // domainOf is the host name in an authority, "" if it is an address.
 func domainOf(authority string) string {
 	name := hostName(authority)
-	if _, err := netip.ParseAddr(name); err == nil {
+	if _, ok := address(name); ok {
 		return ""
 	}
 	return name
@@ -139,10 +141,8 @@ func (r *HTTP) AppendFields(dst []Field) []Field {
 	m.event(&f, r.event())
 	m.network(&f, "http", 0, 0)
 	m.endpoints(&f, Peer{}, Peer{Domain: domain})
-	m.related(&f, hosts(domain, r.TunnelName))
-	if r.User != "" {
-		f.Strs("related.user", []string{r.User})
-	}
+	m.related(&f, domain, r.TunnelName)
+	f.list("related.user", r.User)
 	r.message(&f)
 	r.url(&f)
 	f.Str("user.name", r.User)
@@ -215,15 +215,15 @@ func (r *HTTP) url(f *Fields) {
 	path, query, _ := strings.Cut(path, "?")
 	host, port := splitPort(authority)
 	f.Str("url.domain", host)
-	f.Str("url.full", urlText(r.URL))
-	f.Str("url.original", urlText(r.Target))
-	f.Str("url.path", urlText(path))
-	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
-		f.Int("url.port", int64(n))
+	f.URL("url.full", r.URL)
+	f.URL("url.original", r.Target)
+	f.URL("url.path", path)
+	if n, ok := number(port, math.MaxUint16); ok {
+		f.Int("url.port", n)
 	} else if scheme == "http" {
 		f.Int("url.port", 80)
 	}
-	f.Str("url.query", urlText(query))
+	f.URL("url.query", query)
 	f.Str("url.scheme", scheme)
 }
 
@@ -243,11 +243,11 @@ func (r *HTTP) own(f *Fields) {
 	f.Flag("kagami.http.gap", r.Gap)
 	f.Str("kagami.http.host", r.Host)
 	if len(r.Info) > 0 {
-		info := make([]string, len(r.Info))
-		for i, s := range r.Info {
-			info[i] = strconv.Itoa(s)
+		at := f.open(List, "kagami.http.informational")
+		for _, s := range r.Info {
+			f.Digits("", int64(s))
 		}
-		f.Strs("kagami.http.informational", info)
+		f.close(at)
 		f.Str("kagami.http.informational_reason", r.InfoReason)
 	}
 	f.Str("kagami.http.location", r.Location)
@@ -255,7 +255,7 @@ func (r *HTTP) own(f *Fields) {
 	f.Str("kagami.http.odd", r.Odd)
 	f.Str("kagami.http.origin", r.Origin)
 	f.Flag("kagami.http.proxied", r.Proxied)
-	f.Strs("kagami.http.proxy_headers", r.ProxyHeaders())
+	r.proxyHeaders(f)
 	f.Flag("kagami.http.pushed", r.Pushed)
 	f.Str("kagami.http.range", r.Range)
 	f.Str("kagami.http.reason", r.Reason)
@@ -287,7 +287,7 @@ func (r *HTTP) proxy(f *Fields) {
 	f.Str("kagami.proxy.cache", string(r.Cache))
 	f.Count("kagami.proxy.candidates", uint64(r.OriginCandidates))
 	if r.OriginFlow != 0 {
-		f.Str("kagami.proxy.origin.flow_id", (&Meta{UID: r.OriginFlow}).FlowID())
+		f.FlowID("kagami.proxy.origin.flow_id", r.OriginFlow)
 	}
 	if r.OriginAddr.IsValid() {
 		f.IP("kagami.proxy.origin.ip", r.OriginAddr.Addr())
@@ -308,39 +308,4 @@ func fileRefs(f *Fields, name string, refs []FileRef) {
 	if len(refs) > 0 {
 		f.Mark(End, name)
 	}
-}
-
-// urlText is a URL with octets that are no UTF-8 as %XX: JSON can carry no others,
-// and what they say in another character set would be lost.
-func urlText(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	const digits = "0123456789ABCDEF"
-	b := make([]byte, 0, len(s)+16)
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			b = append(b, '%', digits[s[i]>>4], digits[s[i]&15])
-		} else {
-			b = append(b, s[i:i+n]...)
-		}
-		i += n
-	}
-	return string(b)
-}
-
-// mediaType is a Content-Type without its parameters.
-func mediaType(s string) string {
-	s, _, _ = strings.Cut(s, ";")
-	return strings.TrimSpace(s)
-}
-
-// splitPort divides "host:port"; brackets of an IPv6 address stay.
-func splitPort(authority string) (host, port string) {
-	i := strings.LastIndexByte(authority, ':')
-	if i < 0 || strings.IndexByte(authority[i:], ']') >= 0 {
-		return authority, ""
-	}
-	return authority[:i], authority[i+1:]
 }

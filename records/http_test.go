@@ -44,7 +44,7 @@ func TestHTTPFieldsAreAdjacent(t *testing.T) {
 func notAdjacent(fields []Field) string {
 	closed := map[string]bool{}
 	last, inArray := "", false
-	for _, f := range fields {
+	for _, f := range Plain(fields) {
 		switch {
 		case f.Type == Begin:
 			inArray = true
@@ -126,7 +126,7 @@ func TestHTTPFields(t *testing.T) {
 }
 
 func lookup(fields []Field, name string) any {
-	for _, f := range fields {
+	for _, f := range Plain(fields) {
 		switch {
 		case f.Name != name:
 		case f.Type == Strings:

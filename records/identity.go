@@ -36,23 +36,21 @@ func (r *Identity) AppendFields(dst []Field) []Field {
 	}
 	m.event(&f, e)
 	f.Str("host.hostname", r.Host.name())
-	f.IPs("host.ip", []netip.Addr{r.Addr})
+	f.ip("host.ip", r.Addr)
 	if r.Host != nil {
-		if r.Host.MAC.Value != "" {
-			f.Strs("host.mac", []string{r.Host.MAC.Value})
-		}
+		f.list("host.mac", r.Host.MAC.Value)
 		f.Str("host.os.full", r.Host.OS.Value)
 	}
-	f.Strs("related.hosts", hosts(r.Host.name()))
-	f.IPs("related.ip", []netip.Addr{r.Addr})
-	f.Strs("related.user", hosts(r.Host.user()))
+	f.list("related.hosts", r.Host.name())
+	f.ip("related.ip", r.Addr)
+	f.list("related.user", r.Host.user())
 	f.Str("user.name", r.Host.user())
 	f.Str("kagami.identity.new", r.New)
 	f.Str("kagami.identity.old", r.Old)
 	f.Time("kagami.identity.old_since", r.Since)
 	f.Str("kagami.identity.source", r.Source)
 	f.Str("kagami.identity.what", r.What)
-	f.Str("kagami.flow.id", m.FlowID())
+	f.FlowID("kagami.flow.id", m.UID)
 	return f
 }
 

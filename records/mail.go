@@ -136,6 +136,12 @@ func (r *Mail) Stamp(m Meta) { m.Kind = KindMail; r.meta = m }
 // Meta implements Record.
 func (r *Mail) Meta() *Meta { return &r.meta }
 
+// Origin is the address in X-Originating-IP, not valid if there is none.
+func (h *MailHeader) Origin() netip.Addr {
+	a, _ := address(strings.Trim(h.XOriginatingIP, "[] "))
+	return a
+}
+
 // Accepted are the recipients that the server did not refuse.
 func (r *Mail) Accepted() []string { return r.recipients(false) }
 
@@ -151,16 +157,26 @@ func (r *Mail) recipients(refused bool) (out []string) {
 	return out
 }
 
-// Hops are the addresses that the message came through: the server, the client
-// and, from the last to the first, those that Received headers name as senders.
-func (r *Mail) Hops() []netip.Addr {
-	path := []netip.Addr{r.meta.Server().Addr(), r.meta.Client().Addr()}
+// AppendHops appends the addresses that the message came through: the server, the
+// client and, from the last to the first, those that Received headers name as senders.
+func (r *Mail) AppendHops(path []netip.Addr) []netip.Addr {
+	path = append(path, r.meta.Server().Addr(), r.meta.Client().Addr())
 	for _, line := range r.Header.Received {
 		if a := receivedFrom(line); a.IsValid() && a != path[len(path)-1] {
 			path = append(path, a)
 		}
 	}
 	return path
+}
+
+func (e *Envelope) recipients(f *Fields, name string, refused bool) {
+	at := f.open(List, name)
+	for i := range e.Recipients {
+		if to := &e.Recipients[i]; to.Refused() == refused {
+			f.add("", String).Str = to.Address
+		}
+	}
+	f.close(at)
 }
 
 // receivedFrom is the address in the from clause of a Received header: the last
@@ -176,7 +192,7 @@ func receivedFrom(s string) netip.Addr {
 			continue
 		}
 		text, _, _ := strings.Cut(from[open+1:], brackets[1:])
-		if a, err := netip.ParseAddr(strings.TrimPrefix(text, "IPv6:")); err == nil {
+		if a, ok := address(strings.TrimPrefix(text, "IPv6:")); ok {
 			return a.Unmap()
 		}
 	}
@@ -201,9 +217,9 @@ func (r *Mail) AppendFields(dst []Field) []Field {
 	}
 	m.network(&f, r.Protocol, 0, 0)
 	m.endpoints(&f, Peer{}, Peer{})
-	f.Strs("related.hash", r.hashes())
-	m.related(&f, nil)
-	f.Strs("related.user", hosts(r.User))
+	r.hashes(&f)
+	m.related(&f)
+	f.list("related.user", r.User)
 	f.Str("user.name", r.User)
 	f.Str("user_agent.original", r.Header.UserAgent)
 	r.session(&f)
@@ -212,51 +228,54 @@ func (r *Mail) AppendFields(dst []Field) []Field {
 	return f
 }
 
-func (r *Mail) hashes() (out []string) {
+// hashes appends those of what is attached.
+func (r *Mail) hashes(f *Fields) {
+	at := f.open(List, "related.hash")
 	for i := range r.Parts {
-		p := &r.Parts[i]
-		if p.Attached() {
-			out = append(out, hosts(p.MD5, p.SHA1, p.SHA256)...)
+		if p := &r.Parts[i]; p.Attached() {
+			f.Str("", p.MD5)
+			f.Str("", p.SHA1)
+			f.Str("", p.SHA256)
 		}
 	}
-	return out
+	f.close(at)
 }
 
 // email appends email.*.
 func (r *Mail) email(f *Fields) {
 	h := &r.Header
 	r.attachments(f)
-	f.Strs("email.bcc.address", addresses(h.Bcc))
-	f.Strs("email.cc.address", addresses(h.Cc))
+	addresses(f, "email.bcc.address", h.Bcc)
+	addresses(f, "email.cc.address", h.Cc)
 	f.Str("email.content_type", mediaType(h.ContentType))
 	f.Str("email.direction", r.meta.Direction())
-	f.Strs("email.from.address", addresses(h.From))
+	addresses(f, "email.from.address", h.From)
 	f.Str("email.local_id", r.QueueID)
 	f.Str("email.message_id", strings.Trim(h.MessageID, "<>"))
 	f.Time("email.origination_timestamp", h.Sent)
-	f.Strs("email.reply_to.address", addresses(h.ReplyTo))
+	addresses(f, "email.reply_to.address", h.ReplyTo)
 	if len(h.Sender) > 0 {
 		f.Str("email.sender.address", h.Sender[0].Addr)
 	}
 	f.Str("email.subject", h.Subject)
-	f.Strs("email.to.address", addresses(h.To))
+	addresses(f, "email.to.address", h.To)
 	f.Str("email.x_mailer", h.XMailer)
 }
 
-func addresses(list []MailAddress) (out []string) {
+func addresses(f *Fields, name string, list []MailAddress) {
+	at := f.open(List, name)
 	for i := range list {
-		if list[i].Addr != "" {
-			out = append(out, list[i].Addr)
-		}
+		f.Str("", list[i].Addr)
 	}
-	return out
+	f.close(at)
 }
 
-func texts(list []MailAddress) (out []string) {
+func texts(f *Fields, name string, list []MailAddress) {
+	at := f.open(List, name)
 	for i := range list {
-		out = append(out, list[i].Text)
+		f.add("", String).Str = list[i].Text
 	}
-	return out
+	f.close(at)
 }
 
 // attachments appends email.attachments.
@@ -269,9 +288,7 @@ func (r *Mail) attachments(f *Fields) {
 		}
 		f.Mark(mark, "email.attachments")
 		mark = Next
-		if dot := strings.LastIndexByte(p.Name, '.'); dot >= 0 {
-			f.Str("file.extension", strings.ToLower(p.Name[dot+1:]))
-		}
+		f.Lower("file.extension", extension(p.Name))
 		f.Str("file.hash.md5", p.MD5)
 		f.Str("file.hash.sha1", p.SHA1)
 		f.Str("file.hash.sha256", p.SHA256)
@@ -304,13 +321,17 @@ func (r *Mail) session(f *Fields) {
 	f.Str("kagami.mail.hello", r.Hello)
 	f.Str("kagami.mail.helo", r.Helo)
 	if e.Seen {
-		f.Str("kagami.mail.mail_from", "<"+e.From+">")
+		at := f.open(Join, "kagami.mail.mail_from")
+		f.Str("", "<")
+		f.Str("", e.From)
+		f.Str("", ">")
+		f.close(at)
 	}
 	f.Str("kagami.mail.odd", r.Odd)
 	f.Flag("kagami.mail.offers_tls", r.OffersTLS)
 	f.Flag("kagami.mail.pipelined", e.Pipelined)
-	f.Strs("kagami.mail.rcpt_refused", r.Refused())
-	f.Strs("kagami.mail.rcpt_to", r.Accepted())
+	e.recipients(f, "kagami.mail.rcpt_refused", true)
+	e.recipients(f, "kagami.mail.rcpt_to", false)
 	f.Str("kagami.mail.reply", r.Reply)
 	f.Count("kagami.mail.size_declared", uint64(e.Size))
 	f.Flag("kagami.mail.smtputf8", e.UTF8)
@@ -329,18 +350,18 @@ func (r *Mail) message(f *Fields) {
 	f.Flag("kagami.mail.chunked", r.Chunked)
 	f.Bool("kagami.mail.complete", r.Complete)
 	f.Time("kagami.mail.content_start", r.Content)
-	f.Strs("kagami.mail.header.bcc", texts(h.Bcc))
-	f.Strs("kagami.mail.header.cc", texts(h.Cc))
+	texts(f, "kagami.mail.header.bcc", h.Bcc)
+	texts(f, "kagami.mail.header.cc", h.Cc)
 	f.Str("kagami.mail.header.date", h.Date)
-	f.Strs("kagami.mail.header.from", texts(h.From))
+	texts(f, "kagami.mail.header.from", h.From)
 	f.Str("kagami.mail.header.in_reply_to", h.InReplyTo)
 	f.Str("kagami.mail.header.list_unsubscribe", h.ListUnsubscribe)
 	f.Strs("kagami.mail.header.received", h.Received)
 	f.Strs("kagami.mail.header.references", h.References)
-	f.Strs("kagami.mail.header.reply_to", texts(h.ReplyTo))
+	texts(f, "kagami.mail.header.reply_to", h.ReplyTo)
 	f.Str("kagami.mail.header.return_path", h.ReturnPath)
-	f.Strs("kagami.mail.header.sender", texts(h.Sender))
-	f.Strs("kagami.mail.header.to", texts(h.To))
+	texts(f, "kagami.mail.header.sender", h.Sender)
+	texts(f, "kagami.mail.header.to", h.To)
 	f.Str("kagami.mail.header.x_originating_ip", h.XOriginatingIP)
 	f.Count("kagami.mail.missing", uint64(r.Missing))
 	r.parts(f)

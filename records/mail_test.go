@@ -76,7 +76,7 @@ func TestMailStates(t *testing.T) {
 func TestMailHops(t *testing.T) {
 	r := fullMail()
 	want := []netip.Addr{r.Meta().Server().Addr(), r.Meta().Client().Addr(), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.7")}
-	if got := r.Hops(); !slices.Equal(got, want) {
+	if got := r.AppendHops(nil); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -1,7 +1,6 @@
 package records
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"strconv"
 
@@ -17,6 +16,7 @@ type Event struct {
 	Category []string
 	Type     []string
 	Action   string
+	Verb     string // the rest of event.action, in whatever case: "ACK" behind "dhcp-"
 	Outcome  string // "success", "failure" or ""
 	Reason   string
 	Start    int64 // nanoseconds since the epoch
@@ -28,13 +28,20 @@ type Event struct {
 func (m *Meta) event(f *Fields, e Event) {
 	f.Moment("@timestamp", m.At)
 	f.Str("ecs.version", ECSVersion)
-	f.Str("event.id", m.ID())
+	m.id(f)
 	f.Str("event.kind", e.Kind)
 	f.Strs("event.category", e.Category)
 	f.Strs("event.type", e.Type)
 	f.Str("event.dataset", datasets[m.Kind])
 	f.Str("event.module", "kagami")
-	f.Str("event.action", e.Action)
+	if e.Verb == "" {
+		f.Str("event.action", e.Action)
+	} else {
+		at := f.open(Join, "event.action")
+		f.Str("", e.Action)
+		f.Lower("", e.Verb)
+		f.close(at)
+	}
 	f.Str("event.outcome", e.Outcome)
 	f.Str("event.reason", e.Reason)
 	f.Count("event.severity", uint64(e.Severity))
@@ -61,40 +68,43 @@ var datasets = func() (d [NumKinds]string) {
 // an alert or identity, those of the record that raised it and its own number.
 func (m *Meta) ID() string {
 	b := make([]byte, 0, 24)
-	b = appendHex(b, m.UID, 16)
+	b = appendHex(b, m.UID, flowDigits)
 	b = append(b, '-')
 	b = appendHex(b, uint64(m.Seq), 0)
 	if m.Sub != 0 {
-		b = append(b, '-', subLetter(m.Kind))
+		b = append(b, subMark(m.Kind)...)
 		b = appendHex(b, uint64(m.Sub), 0)
 	}
 	return string(b)
 }
 
-// subLetter tells apart what one record raises.
-func subLetter(k Kind) byte {
-	if k == KindIdentity {
-		return 'i'
+// id appends event.id, which is ID.
+func (m *Meta) id(f *Fields) {
+	at := f.open(Join, "event.id")
+	f.FlowID("", m.UID)
+	f.Str("", "-")
+	f.HexNum("", uint64(m.Seq), 0)
+	if m.Sub != 0 {
+		f.Str("", subMark(m.Kind))
+		f.HexNum("", uint64(m.Sub), 0)
 	}
-	return 'a'
+	f.close(at)
+}
+
+// subMark tells apart what one record raises.
+func subMark(k Kind) string {
+	if k == KindIdentity {
+		return "-i"
+	}
+	return "-a"
 }
 
 // FlowID is the flow's id as it stands in records: 16 hexadecimal digits.
 func (m *Meta) FlowID() string { return FlowID(m.UID) }
 
 // FlowID is the flow id of uid.
-func FlowID(uid uint64) string { return string(appendHex(make([]byte, 0, 16), uid, 16)) }
-
-func appendHex(b []byte, v uint64, width int) []byte {
-	const digits = "0123456789abcdef"
-	n := 1
-	for x := v >> 4; x != 0; x >>= 4 {
-		n++
-	}
-	for i := max(n, width) - 1; i >= 0; i-- {
-		b = append(b, digits[v>>(4*uint(i))&15])
-	}
-	return b
+func FlowID(uid uint64) string {
+	return string(appendHex(make([]byte, 0, flowDigits), uid, flowDigits))
 }
 
 // network appends network.*: app is the application protocol ("" = unknown).
@@ -108,10 +118,10 @@ func (m *Meta) network(f *Fields, app string, bytes, packets uint64) {
 	f.Str("network.transport", Transport(m.Key.Proto))
 	f.Str("network.type", m.NetworkType())
 	if m.VLANs > 0 {
-		f.Str("network.vlan.id", strconv.Itoa(int(m.VLAN[0]&0xfff)))
+		f.Digits("network.vlan.id", int64(m.VLAN[0]&0xfff))
 	}
 	if m.VLANs > 1 {
-		f.Str("network.inner.vlan.id", strconv.Itoa(int(m.VLAN[1]&0xfff)))
+		f.Digits("network.inner.vlan.id", int64(m.VLAN[1]&0xfff))
 	}
 }
 
@@ -197,9 +207,7 @@ func (m *Meta) peer(f *Fields, n *peerNames, ep netip.AddrPort, mac [6]byte, p P
 	f.Count(n.bytes, p.Bytes)
 	f.Str(n.domain, p.Domain)
 	f.IP(n.ip, ep.Addr())
-	if mac != ([6]byte{}) {
-		f.Str(n.mac, MAC(mac))
-	}
+	f.MAC(n.mac, mac)
 	f.Count(n.packets, p.Packets)
 	if m.HasPorts() {
 		f.Int(n.port, int64(ep.Port()))
@@ -207,23 +215,10 @@ func (m *Meta) peer(f *Fields, n *peerNames, ep netip.AddrPort, mac [6]byte, p P
 	f.Str(n.user, p.user)
 }
 
-// MAC is an EUI-48 as ECS writes it (RFC 7042): upper case, hyphens.
-func MAC(a [6]byte) string {
-	const digits = "0123456789ABCDEF"
-	b := make([]byte, 0, 17)
-	for i, x := range a {
-		if i > 0 {
-			b = append(b, '-')
-		}
-		b = append(b, digits[x>>4], digits[x&15])
-	}
-	return string(b)
-}
-
 // related appends related.*: every address, and the names given.
-func (m *Meta) related(f *Fields, hosts []string) {
-	f.Strs("related.hosts", m.names(hosts))
-	f.IPs("related.ip", m.addrs())
+func (m *Meta) related(f *Fields, hosts ...string) {
+	m.names(f, hosts...)
+	m.addrs(f)
 }
 
 // tail appends the kagami.* fields that close every record of a flow; a kind's
@@ -231,7 +226,7 @@ func (m *Meta) related(f *Fields, hosts []string) {
 // kagami.name and kagami.workstation for all kinds but flows.
 func (m *Meta) tail(f *Fields) {
 	m.told(f)
-	f.Str("kagami.flow.id", m.FlowID())
+	f.FlowID("kagami.flow.id", m.UID)
 	if t := &m.Tunnel; t.Depth > 0 {
 		f.Int("kagami.tunnel.depth", int64(t.Depth))
 		if t.Dst != ([16]byte{}) {
@@ -249,17 +244,3 @@ func (m *Meta) tail(f *Fields) {
 	f.Flag("kagami.visibility.one_sided", v.OneSided)
 	f.Flag("kagami.visibility.truncated", v.Truncated)
 }
-
-// hosts is the list of the names that are not empty.
-func hosts(names ...string) []string {
-	out := names[:0]
-	for _, n := range names {
-		if n != "" {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// Hex is a byte string in lower-case hexadecimal.
-func Hex(b []byte) string { return hex.EncodeToString(b) }

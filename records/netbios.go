@@ -1,8 +1,6 @@
 package records
 
-import (
-	"net/netip"
-)
+import "net/netip"
 
 // NetBIOS is what a message of the NetBIOS name service (RFC 1002 section 4.2)
 // tells beside DNS's fields.
@@ -26,12 +24,19 @@ type NetBIOSName struct {
 }
 
 // String is the name as nmblookup and nbtstat write it: "FILES01<20>".
-func (n *NetBIOSName) String() string { return n.Name + "<" + suffixText(n.Suffix) + ">" }
+func (n *NetBIOSName) String() string { return n.Name + "<" + Hex([]byte{n.Suffix}) + ">" }
 
-func suffixText(s uint8) string {
-	const digits = "0123456789abcdef"
-	return string([]byte{digits[s>>4], digits[s&15]})
+// field appends String.
+func (n *NetBIOSName) field(f *Fields) {
+	at := f.open(Join, "")
+	f.Str("", n.Name)
+	f.Str("", "<")
+	f.HexNum("", uint64(n.Suffix), suffixDigits)
+	f.Str("", ">")
+	f.close(at)
 }
+
+const suffixDigits = 2
 
 // fields appends kagami.dns.netbios.*; n may be nil.
 func (n *NetBIOS) fields(f *Fields) {
@@ -41,16 +46,12 @@ func (n *NetBIOS) fields(f *Fields) {
 	f.IPs("kagami.dns.netbios.addresses", n.Addresses)
 	f.Flag("kagami.dns.netbios.broadcast", n.Broadcast)
 	f.Flag("kagami.dns.netbios.group", n.Group)
-	if n.MAC != ([6]byte{}) {
-		f.Str("kagami.dns.netbios.mac", MAC(n.MAC))
+	f.MAC("kagami.dns.netbios.mac", n.MAC)
+	names := f.open(List, "kagami.dns.netbios.names")
+	for i := range n.Names {
+		n.Names[i].field(f)
 	}
-	if len(n.Names) > 0 {
-		names := make([]string, len(n.Names))
-		for i := range n.Names {
-			names[i] = n.Names[i].String()
-		}
-		f.Strs("kagami.dns.netbios.names", names)
-	}
+	f.close(names)
 	f.Str("kagami.dns.netbios.scope", n.Scope)
-	f.Str("kagami.dns.netbios.suffix", suffixText(n.Suffix))
+	f.HexNum("kagami.dns.netbios.suffix", uint64(n.Suffix), suffixDigits)
 }

@@ -57,10 +57,10 @@ var ntpModes = [8]string{"reserved", "symmetric-active", "symmetric-passive", "c
 // AppendFields implements Record.
 func (r *NTP) AppendFields(dst []Field) []Field {
 	f, m := Fields(dst), &r.meta
-	m.event(&f, Event{Kind: "event", Category: categoryNetwork, Type: typeProtocolInfo, Action: "ntp-" + ntpModes[r.Mode&7], Start: r.Time})
+	m.event(&f, Event{Kind: "event", Category: categoryNetwork, Type: typeProtocolInfo, Action: "ntp-", Verb: ntpModes[r.Mode&7], Start: r.Time})
 	m.network(&f, "ntp", 0, 0)
 	m.endpoints(&f, Peer{}, Peer{})
-	m.related(&f, nil)
+	m.related(&f)
 	if r.Control() {
 		r.control(&f)
 	} else {
@@ -88,7 +88,7 @@ func (r *NTP) time(f *Fields) {
 	f.Int("kagami.ntp.poll", int64(r.Poll))
 	f.Int("kagami.ntp.precision", int64(r.Precision))
 	f.Time("kagami.ntp.rec_time", r.RecTime)
-	f.Str("kagami.ntp.ref_id", r.Reference())
+	r.reference(f, "kagami.ntp.ref_id")
 	f.Time("kagami.ntp.ref_time", r.RefTime)
 	f.Int("kagami.ntp.root_delay", r.RootDelay)
 	f.Int("kagami.ntp.root_dispersion", r.RootDispersion)
@@ -118,16 +118,42 @@ func (r *NTP) Reference() string {
 	case r.Stratum > 1:
 		return netip.AddrFrom4(r.RefID).String()
 	}
+	if n := r.word(); n >= 0 {
+		return string(r.RefID[:n])
+	}
+	return "0x" + Hex(r.RefID[:])
+}
+
+// reference appends Reference.
+func (r *NTP) reference(f *Fields, name string) {
+	switch n := r.word(); {
+	case r.RefID == [4]byte{}:
+	case r.Stratum > 1:
+		at := f.open(Join, name) // not always an address
+		f.element(netip.AddrFrom4(r.RefID))
+		f.close(at)
+	case n < 0:
+		at := f.open(Join, name)
+		f.Str("", "0x")
+		f.HexOctets("", r.RefID[:])
+		f.close(at)
+	default:
+		f.Text(name, r.RefID[:n])
+	}
+}
+
+// word is the length of the word that RefID is, -1 if it is none.
+func (r *NTP) word() int {
 	n := 0
 	for n < len(r.RefID) && r.RefID[n] > ' ' && r.RefID[n] < 0x7f {
 		n++
 	}
 	for _, c := range r.RefID[n:] {
 		if c != 0 && c != ' ' {
-			return "0x" + Hex(r.RefID[:])
+			return -1
 		}
 	}
-	return string(r.RefID[:n])
+	return n
 }
 
 // KissCode is the word by which a server sends a client away (RFC 5905 section

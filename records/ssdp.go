@@ -1,7 +1,5 @@
 package records
 
-import "strconv"
-
 // SSDP is one message of the Simple Service Discovery Protocol (UPnP Device
 // Architecture 2.0, section 1): an announcement, a search, or a response to one.
 type SSDP struct {
@@ -45,7 +43,7 @@ func (r *SSDP) AppendFields(dst []Field) []Field {
 	m.event(&f, e)
 	m.network(&f, "ssdp", 0, 0)
 	m.endpoints(&f, Peer{}, Peer{})
-	m.related(&f, nil)
+	m.related(&f)
 	f.Str("user_agent.original", r.UserAgent)
 	f.Str("kagami.ssdp.event", r.Event)
 	f.Str("kagami.ssdp.host", r.Host)
@@ -62,7 +60,7 @@ func (r *SSDP) AppendFields(dst []Field) []Field {
 	f.Str("kagami.ssdp.odd", r.Odd)
 	f.Str("kagami.ssdp.server", r.Server)
 	if r.Status != 0 {
-		f.Str("kagami.ssdp.status", strconv.Itoa(r.Status))
+		f.Digits("kagami.ssdp.status", int64(r.Status))
 	}
 	f.Str("kagami.ssdp.type", r.Type)
 	f.Str("kagami.ssdp.usn", r.USN)

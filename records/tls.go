@@ -125,8 +125,8 @@ func (r *TLS) AppendFields(dst []Field) []Field {
 	m.event(&f, e)
 	m.network(&f, r.Protocol, 0, 0)
 	m.endpoints(&f, Peer{}, Peer{Domain: r.ServerName})
-	f.Strs("related.hash", r.hashes())
-	m.related(&f, hosts(r.ServerName))
+	r.hashes(&f)
+	m.related(&f, r.ServerName)
 	r.handshake(&f)
 	r.extra(&f)
 	m.tail(&f)
@@ -178,7 +178,7 @@ func (r *TLS) extra(f *Fields) {
 	f.Strs("kagami.tls.client_alpn", r.ClientALPN)
 	f.Count("kagami.tls.client_chain_length", uint64(r.ClientChain))
 	if r.ClientHello && r.ClientRandom != [32]byte{} {
-		f.Str("kagami.tls.client_random", Hex(r.ClientRandom[:]))
+		f.HexOctets("kagami.tls.client_random", r.ClientRandom[:])
 	}
 	appendCertificates(f, "kagami.tls.client_intermediates", r.ClientIntermediates)
 	f.Str("kagami.tls.client_version", r.ClientVersion)
@@ -223,18 +223,17 @@ func (e *ECH) fields(f *Fields) {
 	f.Count("kagami.tls.ech_payload_bytes", uint64(e.PayloadLen))
 }
 
-// hashes are the fingerprints for related.hash.
-func (r *TLS) hashes() []string {
-	out := make([]string, 0, 4)
-	for _, h := range []string{r.JA3, r.JA3S, r.JA4} {
-		if h != "" {
-			out = append(out, h)
-		}
+// hashes appends the fingerprints.
+func (r *TLS) hashes(f *Fields) {
+	at := f.open(List, "related.hash")
+	f.Str("", r.JA3)
+	f.Str("", r.JA3S)
+	f.Str("", r.JA4)
+	if c := r.Certificate; c != nil {
+		f.HexUpper("", c.SHA1[:])
+		f.HexUpper("", c.SHA256[:])
 	}
-	if r.Certificate != nil {
-		out = append(out, upperHex(r.Certificate.SHA1[:]), upperHex(r.Certificate.SHA256[:]))
-	}
-	return out
+	f.close(at)
 }
 
 // ChainFingerprints are the SHA-256 of a chain's certificates in lower-case

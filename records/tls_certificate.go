@@ -3,9 +3,8 @@ package records
 import (
 	"crypto/sha1"
 	"crypto/sha256"
-	"encoding/hex"
+	"math"
 	"net/netip"
-	"strconv"
 	"strings"
 )
 
@@ -102,8 +101,8 @@ func (c *Certificate) fields(f *Fields, n *certificateNames) {
 	if c == nil {
 		return
 	}
-	f.Str(n.sha1, upperHex(c.SHA1[:]))
-	f.Str(n.sha256, upperHex(c.SHA256[:]))
+	f.HexUpper(n.sha1, c.SHA1[:])
+	f.HexUpper(n.sha256, c.SHA256[:])
 	f.Str(n.issuer, c.Issuer)
 	f.Time(n.notAfter, c.NotAfter)
 	f.Time(n.notBefore, c.NotBefore)
@@ -116,14 +115,14 @@ func (c *Certificate) fields(f *Fields, n *certificateNames) {
 	f.Str(n.serial, c.Serial)
 	f.Str(n.signature, c.SignatureAlgorithm)
 	if c.Version != 0 {
-		f.Str(n.versionNumber, strconv.Itoa(c.Version))
+		f.Digits(n.versionNumber, int64(c.Version))
 	}
 }
 
 // exponent appends RSA's public exponent, a number in ECS; one that 64 bits do not
 // hold is left out.
 func (c *Certificate) exponent(f *Fields, name string) {
-	if v, err := strconv.ParseInt(c.KeyExponent, 10, 64); err == nil {
+	if v, ok := number(c.KeyExponent, math.MaxInt64); ok {
 		f.Int(name, v)
 	}
 }
@@ -160,11 +159,9 @@ func (c *Certificate) object(f *Fields) {
 	f.Count("public_key_size", uint64(c.KeyBits))
 	f.Flag("self_signed", c.SelfSigned)
 	f.Str("serial_number", c.Serial)
-	f.Str("sha1", upperHex(c.SHA1[:]))
-	f.Str("sha256", upperHex(c.SHA256[:]))
+	f.HexUpper("sha1", c.SHA1[:])
+	f.HexUpper("sha256", c.SHA256[:])
 	f.Str("signature_algorithm", c.SignatureAlgorithm)
 	f.Str("subject", c.Subject)
 	f.Count("version_number", uint64(c.Version))
 }
-
-func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }

@@ -1,7 +1,5 @@
 package records
 
-import "strconv"
-
 // WebSocket is one WebSocket connection (RFC 6455), from the answer to its
 // handshake to the end. The handshake itself is an HTTP record.
 type WebSocket struct {
@@ -61,10 +59,10 @@ func (r *WebSocket) AppendFields(dst []Field) []Field {
 	m.event(&f, Event{Kind: "event", Category: categoryWeb, Type: typeConnection, Action: "websocket", Start: r.Start, End: r.End})
 	m.network(&f, "websocket", 0, 0)
 	m.endpoints(&f, Peer{}, Peer{Domain: domain})
-	m.related(&f, hosts(domain))
+	m.related(&f, domain)
 	f.Str("url.domain", domain)
-	f.Str("url.full", urlText(r.URL))
-	f.Str("url.original", urlText(r.URI))
+	f.URL("url.full", r.URL)
+	f.URL("url.original", r.URI)
 	f.Str("user_agent.original", r.UserAgent)
 	r.own(&f)
 	m.tail(&f)
@@ -106,7 +104,7 @@ func (s *WebSocketSide) append(f *Fields, n *webSocketNames) {
 	f.Int(n.binary, int64(s.Binary))
 	f.Int(n.bytes, int64(s.Bytes))
 	if s.CloseCode != 0 {
-		f.Str(n.closeCode, strconv.Itoa(s.CloseCode))
+		f.Digits(n.closeCode, int64(s.CloseCode))
 	}
 	f.Str(n.closeReason, s.Reason)
 	f.Count(n.compressed, s.Compressed)

@@ -28,7 +28,7 @@ func TestWebSocketFieldsAreAdjacent(t *testing.T) {
 
 func TestWebSocketFields(t *testing.T) {
 	got := map[string]any{}
-	for _, f := range fullWebSocket().AppendFields(nil) {
+	for _, f := range Plain(fullWebSocket().AppendFields(nil)) {
 		switch f.Type {
 		case String:
 			got[f.Name] = f.Str

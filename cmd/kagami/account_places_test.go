@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -207,9 +206,7 @@ func farOpenSearch(t *testing.T, _ []string) *farServer {
 	return &farServer{s, func(format string) string { return "opensearch+http://" + s.Address() + "/logs-kagami-" + format },
 		func(t *testing.T, format, into string) {
 			askHTTP(t, s, "/logs-kagami-"+format+"/_refresh", "")
-			script := filepath.Join(t.TempDir(), "dump.sh")
-			writeFile(t, script, integration.OpenSearchDump)
-			shell(t, into, exec.Command("sh", script, "http://"+s.Address(), "logs-kagami-"+format))
+			shell(t, into, exec.Command("sh", "../../configs/siem/opensearch/dump.sh", "http://"+s.Address(), "logs-kagami-"+format))
 		}}
 }
 

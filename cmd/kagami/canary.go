@@ -22,7 +22,7 @@ type canaryCmd struct {
 	Resolver string        `placeholder:"ADDR[:PORT]" help:"Send the DNS query there."`
 	Proxy    string        `placeholder:"HOST:PORT" help:"Send HTTP and CONNECT through this proxy."`
 	Unused   string        `placeholder:"NETWORK" help:"A private network of at most 256 addresses at which nobody is: up to 16 of them are tried."`
-	Steps    []string      `placeholder:"STEP,..." help:"Only these of dns, http, connect, tls, scan, timer. Default: all that have a place to go to, but timer."`
+	Steps    []string      `placeholder:"STEP" help:"Only these of dns, http, connect, tls, scan, timer. Default: all that have a place to go to, but timer."`
 	Beacon   bool          `help:"The step timer as well: a request every 20 s until the beacon is told, for 15 minutes at most."`
 	Arrives  []string      `sep:"none" placeholder:"FILE" help:"Look for the alerts in what is appended to this file, over rotation ('-' is stdin, for what a command prints); repeatable. Default: where the configuration writes alerts."`
 	SendOnly bool          `help:"Send, and look nowhere."`
@@ -206,8 +206,8 @@ func (r *canaryRun) advise(arrived int, sendOnly bool) {
 	fmt.Fprint(r.out, strings.Join([]string{
 		"  No alert at all. Look in this order:",
 		"  1. Does the sensor see this machine? On it: kagami doctor -i IFACE, and the record of the DNS query or request with " + r.plan.run + " in its own files.",
-		"  2. Did it raise the alert? On it: kagami alerts --rule canary. If not: detect.canary.enable, a suppression, 60 such alerts in this hour (kagami_detector_beyond_limit).",
-		"  3. Does the export carry alerts? Its records = [...] must name \"alert\" or nothing; its queue may be full of older records (metrics: kagami_export_*).",
+		"  2. Did it raise the alert? On it: kagami alerts --rule canary. If not: detect.canary.enable, a suppression, 60 such alerts in this hour (metrics: kagami_detector{detector=\"canary\"}).",
+		"  3. Does the export carry alerts? Its records = [...] must name \"alert\" or nothing; the place may be away, or the queue hold older records (metrics: kagami_export_errors_total, kagami_export_oldest_seconds).",
 		"  4. Does the SIEM drop or hold it? Look there for the number without any filter.",
 		""}, "\n"))
 }

@@ -62,7 +62,7 @@ func (c *canaryCmd) plan(ctx context.Context, run string) (*canaryPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &canaryPlan{run: run}
+	p := &canaryPlan{run: run, from: to.source()}
 	if to.loopback {
 		if p.server, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			return nil, fmt.Errorf("serve on loopback: %w", err)
@@ -84,7 +84,6 @@ func (c *canaryCmd) plan(ctx context.Context, run string) (*canaryPlan, error) {
 			return nil, fmt.Errorf("step %s has no place to go to: %s", name, stepNeeds[name])
 		}
 	}
-	p.from = to.source()
 	return p, nil
 }
 

@@ -243,6 +243,7 @@ func (t *tally) Write(rs []records.Record) error {
 		if t.records++; t.run != nil && t.records%often == 0 {
 			t.run.weigh()
 		}
+		clear(t.fields) // of what its next values do not write over
 		t.fields = r.AppendFields(t.fields[:0])
 		for i := range t.fields {
 			t.field(&t.fields[i])
@@ -258,6 +259,7 @@ func (t *tally) field(f *records.Field) {
 		flt       float64
 	}
 	maphash.WriteComparable(&t.hash, plain{f.Name, f.Str, f.Num, f.Flt})
+	t.hash.Write(f.Octets)
 	for _, s := range f.Strs {
 		t.hash.WriteString(s)
 	}

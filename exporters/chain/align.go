@@ -152,14 +152,14 @@ func (a *aligner) settle(all bool) error {
 		if !all {
 			return nil
 		}
-		if a.list.full && !a.met {
-			a.outgrown()
-			return nil
-		}
 		skip, tag = len(a.held), min(a.at+len(a.held), a.list.len())
+		if a.list.full && !a.met {
+			tag = a.at
+		}
 	}
-	lines := a.held[:skip]
-	if err := a.between(lines, a.at, max(tag, a.at)); err != nil {
+	if a.list.full && !a.met {
+		a.outgrown(a.held[:skip])
+	} else if err := a.between(a.held[:skip], a.at, max(tag, a.at)); err != nil {
 		return err
 	}
 	a.at = tag
@@ -294,12 +294,11 @@ func (a *aligner) end() error {
 
 // outgrown passes over lines at a file's beginning that an account knows nothing
 // of which has dropped its oldest part.
-func (a *aligner) outgrown() {
-	if a.older+a.before == 0 {
-		a.oldest = a.held[0].where
+func (a *aligner) outgrown(lines []heldLine) {
+	if len(lines) > 0 && a.older+a.before == 0 {
+		a.oldest = lines[0].where
 	}
-	a.before += uint64(len(a.held))
-	a.held = a.held[:0]
+	a.before += uint64(len(lines))
 }
 
 // fit is told of a file's first line that is in the account, as tag i. As many

@@ -73,6 +73,9 @@ func (v *verifier) claim(c *Claim, text []byte, err error, of *Stamp, where plac
 	v.beats++
 	s := v.streams[id]
 	s.against = s.against || v.against
+	if at, ok := v.earliest[c.Sensor]; !v.against && (!ok || c.At < at) {
+		v.earliest[s.Sensor] = c.At
+	}
 	b := beat{start: c.Start, n: c.N, at: c.At, every: c.Every, first: c.First, last: c.Last, digest: c.Digest,
 		hash: HashClaim(text), previous: c.Previous, uptime: uptimeOf(c), end: c.End, lost: lostOf(c), where: where}
 	if b.previous.Boot = s.Boot; c.Previous.Boot != s.Boot { // else it would keep the whole text in memory
@@ -81,7 +84,10 @@ func (v *verifier) claim(c *Claim, text []byte, err error, of *Stamp, where plac
 	s.beats = append(s.beats, b)
 	for _, m := range c.Also {
 		if other, ok := v.stream(Stream{c.Sensor, m.Boot, m.Name}); ok {
-			v.streams[other].mark(sighting{m.N, m.Hash, c.At, c.Start, id})
+			v.streams[other].mark(sighting{m.N, m.Hash, c.At, id})
+			if m.Boot == c.Boot { // else it is of an earlier start
+				v.streams[other].told = c.Start
+			}
 		}
 	}
 	return flagClaim

@@ -52,7 +52,7 @@ type Fact struct{ Name, Value string }
 
 // Limits of a claim's text.
 const (
-	maxAlso  = 32
+	MaxAlso  = 32 // marks of other exports
 	maxFacts = 64
 	maxValue = 256
 	maxClaim = 16 << 10 // octets
@@ -92,7 +92,7 @@ func (c *Claim) append(dst []byte) []byte {
 	if c.End {
 		word("end", "1")
 	}
-	for _, m := range c.Also[:min(len(c.Also), maxAlso)] {
+	for _, m := range c.Also[:min(len(c.Also), MaxAlso)] {
 		word("also", m.Name+"/"+m.text())
 	}
 	for _, f := range c.Facts[:min(len(c.Facts), maxFacts)] {
@@ -219,7 +219,7 @@ func (c *Claim) set(name, value string) (err error) {
 		c.End = true
 	case "also":
 		var m Mark
-		if m, err = markWord(value); err == nil && len(c.Also) == maxAlso {
+		if m, err = markWord(value); err == nil && len(c.Also) == MaxAlso {
 			err = errWord
 		}
 		c.Also = append(c.Also, m)

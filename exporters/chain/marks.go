@@ -7,11 +7,10 @@ import (
 
 // sighting is what a claim of another export says of a stream: its last claim then.
 type sighting struct {
-	n     uint64
-	hash  Leaf
-	at    int64
-	start uint64
-	by    uint32
+	n    uint64
+	hash Leaf
+	at   int64
+	by   uint32
 }
 
 // mark keeps a sighting. What several exports say alike is kept once, so that
@@ -57,6 +56,12 @@ func (v *verifier) marksOf(s *stream) {
 	}
 }
 
+// endedBefore tells whether a stream ended before what the inputs tell of its sensor.
+func (v *verifier) endedBefore(s *stream) bool {
+	at, ok := v.earliest[s.Sensor]
+	return ok && len(s.beats) > 0 && s.last().at < at
+}
+
 // reach asks whether a file of the sensor's has all that others told of its export.
 func (v *verifier) reach(x *export) {
 	var top *stream // the last start that the file has
@@ -64,7 +69,7 @@ func (v *verifier) reach(x *export) {
 		if !s.against {
 			continue
 		}
-		if len(s.marks) == 0 {
+		if len(s.marks) == 0 && !v.endedBefore(s) {
 			v.add(v.finding(NeverNamed, s))
 		}
 		if top == nil || s.start > top.start {
@@ -79,7 +84,7 @@ func (v *verifier) reach(x *export) {
 		f.First = b.n
 	}
 	for _, s := range x.starts {
-		if n := len(s.marks); n > 0 && (s == top || s.marks[n-1].start > top.start) { // the others joined, or were told of
+		if n := len(s.marks); n > 0 && (s == top || s.told > top.start) { // the others joined, or were told of
 			m := &s.marks[n-1]
 			if s == top && m.n <= f.First {
 				continue

@@ -79,20 +79,20 @@ var forms = []form{
 
 // sensor plays one export of a sensor.
 type sensor struct {
-	form         form
-	key          ed25519.PrivateKey
-	name         string
-	start        uint64
-	at           int64
-	previous     Mark
-	previousText []byte
-	lost         int
-	also         func() []Mark
-	chain        *Chain
-	stamper      *Stamper
-	n            uint64
-	i            int
-	lines        []string
+	form     form
+	key      ed25519.PrivateKey
+	name     string
+	start    uint64
+	at       int64
+	previous Mark
+	lost     int
+	also     func() []Mark
+	uptime   time.Duration // said if it is not 0
+	chain    *Chain
+	stamper  *Stamper
+	n        uint64
+	i        int
+	lines    []string
 }
 
 func newSensor(f form) *sensor {
@@ -133,9 +133,12 @@ func (s *sensor) claim(end bool) []byte {
 	if s.also != nil {
 		c.Also = s.also()
 	}
+	if s.uptime > 0 {
+		s.uptime += time.Minute
+		c.Facts = append(c.Facts, Fact{"uptime", s.uptime.String()})
+	}
 	c.First, c.Last, c.Digest = s.chain.Cut()
 	text := c.AppendSigned(nil, s.key)
-	s.previousText = text
 	s.previous = Mark{Boot: c.Boot, N: c.N, Hash: HashClaim(text)}
 	return text
 }

@@ -89,8 +89,9 @@ type verifier struct {
 	hashes   []*leafHash                  // by stream
 	keys     map[string]ed25519.PublicKey // by sensor, as its first heartbeat named it
 	accounts map[string]*aligner
-	unmarked uint64 // lines that bear nothing of ours
-	bare     place  // the first of them
+	unmarked uint64           // lines that bear nothing of ours
+	bare     place            // the first of them
+	earliest map[string]int64 // heartbeat of a sensor in Options.Inputs
 }
 
 // export is one export over all starts of the program.
@@ -108,11 +109,12 @@ type stream struct {
 	marks    []sighting // what other exports' claims say of it
 	kept     int        // of marks when they were last sifted
 	doubts   []doubt
-	against  bool // it was in one of Options.Against
-	entries  bool // lines of it were there
-	genuine  bool // and one of them was as it was written
-	start    uint64
-	low, top place // where its lines stand
+	against  bool   // it was in one of Options.Against
+	entries  bool   // lines of it were there
+	genuine  bool   // and one of them was as it was written
+	start    uint64 // 0 without a heartbeat of its own
+	told     uint64 // the same as other exports tell
+	low, top place  // where its lines stand
 	report   StreamReport
 }
 
@@ -144,7 +146,7 @@ func Verify(o Options) (*Report, error) {
 }
 
 func newVerifier(o Options) *verifier {
-	return &verifier{o: o, ids: map[Stream]uint32{}, keys: map[string]ed25519.PublicKey{}, accounts: map[string]*aligner{},
+	return &verifier{o: o, ids: map[Stream]uint32{}, keys: map[string]ed25519.PublicKey{}, accounts: map[string]*aligner{}, earliest: map[string]int64{},
 		sorter: newSorter(o.TempDir, sortEntries)}
 }
 

@@ -19,12 +19,6 @@ var openSearchLauncher string
 //go:embed testdata/opensearch/log4j2.properties
 var openSearchLog string
 
-// OpenSearchDump is what prints all documents of an index, one a line, as they were
-// put in: SERVER INDEX.
-//
-//go:embed testdata/opensearch/dump.sh
-var OpenSearchDump string
-
 // OpenSearch starts one node made of its published jars.
 func OpenSearch(t testing.TB) *Server {
 	t.Helper()

@@ -35,8 +35,9 @@ type Tool struct {
 // Tools are all tools, in the order in which they are listed.
 func Tools() []Tool {
 	return []Tool{
-		{Name: "rsyslogd", For: "syslog over UDP, TCP, TLS, unix sockets", Debs: "rsyslog rsyslog-openssl"},
+		{Name: "rsyslogd", For: "syslog over UDP, TCP, TLS, unix sockets", Debs: "rsyslog rsyslog-openssl rsyslog-gnutls"},
 		{Name: "syslog-ng", For: "syslog over UDP, TCP, TLS, unix sockets", Debs: "syslog-ng-core"},
+		{Name: "lognormalizer", For: "CEF as rsyslog's mmnormalize reads it", Debs: "liblognorm-utils"},
 		{Name: "nfcapd", For: "IPFIX", Debs: "nfdump"},
 		{Name: "nfdump", For: "IPFIX", Debs: "nfdump"},
 		{Name: "kcat", For: "what lies in Kafka, as text", Debs: "kcat"},
@@ -154,7 +155,7 @@ func Command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	if base, err := Root(); err == nil && strings.HasPrefix(path, filepath.Join(base, name)+"/") {
 		root = filepath.Join(base, name)
-		libs, _ := filepath.Glob(root + "/usr/lib/*-linux-gnu*")
+		libs, _ := filepath.Glob(root + "/usr/lib/*")
 		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(append(libs, root+"/usr/lib"), ":"))
 	}
 	cmd.Args = append(cmd.Args, modules(name, root)...)

@@ -1,0 +1,233 @@
+package exporters
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fault is what is wrong on the way to a place.
+type fault string
+
+const (
+	refuses      fault = "refuses"
+	hangs        fault = "hangs"         // accepts and says nothing, not in the TLS handshake either; goes on later
+	neverAnswers fault = "never answers" // takes everything, and ends the connections when it is mended
+	closes       fault = "closes mid-batch"
+	unknownCA    fault = "unknown CA"
+	expired      fault = "expired certificate"
+	wrongName    fault = "wrong host name"
+	noSuchName   fault = "DNS failure"
+	works        fault = ""
+)
+
+// gateway stands before a server, speaks TLS for it if there are certificates, and
+// does what is wrong.
+type gateway struct {
+	t       *testing.T
+	backend string
+	certs   map[fault]tls.Certificate // nil: no TLS
+	cuts    []int64                   // closes: after so many octets from the client, one connection after the other
+	polite  bool                      // closes: what came up to then is passed on
+
+	mu     sync.Mutex
+	fault  fault
+	l      net.Listener
+	addr   string
+	conns  map[net.Conn]bool
+	mended chan struct{}
+}
+
+func newGateway(t *testing.T, backend string, f fault) *gateway {
+	g := &gateway{t: t, backend: backend, fault: f, conns: map[net.Conn]bool{}, mended: make(chan struct{})}
+	g.listen("127.0.0.1:0")
+	if f == refuses {
+		g.l.Close()
+	}
+	t.Cleanup(func() {
+		g.mend()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.l.Close()
+		for c := range g.conns {
+			c.Close()
+		}
+	})
+	return g
+}
+
+func (g *gateway) listen(address string) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		g.t.Error(err)
+		return
+	}
+	g.l, g.addr = l, l.Addr().String()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			g.mu.Lock()
+			g.conns[c] = true
+			g.mu.Unlock()
+			go g.serve(c)
+		}
+	}()
+}
+
+// mend ends the fault.
+func (g *gateway) mend() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	was := g.fault
+	if g.fault == works {
+		return
+	}
+	g.fault = works
+	close(g.mended)
+	if was == refuses {
+		g.listen(g.addr)
+	}
+}
+
+func (g *gateway) now() (f fault, cut int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f = g.fault; f == closes && len(g.cuts) > 0 {
+		cut, g.cuts = g.cuts[0], g.cuts[1:]
+	}
+	return f, cut
+}
+
+func (g *gateway) serve(raw net.Conn) {
+	defer raw.Close()
+	f, cut := g.now()
+	if f == hangs {
+		<-g.mended
+	}
+	c := raw
+	if g.certs != nil {
+		cert, ok := g.certs[f]
+		if !ok {
+			cert = g.certs[works]
+		}
+		server := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{cert}})
+		if server.Handshake() != nil {
+			return
+		}
+		c = server
+	}
+	if f == neverAnswers {
+		go io.Copy(io.Discard, c)
+		<-g.mended
+		return
+	}
+	to, err := net.Dial("tcp", g.backend)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	go func() {
+		io.Copy(c, to)
+		raw.Close()
+	}()
+	if cut == 0 {
+		io.Copy(to, c)
+		return
+	}
+	io.CopyN(to, c, cut)
+	if g.polite {
+		c.(interface{ CloseWrite() error }).CloseWrite()
+		io.Copy(to, c)
+		return
+	}
+	raw.(*net.TCPConn).SetLinger(0)
+}
+
+// faultyCerts are the certificates of a gateway, and the option that accepts the
+// right one.
+func faultyCerts(t *testing.T) (certs map[fault]tls.Certificate, options string) {
+	dir := t.TempDir()
+	ca := newCA(t, dir, "ca")
+	certs = map[fault]tls.Certificate{
+		works:     ca.issue(t, dir, "server", "localhost"),
+		unknownCA: newCA(t, dir, "other").issue(t, dir, "foreign", "localhost"),
+		wrongName: ca.issue(t, dir, "elsewhere", "elsewhere.example"),
+		expired:   expiredCert(t, ca),
+	}
+	return certs, "server_name=localhost&ca=" + filepath.Join(dir, "ca.pem")
+}
+
+func expiredCert(t *testing.T, ca authority) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(-time.Minute), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca.cert, &key.PublicKey, ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// intake collects what comes in by all connections.
+type intake struct {
+	net.Listener
+	mu    sync.Mutex
+	conns [][]byte
+}
+
+func takeIn(t *testing.T, l net.Listener) *intake {
+	o := &intake{Listener: l}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			o.mu.Lock()
+			n := len(o.conns)
+			o.conns = append(o.conns, nil)
+			o.mu.Unlock()
+			go func() {
+				defer c.Close()
+				b := make([]byte, 32<<10)
+				for {
+					k, err := c.Read(b)
+					o.mu.Lock()
+					o.conns[n] = append(o.conns[n], b[:k]...)
+					o.mu.Unlock()
+					if err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	t.Cleanup(func() { l.Close() })
+	return o
+}
+
+func (o *intake) text() (all string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.conns {
+		all += string(c)
+	}
+	return all
+}
