@@ -45,6 +45,7 @@ type gateway struct {
 	l      net.Listener
 	addr   string
 	conns  map[net.Conn]bool
+	held   chan struct{} // closed when the connection that hung last has ended
 	mended chan struct{}
 }
 
@@ -111,11 +112,30 @@ func (g *gateway) now() (f fault, cut int64) {
 	return f, cut
 }
 
+// turn waits until the fault is mended and the connections before have ended, as
+// in a server that goes on with what it had not read. What it returns is to be
+// closed.
+func (g *gateway) turn() (ended chan struct{}) {
+	ended = make(chan struct{})
+	g.mu.Lock()
+	before := g.held
+	g.held = ended
+	g.mu.Unlock()
+	<-g.mended
+	if before != nil {
+		select {
+		case <-before:
+		case <-time.After(time.Second):
+		}
+	}
+	return ended
+}
+
 func (g *gateway) serve(raw net.Conn) {
 	defer raw.Close()
 	f, cut := g.now()
 	if f == hangs {
-		<-g.mended
+		defer close(g.turn())
 	}
 	c := raw
 	if g.certs != nil {

@@ -246,7 +246,7 @@ func TestFaultMatrix(t *testing.T) {
 				continue
 			}
 			all.Go(func() {
-				t.Run(p.scheme+" "+string(f), func(t *testing.T) { meet(t, &p, f) })
+				t.Run(strings.Replace(p.scheme, "+", "-", 1)+" "+string(f), func(t *testing.T) { meet(t, &p, f) })
 			})
 		}
 	}

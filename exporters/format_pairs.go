@@ -172,7 +172,7 @@ func (p *pairs) rune(r rune, octets string, end int) bool {
 // id writes the record's event.id.
 func (p *pairs) id(key string, m *records.Meta) {
 	p.key(key)
-	p.b = appendEventID(p.b, m)
+	p.b = m.AppendID(p.b)
 }
 
 // answers writes the data of DNS answers, joined.
@@ -278,24 +278,6 @@ func severityOf(rec records.Record) int64 {
 		}
 	}
 	return 1
-}
-
-// appendEventID is records.Meta.ID without a string of its own.
-func appendEventID(dst []byte, m *records.Meta) []byte {
-	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, lowerHex[m.UID>>shift&15])
-	}
-	dst = append(dst, '-')
-	dst = strconv.AppendUint(dst, uint64(m.Seq), 16)
-	if m.Sub != 0 {
-		letter := byte('a')
-		if m.Kind == records.KindIdentity {
-			letter = 'i'
-		}
-		dst = append(dst, '-', letter)
-		dst = strconv.AppendUint(dst, uint64(m.Sub), 16)
-	}
-	return dst
 }
 
 // outcome is ECS's event.outcome of a status, "" if there is none.

@@ -200,7 +200,7 @@ func TestEventIDs(t *testing.T) {
 		if got, _ := eventOf(r); got != action {
 			t.Errorf("%T: got action %q, want %q", r, got, action)
 		}
-		if got := string(appendEventID(nil, r.Meta())); got != id {
+		if got := r.Meta().ID(); got != id {
 			t.Errorf("%T: got id %q, want %q", r, got, id)
 		}
 	}

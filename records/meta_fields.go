@@ -66,8 +66,10 @@ var datasets = func() (d [NumKinds]string) {
 
 // ID is the record's id: the flow's id and the record's number within it; for
 // an alert or identity, those of the record that raised it and its own number.
-func (m *Meta) ID() string {
-	b := make([]byte, 0, 24)
+func (m *Meta) ID() string { return string(m.AppendID(make([]byte, 0, 24))) }
+
+// AppendID appends ID.
+func (m *Meta) AppendID(b []byte) []byte {
 	b = appendHex(b, m.UID, flowDigits)
 	b = append(b, '-')
 	b = appendHex(b, uint64(m.Seq), 0)
@@ -75,7 +77,7 @@ func (m *Meta) ID() string {
 		b = append(b, subMark(m.Kind)...)
 		b = appendHex(b, uint64(m.Sub), 0)
 	}
-	return string(b)
+	return b
 }
 
 // id appends event.id, which is ID.

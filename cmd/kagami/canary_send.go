@@ -153,7 +153,7 @@ func sendHello(ctx context.Context, to netip.AddrPort, l canary.Label) (string, 
 	t := tls.Client(conn, &tls.Config{ServerName: l.Name(), InsecureSkipVerify: true,
 		CurvePreferences: []tls.CurveID{tls.X25519}}) // fits into one packet
 	if err := t.HandshakeContext(ctx); err != nil {
-		return "sent; " + printable(err.Error()), nil
+		return "sent; the server wants none of it, which does not matter", nil
 	}
 	return "sent; a server answers", nil
 }
@@ -178,7 +178,7 @@ func sendQuery(ctx context.Context, to netip.AddrPort, l canary.Label) (string, 
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
 		return "sent; no answer", nil
 	case err != nil:
-		return "sent; nobody answers queries there", nil
+		return "sent; nobody answers queries there, which does not matter", nil
 	case n < 12 || answer[0] != query[0] || answer[1] != query[1]:
 		return "sent; an answer to something else", nil
 	}

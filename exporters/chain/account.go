@@ -24,14 +24,15 @@ type AccountFile struct {
 	size   int64
 	first  uint64
 	tags   []byte
-	line   []byte
-	err    error // of a write between two claims
+	wait   []byte // to be written
+	err    error  // of a write between two claims
 }
 
 const (
 	shortTag     = 3       // octets of a tag in an account
 	tagsALine    = 3 << 10 // then a line of tags is full
 	accountBytes = 64 << 20
+	accountWaits = 1 << 20 // octets kept while the disk is full
 	accountFiles = 8
 	tagsOpen     = "tags sensor:"
 )
@@ -62,7 +63,8 @@ func (a *AccountFile) open() error {
 			return errors.Join(err, f.Close())
 		}
 		if last[0] != '\n' {
-			return a.write([]byte{'\n'})
+			a.wait = append(a.wait, '\n')
+			return a.write()
 		}
 	}
 	return nil
@@ -81,26 +83,33 @@ func (a *AccountFile) flush() {
 		return
 	}
 	s := a.stream
-	a.line = append(append(a.line[:0], tagsOpen...), s.Sensor+" boot:"+s.Boot+" name:"+s.Name+" first:"...)
-	a.line = append(strconv.AppendUint(a.line, a.first, 10), ' ')
-	a.line = append(base64.StdEncoding.AppendEncode(a.line, a.tags), '\n')
+	a.wait = append(append(a.wait, tagsOpen...), s.Sensor+" boot:"+s.Boot+" name:"+s.Name+" first:"...)
+	a.wait = append(strconv.AppendUint(a.wait, a.first, 10), ' ')
+	a.wait = append(base64.StdEncoding.AppendEncode(a.wait, a.tags), '\n')
 	a.first += uint64(len(a.tags) / shortTag)
 	a.tags = a.tags[:0]
-	a.err = errors.Join(a.err, a.write(a.line))
+	if err := a.write(); err != nil && a.err == nil {
+		a.err = err
+	}
 }
 
-func (a *AccountFile) write(b []byte) error {
-	n, err := a.f.Write(b)
+// write writes what waits. What a full disk does not take is kept for the next
+// time, up to accountWaits; beyond that it is lost, which Verify tells.
+func (a *AccountFile) write() error {
+	n, err := a.f.Write(a.wait)
 	a.size += int64(n)
+	if a.wait = append(a.wait[:0], a.wait[n:]...); len(a.wait) > accountWaits {
+		a.wait = append(a.wait[:0], '\n') // ends a line that was written in part
+	}
 	return err
 }
 
 // Claim writes the claim about the lines added since the last one. After an error,
-// which tells of every write since then, it goes on.
+// the first of the writes since then, it goes on.
 func (a *AccountFile) Claim(text []byte) error {
 	a.flush()
-	a.line = append(append(a.line[:0], text...), '\n')
-	err := errors.Join(a.err, a.write(a.line))
+	a.wait = append(append(a.wait, text...), '\n')
+	err := errors.Join(a.err, a.write())
 	if a.err = nil; a.size > accountBytes {
 		err = errors.Join(err, a.roll())
 	}
@@ -127,5 +136,9 @@ func (a *AccountFile) roll() error {
 // Close writes what it holds.
 func (a *AccountFile) Close() error {
 	a.flush()
-	return errors.Join(a.err, a.f.Close())
+	var err error
+	if len(a.wait) > 0 {
+		err = a.write()
+	}
+	return errors.Join(a.err, err, a.f.Close())
 }

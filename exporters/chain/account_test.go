@@ -22,6 +22,7 @@ type logger struct {
 	chain    *Chain
 	account  *AccountFile
 	lines    []string
+	failing  bool // claims cannot be written
 }
 
 func newLogger(t *testing.T) *logger {
@@ -55,7 +56,7 @@ func (l *logger) minutes(n int, end bool) *logger {
 		c.First, c.Last, c.Digest = l.chain.Cut()
 		text := c.AppendSigned(nil, testKey(1))
 		l.previous = Mark{Boot: c.Boot, N: c.N, Hash: HashClaim(text)}
-		if err := l.account.Claim(text); err != nil {
+		if err := l.account.Claim(text); (err != nil) != l.failing {
 			l.t.Fatal(err)
 		}
 	}
@@ -144,6 +145,43 @@ func TestAccountTorn(t *testing.T) {
 	r := l.verify(l.lines)
 	if got := kinds(r.Findings); got != "damaged-stamp, unvouched, end-of-start-missing" {
 		t.Errorf("%s", said(r.Findings))
+	}
+}
+
+// TestAccountDiskFull: what a full disk did not take is written when there is room
+// again, unless it is too much.
+func TestAccountDiskFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	l := newLogger(t).minutes(3, false)
+	disk := l.account.f
+	l.account.f = full
+	l.failing = true
+	l.minutes(500, false)
+	l.account.f, l.failing = disk, false
+	l.minutes(3, true)
+	if r := l.verify(l.lines); !r.Good() || r.Vouched != 5060 {
+		t.Errorf("%d vouched for; %s", r.Vouched, said(r.Findings))
+	}
+
+	l = newLogger(t).minutes(3, false)
+	disk = l.account.f
+	if _, err := disk.WriteString("tags sensor:fw1 bo"); err != nil { // all that there was room for
+		t.Fatal(err)
+	}
+	l.account.wait = []byte("ot:")
+	l.account.f, l.failing = full, true
+	l.minutes(5000, false)
+	if n := len(l.account.wait); n > accountWaits {
+		t.Errorf("%d octets are kept", n)
+	}
+	l.account.f, l.failing = disk, false
+	r := l.minutes(3, true).verify(l.lines)
+	if got := kinds(r.Findings); !strings.Contains(got, "heartbeats-missing") || !strings.Contains(got, "damaged-stamp") || r.Streams[0].Last != uint64(len(l.lines)) {
+		t.Errorf("lost for good: %s, up to %d", said(r.Findings), r.Streams[0].Last)
 	}
 }
 

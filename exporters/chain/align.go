@@ -84,7 +84,7 @@ func (v *verifier) accountLine(l *tagList, line []byte, where place, whole bool)
 			}
 		}
 	}
-	if whole || len(line) > 0 {
+	if len(line) > 0 {
 		v.damaged(where)
 	}
 }
@@ -99,6 +99,7 @@ type aligner struct {
 	hash  *leafHash
 	names Stream
 	held  []heldLine
+	vain  int // lines given up in a row, by holdLines
 
 	behind uint64 // lines behind the last tag
 	first  place  // of the first of them
@@ -116,6 +117,7 @@ type heldLine struct {
 const (
 	holdLines = 128 // before they are given up
 	near      = 128 // tags that are looked at first
+	farTries  = 4   // pairs of lines that are looked for everywhere
 )
 
 func (v *verifier) newAligner(l *tagList) *aligner {
@@ -145,13 +147,16 @@ func (a *aligner) add(line []byte, where place) error {
 // settle finds where lines and tags agree again. all: held lines must go.
 func (a *aligner) settle(all bool) error {
 	skip, tag, ok := a.meet()
-	if !ok && len(a.held) >= 8 || !ok && all {
+	if !ok && (len(a.held) == 8 || all) && (a.vain%16 == 0 || a.vain&(a.vain-1) == 0) { // ever more rarely where it was in vain
 		skip, tag, ok = a.meetFar()
 	}
-	if !ok {
+	if ok {
+		a.vain = 0
+	} else {
 		if !all {
 			return nil
 		}
+		a.vain++
 		skip, tag = len(a.held), min(a.at+len(a.held), a.list.len())
 		if a.list.full && !a.met {
 			tag = a.at
@@ -201,22 +206,31 @@ func (a *aligner) agree(skip, tag int) bool {
 }
 
 // meetFar looks everywhere, behind the place at hand first: an hour may be
-// missing, or the log's files may have been given in another order.
+// missing, or the log's files may have been given in another order. The last held
+// lines tell where, those before them whether it was so earlier.
 func (a *aligner) meetFar() (skip, tag int, ok bool) {
-	for skip = 0; skip+2 <= len(a.held); skip++ {
+	for skip = len(a.held) - 2; skip >= max(0, len(a.held)-farTries-1); skip-- {
 		pair := append(append([]byte(nil), a.held[skip].leaf[:shortTag]...), a.held[skip+1].leaf[:shortTag]...)
-		for _, from := range [...]int{a.at, 0} {
-			if tag, ok = a.find(pair, from); ok {
-				return skip, tag, true
-			}
+		tag, ok = a.find(pair, a.at, a.list.len())
+		if !ok {
+			tag, ok = a.find(pair, 0, min(a.at+1, a.list.len()))
 		}
+		if !ok {
+			continue
+		}
+		for skip > 0 && tag > 0 && bytes.Equal(a.list.at(tag-1), a.held[skip-1].leaf[:shortTag]) {
+			skip, tag = skip-1, tag-1
+		}
+		return skip, tag, true
 	}
 	return 0, 0, false
 }
 
-func (a *aligner) find(pair []byte, from int) (int, bool) {
-	for at := from * shortTag; at < len(a.list.tags); {
-		i := bytes.Index(a.list.tags[at:], pair)
+// find looks for two tags among those from..to.
+func (a *aligner) find(pair []byte, from, to int) (int, bool) {
+	tags := a.list.tags[:to*shortTag]
+	for at := from * shortTag; at < len(tags); {
+		i := bytes.Index(tags[at:], pair)
 		if i < 0 {
 			return 0, false
 		}

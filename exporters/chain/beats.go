@@ -12,7 +12,7 @@ import (
 	"kagami/signing"
 )
 
-// Key is the public half of what a sensor signs with.
+// Key is the public half of what a sensor signs with; it may have had several.
 type Key struct {
 	Sensor string // "" = of every sensor that has no key of its own here
 	Public ed25519.PublicKey
@@ -21,7 +21,7 @@ type Key struct {
 // KeyReport is a key that heartbeats were held against.
 type KeyReport struct {
 	Sensor      string `json:"sensor"`
-	Fingerprint string `json:"fingerprint"`
+	Fingerprint string `json:"fingerprint"` // several: with blanks between
 	Own         bool   `json:"own"` // nobody gave it: it proves the records whole, not whose they are
 }
 
@@ -59,9 +59,8 @@ func (v *verifier) claim(c *Claim, text []byte, err error, of *Stamp, where plac
 		v.doubt(f, of)
 		return 0
 	}
-	want, ok := v.key(c)
-	if !ok || !bytes.Equal(want, c.Key) {
-		f.Kind, f.Detail, f.Other = OtherKey, signing.Fingerprint(c.Key), signing.Fingerprint(want)
+	if !v.known(c) {
+		f.Kind, f.Detail, f.Other = OtherKey, signing.Fingerprint(c.Key), fingerprints(v.keysOf(c.Sensor))
 		v.doubt(f, of)
 		return 0
 	}
@@ -105,27 +104,41 @@ func (v *verifier) doubt(f Finding, of *Stamp) {
 	}
 }
 
-// key is the one that a sensor's claims must be signed with; false: keys were
-// given, but none for it.
-func (v *verifier) key(c *Claim) (ed25519.PublicKey, bool) {
-	var any ed25519.PublicKey
+// known tells whether a claim's key is its sensor's. Where none was given, it is the
+// one of the sensor's first claim.
+func (v *verifier) known(c *Claim) bool {
+	if len(v.o.Keys) == 0 && v.keys[c.Sensor] == nil {
+		v.keys[strings.Clone(c.Sensor)] = c.Key
+	}
+	return slices.ContainsFunc(v.keysOf(c.Sensor), func(k ed25519.PublicKey) bool { return bytes.Equal(k, c.Key) })
+}
+
+// keysOf are the keys that a sensor's claims must be signed with.
+func (v *verifier) keysOf(sensor string) (own []ed25519.PublicKey) {
+	if len(v.o.Keys) == 0 {
+		return []ed25519.PublicKey{v.keys[sensor]}
+	}
+	var all []ed25519.PublicKey
 	for _, k := range v.o.Keys {
 		switch k.Sensor {
-		case c.Sensor:
-			return k.Public, true
+		case sensor:
+			own = append(own, k.Public)
 		case "":
-			any = k.Public
+			all = append(all, k.Public)
 		}
 	}
-	if len(v.o.Keys) > 0 {
-		return any, any != nil
+	if len(own) == 0 {
+		return all
 	}
-	k, ok := v.keys[c.Sensor]
-	if !ok {
-		k = c.Key
-		v.keys[strings.Clone(c.Sensor)] = k
+	return own
+}
+
+func fingerprints(keys []ed25519.PublicKey) string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, signing.Fingerprint(k))
 	}
-	return k, true
+	return strings.Join(out, " ")
 }
 
 // keysUsed names the keys, sensor by sensor.
@@ -135,8 +148,7 @@ func (v *verifier) keysUsed() {
 		if known || !slices.ContainsFunc(x.starts, func(s *stream) bool { return len(s.beats) > 0 }) {
 			continue
 		}
-		key, _ := v.key(&Claim{Stream: Stream{Sensor: x.sensor}})
-		v.report.Keys = append(v.report.Keys, KeyReport{x.sensor, signing.Fingerprint(key), len(v.o.Keys) == 0})
+		v.report.Keys = append(v.report.Keys, KeyReport{x.sensor, fingerprints(v.keysOf(x.sensor)), len(v.o.Keys) == 0})
 	}
 }
 

@@ -104,6 +104,9 @@ func (s *Server) Log() string {
 // Kill ends it as a power cut does.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
+// Hang stops it where it is: its sockets are open, and nobody reads them.
+func (s *Server) Hang() { s.cmd.Process.Signal(syscall.SIGSTOP) }
+
 // Stop asks it to end, and waits.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 

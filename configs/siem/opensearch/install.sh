@@ -18,13 +18,13 @@ put() { # PATH FILE
 }
 
 put _index_template/kagami index-template.json
-if curl --silent --fail --config "$config" "$url/_plugins/_ism/policies/kagami" >/dev/null; then
-    echo "the policy kagami is there already: left as it is"
-else
-    put _plugins/_ism/policies/kagami ism-policy.json
-fi
 if ! curl --silent --fail --config "$config" "$url/_plugins/_security/api/roles" >/dev/null; then
     echo "no security plugin, or no right to make roles: role.json not installed"
 else
     put _plugins/_security/api/roles/kagami role.json
+fi
+if curl --silent --fail --config "$config" "$url/_plugins/_ism/policies/kagami" >/dev/null; then
+    echo "the policy kagami is there already: left as it is"
+else
+    put _plugins/_ism/policies/kagami ism-policy.json
 fi
