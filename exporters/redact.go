@@ -92,7 +92,7 @@ func redactQuery(query string) string {
 		}
 		parts[i] = name + "=" + value
 		if !ok {
-			parts[i] = hiddenUnless(name, plain)
+			parts[i] = hiddenUnless(name, plain || name == "")
 		}
 	}
 	return strings.Join(parts, "&")

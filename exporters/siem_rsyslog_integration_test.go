@@ -2,8 +2,6 @@ package exporters
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -76,11 +74,41 @@ func TestIntegrationSIEMRsyslogStranger(t *testing.T) {
 	wantStranger(t, s, rsyslogDir, d)
 }
 
+// TestIntegrationSIEMRsyslogOpenSSL: with rsyslog's other TLS driver, as kagami.conf
+// says to write it, a certificate of another authority is not let in.
+func TestIntegrationSIEMRsyslogOpenSSL(t *testing.T) {
+	integration.Need(t, "rsyslogd")
+	s := newSIEMSite(t)
+	d := s.daemon(t, "rsyslogd", edit(t, s.rsyslogConf(t, "work"), `streamDriver.name="gtls"`, `streamDriver.name="ossl"`,
+		`streamDriver.authMode="x509/name"`, `streamDriver.authMode="x509/certvalid"`, `permittedPeer=["*.sensors.example.jp"]`, ""))
+	sent := s.send(t, s.here(t, siemExports(t, rsyslogDir+"kagami.toml"), "tls"), 40)
+	wantArrived(t, s.dir+"/log/kagami/"+siemHost+"/kagami.log", "siem", sent)
+
+	other := newCA(t, t.TempDir(), "ca")
+	other.issue(t, s.dir+"/tls", "stranger", siemHost)
+	before := len(arrived(t, s.dir+"/log/kagami/"+siemHost+"/kagami.log", 1))
+	deliverAs(t, s, rsyslogDir, "stranger")
+	if n := len(arrived(t, s.dir+"/log/kagami/"+siemHost+"/kagami.log", before+1)); n != before {
+		t.Errorf("%d lines of a stranger were taken: %s", n-before, d.Log())
+	}
+}
+
 func wantStranger(t *testing.T, s *siemSite, dir string, d *integration.Server) {
 	t.Helper()
+	st := deliverAs(t, s, dir, "stranger")
+	if lines := arrived(t, s.dir+"/log/kagami/"+siemHost+"/kagami.log", 1); strings.Join(lines, "") != "" {
+		t.Errorf("%d lines of a stranger were taken: %s", len(lines), d.Log())
+	}
+	t.Logf("none of %d lines arrived; the sensor counts %d as sent", st.Made, st.Sent)
+}
+
+// deliverAs sends some records with another certificate, and tells what the sensor
+// counted.
+func deliverAs(t *testing.T, s *siemSite, dir, name string) Stats {
+	t.Helper()
 	c := s.here(t, siemExports(t, dir+"kagami.toml")[:1], "tls")[0]
-	c.To = strings.ReplaceAll(c.To, "sensor.", "stranger.")
-	x, err := OpenDurable(c, Env{HostName: siemHost, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}, s.dir+"/spool")
+	c.To = strings.ReplaceAll(c.To, "sensor.", name+".")
+	x, err := OpenDurable(c, Env{HostName: siemHost}, s.dir+"/spool-"+name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,12 +120,8 @@ func wantStranger(t *testing.T, s *siemSite, dir string, d *integration.Server) 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	x.Close(ctx)
-	st := x.Stats()
-	if lines := arrived(t, s.dir+"/log/kagami/"+siemHost+"/kagami.log", 1); strings.Join(lines, "") != "" {
-		t.Errorf("%d lines of a stranger were taken", len(lines))
-	}
-	t.Logf("%+v; %s", st, d.Log())
+	x.Close(ctx) // what it could not deliver stays in the queue
+	return x.Stats()
 }
 
 // TestIntegrationSIEMRsyslogTools: access logs are in the files where tools look for

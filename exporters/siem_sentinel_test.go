@@ -64,7 +64,13 @@ func everyRecord(t *testing.T) []records.Record {
 	file.Path, file.Traits, file.Odd, file.FromClient = "/pub/a.exe", []string{"dll"}, "cut", true
 	ftp := ftpRecord(t)
 	ftp.Command, ftp.From, ftp.Odd = "RNTO", "/pub/old.txt", "long reply"
-	return append(sample(t), six, busy, login, file, ftp)
+	all := append(sample(t), six, busy, login, file, ftp)
+	for _, r := range all {
+		if m := r.Meta(); m.At == 0 {
+			m.At = at(t, "2026-11-15T11:59:00.123456")
+		}
+	}
+	return all
 }
 
 // keysOf are the keys of CEF's or LEEF's pairs.

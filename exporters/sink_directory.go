@@ -72,7 +72,7 @@ func (s *directorySink) Write(_ context.Context, lines []Line) (Written, error) 
 	for i := range lines {
 		f, err := s.log(&lines[i], now)
 		if err == nil && len(f.pending) >= fileBuffer {
-			err = f.put()
+			f, err = s.makeRoom(f, lines[i].Log, now)
 		}
 		if err != nil {
 			return Written{Sent: i}, err
@@ -81,6 +81,37 @@ func (s *directorySink) Write(_ context.Context, lines []Line) (Written, error) 
 		s.last = max(s.last, lines[i].At)
 	}
 	return Written{Sent: len(lines)}, s.putAll(s.options.sync == syncAlways)
+}
+
+// makeRoom writes what is pending of a log, to a new file if the one at hand is gone.
+func (s *directorySink) makeRoom(f *fileSink, log string, now time.Time) (*fileSink, error) {
+	err := f.put()
+	if err == nil || !f.vanished() {
+		return f, err
+	}
+	if err := s.anew(log, now); err != nil {
+		return f, err
+	}
+	f = s.logs[log]
+	return f, f.put()
+}
+
+// anew begins a new file for a log whose file is gone. What that takes no more goes
+// to the new one.
+func (s *directorySink) anew(log string, now time.Time) error {
+	f := s.logs[log]
+	if f.put() == nil {
+		return s.end(log)
+	}
+	delete(s.logs, log)
+	g, err := s.log(&Line{Log: log, At: s.last}, now)
+	if err != nil {
+		s.logs[log] = f
+		return err
+	}
+	g.pending = append(g.pending, f.whole()...)
+	f.f.Close()
+	return nil
 }
 
 // putAll writes what is pending.
@@ -164,7 +195,7 @@ func (s *directorySink) Flush() error {
 		switch {
 		case f.vanished():
 			s.logger.Warn("file was moved or deleted: a new one is made", "file", f.path)
-			errs = append(errs, s.end(log))
+			errs = append(errs, s.anew(log, now))
 		case f.due(now) && s.archive.may(now):
 			errs = append(errs, s.rotate(log, now))
 		case s.options.sync == syncTimed && now.Sub(f.synced) >= s.options.syncEvery:

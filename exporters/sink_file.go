@@ -1,6 +1,7 @@
 package exporters
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // The file is created with mode 0640 (mode=) and its directories with 0750. Lines
 // count as sent when the kernel has them: they outlive the program, and power
 // according to fsync=never|rotate|5s|always. Of a line that a full disk cut, the
-// rest is kept and comes first when there is room again. A file that was moved or
+// rest comes first when there is room again. A file that was moved or
 // deleted, with its directory or without, is made anew within a second.
 //
 // With rotate_bytes= or rotate= the file ends by itself and becomes
@@ -34,7 +35,10 @@ type fileSink struct {
 	f       *os.File
 	size    int64
 	began   time.Time // of the period that the file belongs to
-	pending []byte    // what a failed write left of a line; of directories: lines not yet written
+	cut     []byte    // what a failed write wrote of a line
+	pending []byte    // of directories: lines not yet written
+	torn    bool      // pending begins within a line
+	out     []byte    // scratch
 	ends    []int     // scratch
 	regular bool      // no device or pipe, which never ends
 	lost    bool      // the path does not lead to f any more
@@ -90,7 +94,7 @@ func (s *fileSink) open(mode FileMode) error {
 	if err := errors.Join(err, statErr); err != nil {
 		return errors.Join(fmt.Errorf("write file: %w", err), f.Close())
 	}
-	s.f, s.size, s.lost, s.regular = f, st.Size(), false, st.Mode().IsRegular()
+	s.f, s.size, s.lost, s.regular, s.cut = f, st.Size(), false, st.Mode().IsRegular(), s.cut[:0]
 	s.began = s.period(time.Now())
 	if s.size > 0 {
 		s.began = s.period(st.ModTime())
@@ -133,37 +137,50 @@ func (s *fileSink) Write(_ context.Context, lines []Line) (w Written, err error)
 	return w, err
 }
 
-// writeSome writes what was left of a line and the next lines, fileBuffer octets
-// and a line more at most. It returns how many of them the kernel has; one that
-// it has in part counts, and its rest is kept.
+// writeSome writes the next lines, fileBuffer octets and a line more at most. It
+// returns how many of them the kernel has whole; of one that it has in part, only
+// the rest is written when it is offered again.
 func (s *fileSink) writeSome(lines []Line) (int, error) {
-	at := len(s.pending)
-	s.ends = s.ends[:0]
+	s.out, s.ends = s.out[:0], s.ends[:0]
 	for i := range lines {
-		s.pending = append(append(s.pending, lines[i].Text...), '\n')
-		s.ends = append(s.ends, len(s.pending))
-		if len(s.pending) >= fileBuffer {
+		s.out = append(append(s.out, lines[i].Text...), '\n')
+		s.ends = append(s.ends, len(s.out))
+		if len(s.out) >= fileBuffer {
 			break
 		}
 	}
-	text := s.pending
-	err := s.put()
+	if !bytes.HasPrefix(s.out, s.cut) { // that line comes no more
+		if err := s.append([]byte{'\n'}); err != nil {
+			return 0, err
+		}
+		s.cut = s.cut[:0]
+	}
+	began := s.size - int64(len(s.cut))
+	err := s.append(s.out[len(s.cut):])
+	s.cut = s.cut[:0]
 	if err == nil {
 		return len(s.ends), nil
 	}
-	n := len(text) - len(s.pending)
-	for i, end := range s.ends {
-		if n <= at {
-			s.pending = append(text[:0], text[n:at]...)
-			return i, err
-		}
-		if n < end {
-			s.pending = append(text[:0], text[n:end]...)
-			return i + 1, err
-		}
-		at = end
+	n, whole, end := int(s.size-began), 0, 0
+	for whole < len(s.ends) && s.ends[whole] <= n {
+		end = s.ends[whole]
+		whole++
 	}
-	return len(s.ends), err
+	s.cut = append(s.cut, s.out[end:n]...)
+	return whole, err
+}
+
+// append writes to the file. One that was deleted, perhaps to make room, makes none
+// while it is open: it is let go of.
+func (s *fileSink) append(text []byte) error {
+	n, err := s.f.Write(text)
+	s.size += int64(n)
+	s.dirty = true
+	if err == nil {
+		return nil
+	}
+	s.lost = s.lost || s.vanished()
+	return fmt.Errorf("write file: %w", err)
 }
 
 // put writes what is pending; after an error the rest still is.
@@ -171,15 +188,26 @@ func (s *fileSink) put() error {
 	if len(s.pending) == 0 {
 		return nil
 	}
-	n, err := s.f.Write(s.pending)
-	s.size += int64(n)
-	s.dirty = true
-	if err != nil {
+	began := s.size
+	if err := s.append(s.pending); err != nil {
+		n := s.size - began
+		s.torn = n > 0 && s.pending[n-1] != '\n' || n == 0 && s.torn
 		s.pending = s.pending[n:]
-		return fmt.Errorf("write file: %w", err)
+		return err
 	}
-	s.pending = s.pending[:0]
+	s.pending, s.torn = s.pending[:0], false
 	return nil
+}
+
+// whole takes what is pending, but for the rest of a line that the file has the
+// beginning of.
+func (s *fileSink) whole() []byte {
+	text := s.pending
+	if s.torn {
+		_, text, _ = bytes.Cut(text, []byte{'\n'})
+	}
+	s.pending, s.torn = nil, false
+	return text
 }
 
 // ready opens the file again if its path lost it, and ends it when it is time.
@@ -287,7 +315,7 @@ func (s *fileSink) Reopen() error {
 	return errors.Join(s.put(), s.renew())
 }
 
-// Close implements Sink. A line of which the disk has only a part is lost.
+// Close implements Sink.
 func (s *fileSink) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

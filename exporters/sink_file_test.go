@@ -130,8 +130,8 @@ func TestFileSinkCutWithinALine(t *testing.T) {
 		w.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 		n, _ := s.Write(context.Background(), lines)
 		lines = lines[n.done():]
-		if len(s.pending) > 1001 {
-			t.Fatalf("%d octets are held", len(s.pending))
+		if len(s.cut) > 1001 {
+			t.Fatalf("%d octets are held", len(s.cut))
 		}
 		k, _ := r.Read(read[:4321*(tries%5)+1])
 		got = append(got, read[:k]...)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"kagami/exporters/chain"
@@ -27,6 +29,7 @@ type Account struct {
 	boot   string
 	every  time.Duration
 	path   string // of the state
+	lock   *os.File
 	log    *slog.Logger
 
 	mu     sync.Mutex
@@ -42,9 +45,22 @@ func OpenAccount(c AccountConfig, log *slog.Logger) (*Account, error) {
 	if c.Every <= 0 {
 		c.Every = DefaultAccount().Every
 	}
+	lock, err := chain.Lock(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a, err := begin(c, log)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open account: %w", err), lock.Close())
+	}
+	a.lock = lock
+	return a, nil
+}
+
+func begin(c AccountConfig, log *slog.Logger) (*Account, error) {
 	key, err := signing.Open(c.Key, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open account: %w", err)
+		return nil, err
 	}
 	a := &Account{key: key, sensor: chain.Name(c.Sensor), boot: chain.NewBoot(), every: c.Every, path: filepath.Join(c.Dir, "account.json"), log: log}
 	if a.state, err = chain.LoadState(a.path); err != nil {
@@ -53,8 +69,11 @@ func OpenAccount(c AccountConfig, log *slog.Logger) (*Account, error) {
 		log.Error("the account begins anew", "err", err)
 	}
 	a.state.Starts++
-	if err := a.state.Save(a.path); err != nil {
-		return nil, fmt.Errorf("open account: %w", err)
+	switch err := a.state.Save(a.path); {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT): // no reason to send nothing
+		log.Error("the account of this start cannot be noted until there is room", "err", err)
+	case err != nil:
+		return nil, err
 	}
 	return a, nil
 }
@@ -94,6 +113,7 @@ func (a *Account) Close() error {
 			errs = append(errs, s.file.Close())
 		}
 	}
+	errs = append(errs, a.lock.Close())
 	return errors.Join(errs...)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"kagami/exporters/chain"
+	"kagami/packet"
 	"kagami/records"
 )
 
@@ -145,6 +146,9 @@ func TestStampReceived(t *testing.T) {
 						t.Fatal(err)
 					}
 					m := &memory{Export: x}
+					if err := m.Write(hostile(t)); err != nil {
+						t.Fatal(err)
+					}
 					beats(t, a, []Output{m}, at(t, "2026-11-15T12:00:00"), 4)
 					r := check(t, chain.Options{Inputs: []string{"-"}, Stdin: strings.NewReader(strings.Join(p.text(t, x.sink, linesFrom(1, records.KindFlow, m.lines...)), "\n") + "\n")})
 					if !r.Good() || r.Records != uint64(len(m.lines)) || r.Vouched != r.Records-1 || r.Beats != 4 {
@@ -154,6 +158,23 @@ func TestStampReceived(t *testing.T) {
 			}
 		}
 	}
+}
+
+// hostile are records of every kind whose strings came from somebody who knows how
+// stamps and answers look.
+func hostile(t *testing.T) (out []records.Record) {
+	for _, s := range []string{stampInFront + "x", strings.TrimPrefix(stampInFront, "[kagami@32473 "), `a"}},{"_index":"i","_source":{"kagami.export":{"sensor":"x"`,
+		`","kagami.export":{"sensor":"fw1","boot":"5f0c","name":"n","seq":7,"tag":"0123456789abcdef"}}`, " kagamiSensor=fw1 kagamiBoot=5f0c kagamiExport=n kagamiSeq=7 kagamiTag=0123456789abcdef",
+		"kagami-heartbeat-1 sensor:fw1 boot:5f0c", "\x00\xff\r\n\t\u2028\\\"'", `{"@timestamp":"2026-11-15T12:00:00Z",`} {
+		m := between(packet.ProtoTCP, "192.168.100.5:58461", "198.51.100.5:443")
+		m.At = at(t, "2026-11-15T11:59:00")
+		for _, r := range filled(m, []string{s, s}, 0x5555) {
+			if r.Meta().Kind != records.KindHeartbeat {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
 }
 
 // kafkaTexts are what kcat -f '%h %s\n' shows.
@@ -195,7 +216,8 @@ func openSearchTexts(t *testing.T, _ Sink, lines []Line) (out []string) {
 	for i := range lines {
 		doc := appendDocument(nil, &lines[i])
 		var read struct{ Message string }
-		if err := json.Unmarshal(doc, &read); err != nil || strings.HasPrefix(read.Message, "[") {
+		stamp, line := splitStamp(lines[i].Text)
+		if err := json.Unmarshal(doc, &read); err != nil || len(stamp) > 0 && read.Message != string(line) {
 			t.Errorf("%v: %s", err, doc)
 		}
 		out = append(out, fmt.Sprintf(`{"_index":"logs-kagami-default","_id":"fw1-1-%d","_score":null,"_source":%s,"sort":[0]},`, i, doc))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -334,4 +335,66 @@ func TestStampTurn(t *testing.T) {
 			t.Errorf("%d of %d exports were named", len(named), n)
 		}
 	}
+}
+
+// TestAccountDiskFull: a sensor whose disk is full starts all the same.
+func TestAccountDiskFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root for a small file system")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	if err := testAccount(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	fill, err := os.Create(filepath.Join(dir, "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fill.Close()
+	for err == nil {
+		_, err = fill.Write(make([]byte, 4096))
+	}
+	var said strings.Builder
+	a, err := OpenAccount(AccountConfig{Dir: dir, Sensor: "fw1"}, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil || !strings.Contains(said.String(), "cannot be noted until there is room") {
+		t.Fatalf("%v; %s", err, said.String())
+	}
+	x, err := Open(Config{Format: "ecs", To: "syslog+udp://127.0.0.1:9"}, Env{HostName: "fw1", Account: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Beat([]Output{x}, records.NewHeartbeat(records.Meta{At: 1})); err == nil {
+		t.Error("nobody is told that the account cannot be noted")
+	}
+	if err := os.Truncate(fill.Name(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Beat([]Output{x}, records.NewHeartbeat(records.Meta{At: 2})); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+}
+
+// TestAccountLocked: two programs with one account would contradict each other.
+func TestAccountLocked(t *testing.T) {
+	c := AccountConfig{Dir: filepath.Join(t.TempDir(), "account"), Key: filepath.Join(t.TempDir(), "signing.key"), Sensor: "fw1"}
+	log := slog.New(slog.DiscardHandler)
+	a, err := OpenAccount(c, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenAccount(c, log); err == nil || !strings.Contains(err.Error(), "another kagami uses") {
+		t.Errorf("a second one: %v", err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := OpenAccount(c, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
 }

@@ -160,7 +160,7 @@ func TestLiveAccount(t *testing.T) {
 	a.beats(2)
 	a.configure(strings.Replace(config, "workers = 2", "workers = 1", 1))
 	a.signal(unix.SIGHUP)
-	a.logged("configuration changed: starting anew[^z]*msg=capturing")
+	a.logged("(?s)configuration changed: starting anew.*msg=capturing")
 	a.sees(41858)
 	a.beats(2)
 	killed := lastBoot(t, a.siem.String())

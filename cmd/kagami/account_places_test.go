@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ var accountPlaces = []accountPlace{
 	{"clickhouse-server", farClickHouse, true, false},
 	{"clickhouse engine", farClickHouseEngine, true, false},
 	{"opensearch", farOpenSearch, true, false},
+	{"elasticsearch", farElasticsearch, true, false},
 }
 
 // farSyslog is a daemon that keeps messages with their structured data.
@@ -171,6 +173,9 @@ func farClickHouse(t *testing.T, formats []string) *farServer {
 	}}
 }
 
+// sqlComments are comments of SQL.
+var sqlComments = regexp.MustCompile(`--[^\n]*`)
+
 // farClickHouseEngine has the tables that are shipped.
 func farClickHouseEngine(t *testing.T, formats []string) *farServer {
 	s := integration.ClickHouseEngine(t)
@@ -179,7 +184,7 @@ func farClickHouseEngine(t *testing.T, formats []string) *farServer {
 		t.Fatal(err)
 	}
 	for _, f := range formats {
-		for statement := range strings.SplitSeq(comments.ReplaceAllString(string(b), ""), ";") {
+		for statement := range strings.SplitSeq(sqlComments.ReplaceAllString(string(b), ""), ";") {
 			if statement = strings.TrimSpace(statement); statement != "" {
 				askHTTP(t, s, "/?query="+url.QueryEscape(strings.ReplaceAll(statement, "kagami.raw", "kagami."+sqlName(f))), "")
 			}
@@ -197,13 +202,22 @@ func clickHousePlaceOf(s *integration.Server) func(string) string {
 }
 
 func farOpenSearch(t *testing.T, _ []string) *farServer {
-	s := integration.OpenSearch(t)
+	return farDataStreams(t, "opensearch", integration.OpenSearch(t))
+}
+
+func farElasticsearch(t *testing.T, _ []string) *farServer {
+	return farDataStreams(t, "elasticsearch", integration.Elasticsearch(t))
+}
+
+// farDataStreams has the template that is shipped for OpenSearch, but an analyzer that
+// a bare server does not have.
+func farDataStreams(t *testing.T, scheme string, s *integration.Server) *farServer {
 	b, err := os.ReadFile("../../configs/siem/opensearch/index-template.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	askHTTP(t, s, "PUT /_index_template/kagami", string(b))
-	return &farServer{s, func(format string) string { return "opensearch+http://" + s.Address() + "/logs-kagami-" + format },
+	askHTTP(t, s, "PUT /_index_template/kagami", strings.ReplaceAll(string(b), `"analyzer": "cjk",`, ""))
+	return &farServer{s, func(format string) string { return scheme + "+http://" + s.Address() + "/logs-kagami-" + format },
 		func(t *testing.T, format, into string) {
 			askHTTP(t, s, "/logs-kagami-"+format+"/_refresh", "")
 			shell(t, into, exec.Command("sh", "../../configs/siem/opensearch/dump.sh", "http://"+s.Address(), "logs-kagami-"+format))

@@ -270,7 +270,7 @@ func TestLiveReload(t *testing.T) {
 
 	l.configure(recordsOnly + "[[export]]\nformat = \"squid\"\nto = \"file://DIR/access.log\"\n")
 	l.signal(unix.SIGHUP)
-	l.logged("configuration changed: starting anew[^z]*msg=capturing")
+	l.logged("(?s)configuration changed: starting anew.*msg=capturing")
 	play(t, transaction(t, 60689), 0)
 	l.written("access.log", "10.0.0.13")
 	l.written("records.jsonl", transactionMark(60689))

@@ -14,12 +14,12 @@ import (
 )
 
 type verifyRecordsCmd struct {
-	Key      []string `placeholder:"[SENSOR=]FILE" sep:"none" help:"A sensor's signing.pub, fetched from the sensor itself; repeatable, with the sensor's id in front for several. Default: the key that the records name; that proves them whole, not whose they are."`
+	Key      []string `placeholder:"[SENSOR=]FILE" sep:"none" help:"A sensor's signing.pub, fetched from the sensor itself; repeatable, for several sensors with the id in front. Default: the key that the records name; that proves them whole, not whose they are."`
 	Expect   []string `placeholder:"SENSOR[/EXPORT]" sep:"none" help:"Records of it must be there; repeatable."`
 	Against  []string `placeholder:"FILE" sep:"none" help:"A record file of the sensor itself: must be what the records' heartbeats say of it; repeatable."`
 	AnyOrder bool     `help:"The records are in no order, as a database gives them."`
-	Since    string   `placeholder:"TIME" help:"Heartbeats must begin by then: 2026-06-01T08:15:00Z, or 24h for that long ago."`
-	Until    string   `placeholder:"TIME" help:"Heartbeats must reach there: a time, 1h for that long ago, or now."`
+	Since    string   `placeholder:"TIME" help:"Heartbeats must begin by then: 2026-06-01T08:15:00Z, or 24h for that long ago. What is missing before is only noted."`
+	Until    string   `placeholder:"TIME" help:"Heartbeats must reach there: a time, 1h for that long ago, or now. What is missing behind is only noted."`
 	Strict   bool     `help:"Every line must bear a stamp: nothing else writes there."`
 	Lang     string   `default:"" enum:",en,ja" help:"en or ja; default: of the environment (LC_ALL, LC_MESSAGES, LANG)."`
 	JSON     bool     `name:"json" help:"One JSON object instead of sentences."`

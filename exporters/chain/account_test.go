@@ -180,7 +180,7 @@ func TestAccountDiskFull(t *testing.T) {
 	}
 	l.account.f, l.failing = disk, false
 	r := l.minutes(3, true).verify(l.lines)
-	if got := kinds(r.Findings); !strings.Contains(got, "heartbeats-missing") || !strings.Contains(got, "damaged-stamp") || r.Streams[0].Last != uint64(len(l.lines)) {
+	if got := kinds(r.Findings); !strings.Contains(got, "silent") || !strings.Contains(got, "damaged-stamp") || r.Streams[0].Last != uint64(len(l.lines)) {
 		t.Errorf("lost for good: %s, up to %d", said(r.Findings), r.Streams[0].Last)
 	}
 }

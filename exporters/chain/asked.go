@@ -32,6 +32,12 @@ func (v *verifier) asked() {
 	}
 }
 
+// outside tells whether what is missing lies before Options.Since or behind
+// Options.Until as a whole: what a database gives for a time is ragged at its ends.
+func (v *verifier) outside(f *Finding) bool {
+	return v.o.Since != 0 && f.To != "" && f.To <= wall(v.o.Since) || v.o.Until != 0 && f.From != "" && f.From >= wall(v.o.Until)
+}
+
 // is tells whether the export is SENSOR or SENSOR/EXPORT.
 func (x *export) is(want string) bool {
 	sensor, name, one := strings.Cut(want, "/")

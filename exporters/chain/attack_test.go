@@ -99,6 +99,8 @@ func TestVerifyAsked(t *testing.T) {
 		{"its beginning is cut off", whole.lines[33:], Options{Since: first}, "silent-until 4"},
 		{"not so much", whole.lines[11:], Options{Since: first}, ""},
 		{"the sensor began then", whole.lines, Options{Since: first - 100*minute}, ""},
+		{"ragged ends", slices.Concat(whole.lines[:3], whole.lines[5:50], whole.lines[52:]), Options{Since: first, Until: first + 3*minute}, ""},
+		{"ragged within", slices.Concat(whole.lines[:3], whole.lines[5:50], whole.lines[52:]), Options{Since: first - minute, Until: first + 4*minute}, "missing 4-5, missing 51-52"},
 		{"a clock that is ahead", whole.lines, Options{Now: last - 10*minute}, "dated-in-the-future 5"},
 		{"other lines", append([]string{"x", "y"}, whole.lines...), Options{}, ""},
 		{"no other lines", append([]string{"x", "y"}, whole.lines...), Options{Strict: true}, "inserted"},

@@ -22,7 +22,7 @@ type Key struct {
 type KeyReport struct {
 	Sensor      string `json:"sensor"`
 	Fingerprint string `json:"fingerprint"` // several: with blanks between
-	Own         bool   `json:"own"` // nobody gave it: it proves the records whole, not whose they are
+	Own         bool   `json:"own"`         // nobody gave it: it proves the records whole, not whose they are
 }
 
 // claimMarks stand before the claim in each format's heartbeat; elsewhere in a line

@@ -51,6 +51,7 @@ const (
 	Fresh       Kind = "not-yet-vouched"
 	Restart     Kind = "restart"
 	Crash       Kind = "restart-without-farewell"
+	Outside     Kind = "missing-outside-what-was-asked"
 	Unheard     Kind = "starts-without-heartbeat"
 	Older       Kind = "older-than-account"
 	ClockBack   Kind = "clock-set-back"

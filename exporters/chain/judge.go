@@ -203,6 +203,11 @@ func (t *track) missing(first, last uint64) {
 	f := t.v.finding(Missing, t.s)
 	f.First, f.Last, f.Count = first, last, last-first+1
 	f.between(t.s, first, last)
+	if t.v.outside(&f) {
+		f.Kind = Outside
+		t.v.note(f)
+		return
+	}
 	t.s.report.Missing += f.Count
 	t.v.report.Missing += f.Count
 	t.v.add(f)

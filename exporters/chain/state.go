@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // State is what a sensor keeps on disk so that the next start of the program
@@ -34,6 +36,25 @@ const (
 	maxState   = 1 << 20 // octets
 	maxExports = 4096
 )
+
+// Lock keeps a second program from the state in dir, which is made if it is not
+// there, until the file is closed.
+func Lock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("lock account: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "account.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock account: %w", err)
+	}
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return nil, errors.Join(fmt.Errorf("lock account: another kagami uses %q: each needs an account.dir and an account.sensor of its own", dir), f.Close())
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("lock account: %w", err), f.Close())
+	}
+	return f, nil
+}
 
 // LoadState reads the state at path; there is none before the first start.
 func LoadState(path string) (State, error) {

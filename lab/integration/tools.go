@@ -45,8 +45,8 @@ func Tools() []Tool {
 		{Name: "clickhouse-server", For: "ClickHouse of 2018, as Debian has it", Debs: "clickhouse-server clickhouse-common"},
 		{Name: "chdb", For: "ClickHouse's current engine, the tables that are shipped", Get: "make integration-tools (pip install chdb)", check: []string{"-c", "import chdb"}},
 		{Name: "aiosmtpd", For: "mail", Get: "make integration-tools (pip install aiosmtpd), or apt-get install python3-aiosmtpd", check: []string{"-c", "import aiosmtpd"}},
-		{Name: "java", For: "Kafka, OpenSearch", Get: "apt-get install openjdk-17-jdk-headless"},
-		{Name: "mvn", For: "the jars of Kafka and OpenSearch", Get: "apt-get install maven"},
+		{Name: "java", For: "Kafka, OpenSearch, Elasticsearch", Get: "apt-get install openjdk-17-jdk-headless"},
+		{Name: "mvn", For: "their jars", Get: "apt-get install maven"},
 	}
 }
 

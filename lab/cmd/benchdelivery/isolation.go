@@ -107,8 +107,13 @@ func (b *bench) beside(n neighbour) (got isolated, err error) {
 	}
 	runtime.GC()
 	cpu, began := cpuTime(), time.Now()
+	var failed error // a queue that drops does not
 	for range passes {
-		if err := read(b.capture, func(rs []records.Record) { got.longest = max(got.longest, writeAll(to, rs)) }); err != nil {
+		err := read(b.capture, func(rs []records.Record) {
+			took, err := writeAll(to, rs)
+			got.longest, failed = max(got.longest, took), errors.Join(failed, err)
+		})
+		if err := errors.Join(err, failed); err != nil {
 			return got, err
 		}
 	}
@@ -135,13 +140,12 @@ func (b *bench) neighbour(n neighbour) (*farEnd, int, error) {
 }
 
 // writeAll hands records to all exports and returns how long that took, in
-// milliseconds. A queue that drops does not fail.
-func writeAll(to []*outlet, rs []records.Record) float64 {
+// milliseconds.
+func writeAll(to []*outlet, rs []records.Record) (float64, error) {
+	var errs []error
 	began := time.Now()
 	for _, o := range to {
-		if err := o.Write(rs); err != nil {
-			panic(err)
-		}
+		errs = append(errs, o.Write(rs))
 	}
-	return float64(time.Since(began)) / float64(time.Millisecond)
+	return float64(time.Since(began)) / float64(time.Millisecond), errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -63,11 +64,11 @@ func main() {
 	flag.StringVar(&b.only, "only", "", "measure just the `places` whose names match this regular expression")
 	part.flags()
 	flag.Parse()
-	err := part.run(&b)
-	if !part.given() {
-		err = b.run()
+	run := b.run
+	if part.given() {
+		run = func() error { return part.run(&b) }
 	}
-	if err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "benchdelivery:", err)
 		os.Exit(1)
 	}
@@ -126,7 +127,7 @@ func (b *bench) load() (err error) {
 	for _, r := range b.all {
 		counts[r.Meta().Kind.String()]++
 	}
-	kinds := slices.SortedFunc(mapKeys(counts), func(x, y string) int { return counts[y] - counts[x] })
+	kinds := slices.SortedFunc(maps.Keys(counts), func(x, y string) int { return counts[y] - counts[x] })
 	fmt.Fprintf(b.out, "%s: %d records:", b.capture, len(b.all))
 	for _, k := range kinds {
 		fmt.Fprintf(b.out, " %s %d", k, counts[k])

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ const (
 type memoryResult struct {
 	Lines, Lost      uint64
 	Idle, Away, Back float64 // most memory in each state, MiB above what the process had before
-	Live             float64 // of it in use when all lines waited, MiB
+	Live             float64 // most that was in use when the runtime looked, MiB
 	Queue            int64   // octets of the queue's files when all lines waited
 	Drained          float64 // lines a second when they went out
 	DrainCPU         float64 // lines a second of processor time
@@ -40,8 +41,8 @@ func (b *bench) memory() error {
 		return err
 	}
 	const row = "%-32s %9s %8s %8s %8s %8s %6s %10s %11s %15s   %s\n"
-	fmt.Fprintf(b.out, row, "", "lines", "peak,", "peak,", "in use,", "peak,", "lost", "octets a", "thousand/s", "thousand/CPU-s", "")
-	fmt.Fprintf(b.out, row, "", "waiting", "none", "waiting", "waiting", "leaving", "", "line, disk", "leaving", "leaving", "")
+	fmt.Fprintf(b.out, row, "", "lines", "peak,", "peak,", "peak,", "in use", "lost", "octets a", "thousand/s", "thousand/CPU-s", "")
+	fmt.Fprintf(b.out, row, "", "waiting", "none", "waiting", "leaving", "at most", "", "line, disk", "leaving", "leaving", "")
 	for _, p := range places {
 		n := b.backlog
 		if !b.everyone && p.name != backlogPlace {
@@ -56,7 +57,7 @@ func (b *bench) memory() error {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		mib := func(v float64) string { return fmt.Sprintf("%.1f", v) }
-		fmt.Fprintf(b.out, row, p.name, fmt.Sprint(r.Lines), mib(r.Idle), mib(r.Away), mib(r.Live), mib(r.Back), fmt.Sprint(r.Lost),
+		fmt.Fprintf(b.out, row, p.name, fmt.Sprint(r.Lines), mib(r.Idle), mib(r.Away), mib(r.Back), mib(r.Live), fmt.Sprint(r.Lost),
 			fmt.Sprint(r.Queue/int64(r.Lines)), thousands(r.Drained), thousands(r.DrainCPU), tooMuch(max(r.Idle, r.Away, r.Back)))
 	}
 	return nil
@@ -86,7 +87,7 @@ func (b *bench) measureMemory(name string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s := stop{bench: b, place: p, dir: dir}
+	s := revival{bench: b, place: p, dir: dir}
 	if err := s.open(); err != nil {
 		return err
 	}
@@ -110,8 +111,8 @@ func (b *bench) sample() error {
 	return nil
 }
 
-// stop is a place that is dead first and alive later.
-type stop struct {
+// revival is a place that is dead first and alive later, and an export to it.
+type revival struct {
 	*bench
 	place  place
 	dir    string
@@ -121,7 +122,7 @@ type stop struct {
 }
 
 // open opens the export; nobody is at its place, or the disk is full.
-func (s *stop) open() (err error) {
+func (s *revival) open() (err error) {
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
@@ -139,14 +140,14 @@ func (s *stop) open() (err error) {
 }
 
 // revive brings the place to life.
-func (s *stop) revive() (*farEnd, error) {
+func (s *revival) revive() (*farEnd, error) {
 	if s.place.receiver == "" {
 		return nil, errors.Join(os.Remove(filepath.Join(s.dir, fileName)), s.o.Reopen())
 	}
 	return s.startFarEnd(s.place.receiver, s.port)
 }
 
-func (s *stop) measure() (r memoryResult, err error) {
+func (s *revival) measure() (r memoryResult, err error) {
 	peak := watch(s.before)
 	defer peak.stop()
 	if err := s.o.feed(s.all, feedBatch, false); err != nil {
@@ -159,7 +160,6 @@ func (s *stop) measure() (r memoryResult, err error) {
 	}
 	r.Away = peak.take()
 	runtime.GC()
-	r.Live = memoryNow().heap - s.before.heap
 	r.Queue = s.o.spool.Stats().OnDisk
 	end, err := s.revive()
 	defer end.stop()
@@ -175,7 +175,7 @@ func (s *stop) measure() (r memoryResult, err error) {
 	}
 	lines := float64(s.o.Stats().Sent - sent)
 	r.Drained, r.DrainCPU = lines/time.Since(began).Seconds(), lines/(cpuTime()-cpu).Seconds()
-	r.Back = peak.take()
+	r.Back, r.Live = peak.take(), float64(peak.live.Load())/(1<<20)-s.before.heap
 	if err := s.o.close(10 * time.Second); err != nil {
 		return r, err
 	}
@@ -215,6 +215,7 @@ func anonymous() float64 {
 type peak struct {
 	from float64
 	most atomic.Uint64 // KiB
+	live atomic.Uint64 // octets in use after a collection, the most ever
 	end  chan struct{}
 }
 
@@ -225,10 +226,13 @@ func watch(before memory) *peak {
 	go func() {
 		t := time.NewTicker(lookEvery)
 		defer t.Stop()
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		for {
 			select {
 			case <-t.C:
 				p.look()
+				metrics.Read(live)
+				p.live.Store(max(p.live.Load(), live[0].Value.Uint64()))
 			case <-p.end:
 				return
 			}

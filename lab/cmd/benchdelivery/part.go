@@ -32,18 +32,24 @@ func (p *part) flags() {
 
 func (p *part) given() bool { return p.receive != "" || p.memory != "" || p.slow != "" }
 
-// run does what is asked, nothing if nothing is.
+// run does what is asked.
 func (p *part) run(b *bench) error {
 	switch {
 	case p.receive != "":
 		p.certs = b.dir
 		return receive(p)
 	case p.memory != "":
+		go endWithInput()
 		return b.measureMemory(p.memory)
-	case p.slow != "":
-		return b.measureSlow(p.slow, p.port)
 	}
-	return nil
+	go endWithInput()
+	return b.measureSlow(p.slow, p.port)
+}
+
+// endWithInput ends the process when nobody waits for it any more.
+func endWithInput() {
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(1)
 }
 
 // process is a part under way.

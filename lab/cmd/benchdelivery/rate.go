@@ -83,7 +83,7 @@ func (b *bench) rate(p place, w way) (float64, error) {
 	if err := o.drain(); err != nil {
 		return 0, err
 	}
-	for p.receiver == "" && !compressed(dir) {
+	for end := time.Now().Add(drainLimit); p.receiver == "" && !compressed(dir) && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	used := cpuTime() - began

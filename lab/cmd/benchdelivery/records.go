@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 
 	"kagami/capture"
 	"kagami/configs"
@@ -44,5 +42,3 @@ func read(path string, output func([]records.Record)) error {
 	}
 	return nil
 }
-
-func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }

@@ -88,13 +88,19 @@ type result struct {
 
 // runTests runs them, one package and one server at a time.
 func runTests(ctx context.Context, to io.Writer, which string, timeout time.Duration) error {
+	temp, err := os.MkdirTemp("", "kagami") // tests that are interrupted leave their files
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
 	name, parts, _ := strings.Cut(which, "/")
 	pattern := "^TestIntegration.*(" + name + ")/" + parts
 	args := append([]string{"test", "-json", "-count=1", "-p=1", "-parallel=1", "-timeout", timeout.String(), "-run", pattern}, packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go test alone would leave the tests running
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = time.Minute
-	cmd.Env = append(os.Environ(), integration.Gate+"="+gate())
+	cmd.Env = append(os.Environ(), integration.Gate+"="+gate(), "TMPDIR="+temp)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -106,13 +112,10 @@ func runTests(ctx context.Context, to io.Writer, which string, timeout time.Dura
 	results, err := follow(out, to)
 	failed := cmd.Wait()
 	summarize(to, results)
-	switch {
-	case err != nil:
-		return err
-	case failed != nil:
-		return errors.New("not all tests passed")
+	if err == nil && failed != nil {
+		err = errors.New("not all tests passed")
 	}
-	return nil
+	return err
 }
 
 // gate keeps "all", which makes a missing tool a failure.

@@ -88,7 +88,8 @@ func getPython(ctx context.Context, to io.Writer, dir string) error {
 
 // getJars has Maven fetch what runs in Java.
 func getJars(to io.Writer, root string) error {
-	for _, p := range []struct{ name, pom string }{{"kafka", integration.KafkaPOM}, {"opensearch", integration.OpenSearchPOM}} {
+	for _, p := range []struct{ name, pom string }{{"kafka", integration.KafkaPOM}, {"opensearch", integration.OpenSearchPOM},
+		{"elasticsearch", integration.ElasticsearchPOM}} {
 		if _, err := exec.LookPath("mvn"); err != nil {
 			fmt.Fprintf(to, "%s: no mvn: apt-get install openjdk-17-jdk-headless maven\n", p.name)
 			continue

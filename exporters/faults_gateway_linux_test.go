@@ -7,13 +7,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fault is what is wrong on the way to a place.
@@ -38,10 +42,12 @@ type gateway struct {
 	backend string
 	certs   map[fault]tls.Certificate // nil: no TLS
 	cuts    []int64                   // closes: after so many octets from the client, one connection after the other
+	passes  bool                      // TLS is the server's own, with cert
 	polite  bool                      // closes: what came up to then is passed on
 
 	mu     sync.Mutex
 	fault  fault
+	fd     int
 	l      net.Listener
 	addr   string
 	conns  map[net.Conn]bool
@@ -51,15 +57,19 @@ type gateway struct {
 
 func newGateway(t *testing.T, backend string, f fault) *gateway {
 	g := &gateway{t: t, backend: backend, fault: f, conns: map[net.Conn]bool{}, mended: make(chan struct{})}
-	g.listen("127.0.0.1:0")
-	if f == refuses {
-		g.l.Close()
+	if err := g.bind(); err != nil {
+		t.Fatal(err)
+	}
+	if f != refuses {
+		g.listen()
 	}
 	t.Cleanup(func() {
 		g.mend()
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.l.Close()
+		if g.l != nil {
+			g.l.Close()
+		}
 		for c := range g.conns {
 			c.Close()
 		}
@@ -67,13 +77,33 @@ func newGateway(t *testing.T, backend string, f fault) *gateway {
 	return g
 }
 
-func (g *gateway) listen(address string) {
-	l, err := net.Listen("tcp", address)
+// bind takes a port, at which connections are refused until listen.
+func (g *gateway) bind() (err error) {
+	if g.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
+		return err
+	}
+	if err := unix.Bind(g.fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return err
+	}
+	name, err := unix.Getsockname(g.fd)
+	if err == nil {
+		g.addr = fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
+	}
+	return err
+}
+
+func (g *gateway) listen() {
+	f := os.NewFile(uintptr(g.fd), "gateway")
+	defer f.Close() // the listener has one of its own
+	l, err := net.Listener(nil), unix.Listen(g.fd, 128)
+	if err == nil {
+		l, err = net.FileListener(f)
+	}
 	if err != nil {
 		g.t.Error(err)
 		return
 	}
-	g.l, g.addr = l, l.Addr().String()
+	g.l = l
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -99,8 +129,19 @@ func (g *gateway) mend() {
 	g.fault = works
 	close(g.mended)
 	if was == refuses {
-		g.listen(g.addr)
+		g.listen()
 	}
+}
+
+// cert is the certificate to be shown now.
+func (g *gateway) cert() *tls.Certificate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c, ok := g.certs[g.fault]
+	if !ok {
+		c = g.certs[works]
+	}
+	return &c
 }
 
 func (g *gateway) now() (f fault, cut int64) {
@@ -138,12 +179,8 @@ func (g *gateway) serve(raw net.Conn) {
 		defer close(g.turn())
 	}
 	c := raw
-	if g.certs != nil {
-		cert, ok := g.certs[f]
-		if !ok {
-			cert = g.certs[works]
-		}
-		server := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{cert}})
+	if g.certs != nil && !g.passes {
+		server := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{*g.cert()}})
 		if server.Handshake() != nil {
 			return
 		}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"testing"
 
@@ -43,37 +41,4 @@ func recordsOfCapture(b testing.TB) []records.Record {
 		b.Fatal(err)
 	}
 	return k.all
-}
-
-// BenchmarkFormats is what a line of each format costs: lines/s of CPU time, for
-// the records of the bundled capture in their order. Lines go nowhere.
-func BenchmarkFormats(b *testing.B) {
-	all := recordsOfCapture(b)
-	for _, format := range exporters.Formats() {
-		b.Run(format, func(b *testing.B) {
-			to := "stdout:"
-			switch format {
-			case "zeek":
-				to = fmt.Sprintf("file://%s/", b.TempDir())
-			case "ipfix":
-				to = "ipfix+tcp://" + discardListener(b)
-			}
-			x, err := exporters.Open(exporters.Config{Format: format, To: to}, exporters.Env{HostName: "sensor", Stdout: io.Discard})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			began := cpuTime()
-			for b.Loop() {
-				if err := x.Write(all); err != nil {
-					b.Fatal(err)
-				}
-			}
-			made := max(1, x.Stats().Made) // the capture has no mail
-			used := cpuTime() - began
-			b.ReportMetric(float64(made)/used.Seconds(), "lines/cpu-s")
-			b.ReportMetric(float64(used.Nanoseconds())/float64(made), "cpu-ns/line")
-			x.Close(context.Background())
-		})
-	}
 }
