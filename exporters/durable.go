@@ -17,6 +17,7 @@ import (
 const (
 	attemptTimeout = 30 * time.Second       // for a sink to take a batch, or to say that it does not
 	settleAfter    = 250 * time.Millisecond // lines are given to the sink until it is flushed and they are acknowledged
+	settleOctets   = 1 << 20                // or so many octets of them
 	drainFor       = 2 * time.Second        // that Close sends what waits; the rest stays on disk
 	leaveFor       = 2 * time.Second        // at least, that Close has to bring the rest to the disk
 )
@@ -49,6 +50,7 @@ type Durable struct {
 type given struct {
 	any           bool
 	seq           uint64
+	octets        int
 	sent, refused int
 	due           time.Time // when to flush
 }
@@ -114,7 +116,7 @@ func (d *Durable) run() {
 	defer close(d.done)
 	defer d.settle()
 	for {
-		if d.given.any && !time.Now().Before(d.given.due) && !d.settled() {
+		if d.given.ripe() && !d.settled() {
 			return
 		}
 		err := d.next()
@@ -173,7 +175,7 @@ func (d *Durable) send() bool {
 		d.settle()
 		wait = d.pause(wait)
 	}
-	d.give(d.entries[len(d.entries)-1].Seq, Written{})
+	d.give(d.entries[len(d.entries)-1].Seq, nil, Written{})
 	return true
 }
 
@@ -185,16 +187,24 @@ func (d *Durable) attempt(lines []Line) (int, error) {
 	n := w.done()
 	switch {
 	case n > 0:
-		d.give(lines[n-1].Seq, w)
+		d.give(lines[n-1].Seq, lines[:n], w)
 	case err == nil:
 		err = io.ErrShortWrite
 	}
 	return n, err
 }
 
+// ripe tells whether it is time to flush.
+func (g *given) ripe() bool {
+	return g.any && (g.octets >= settleOctets || !time.Now().Before(g.due))
+}
+
 // give notes what the sink took.
-func (d *Durable) give(seq uint64, w Written) {
+func (d *Durable) give(seq uint64, lines []Line, w Written) {
 	g := &d.given
+	for i := range lines {
+		g.octets += len(lines[i].Text)
+	}
 	if !g.any {
 		g.any, g.due = true, time.Now().Add(settleAfter)
 	}

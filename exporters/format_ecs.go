@@ -10,7 +10,7 @@ import (
 // ecs writes every record as one line of nested JSON under its ECS names
 // (Elastic Common Schema). It knows no kind of record: only ordered fields.
 type ecs struct {
-	fields []records.Field // scratch
+	fields []records.Field // scratch: what the last records said stays in it until it is written over
 	nest   nest
 }
 

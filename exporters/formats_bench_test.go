@@ -26,9 +26,11 @@ func enriched(t *testing.T) []records.Record {
 		m.ClientHost = &records.Host{Name: records.Fact{Value: "ws05", Source: "dhcp", Since: 1e18}, User: records.Fact{Value: "mori", Source: "proxy-auth", Since: 1e18},
 			OS: records.Fact{Value: "Windows 10/11", Source: "user-agent", Since: 1e18}, MAC: records.Fact{Value: "02-00-00-00-00-05", Source: "dhcp", Since: 1e18}}
 		m.Resolved, m.NameSource = &records.Resolved{Name: "www.example.com", Source: "dns"}, "sni"
-		if r, ok := r.(*records.DNS); ok {
-			r.ID = 4711 // the query of the answer behind it
-			m.UID = 1
+		switch r := r.(type) {
+		case *records.DNS:
+			r.ID, m.UID = 4711, 1 // the query of the answer behind it
+		case *records.Mail:
+			r.Header.Lines = []string{"From: Aiko Mori <a@example.jp>", "To: b@example.com,\n c@example.com", "Subject: =?UTF-8?B?6KaL56mN?=", "Content-Type: multipart/mixed; boundary=x"}
 		}
 	}
 	return all

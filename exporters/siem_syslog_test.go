@@ -259,6 +259,11 @@ func (s *siemSite) daemon(t *testing.T, program, config string) *integration.Ser
 	if log := d.Log(); strings.Contains(log, "rror") { // rsyslogd goes on without what it does not understand
 		t.Fatalf("%s: %s", program, log)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s: %s", program, d.Log())
+		}
+	})
 	return d
 }
 

@@ -245,9 +245,14 @@ func (s *fileSink) vanished() bool {
 	return err != nil || !os.SameFile(mine, st)
 }
 
-// due tells whether the file has to end.
+// due tells whether the file has to end. When the clock is set back the file goes
+// on: the period that it belongs to is another one then.
 func (s *fileSink) due(now time.Time) bool {
-	return s.regular && s.size > 0 && (s.rotateBytes > 0 && s.size >= s.rotateBytes || s.rotateEvery > 0 && !s.began.Equal(s.period(now)))
+	period := s.period(now)
+	if s.size == 0 || period.Before(s.began) {
+		s.began = period
+	}
+	return s.regular && s.size > 0 && (s.rotateBytes > 0 && s.size >= s.rotateBytes || period.After(s.began))
 }
 
 // period is when the period began that a time belongs to.

@@ -45,6 +45,7 @@ const (
 	archiveStamp = "20060102T150405.000Z"
 	archiveSpare = ".part" // being compressed
 	archivePiece = 256 << 10
+	archiveAhead = 7 * 24 * time.Hour
 )
 
 func newArchive(dir string, o fileOptions, l *slog.Logger) *archive {
@@ -59,8 +60,7 @@ func (a *archive) may(now time.Time) bool { return !now.Before(a.later) }
 // take gives the file of that name the name of one that ended now. False: it
 // cannot, and said so; the file is better too long than closed.
 func (a *archive) take(name string, now time.Time) bool {
-	stamp := now
-	to := ""
+	stamp, to := a.stamp(name, now), ""
 	for to == "" || exists(to) || exists(to+".zst") {
 		to = filepath.Join(a.dir, name+"."+stamp.UTC().Format(archiveStamp))
 		stamp = stamp.Add(time.Millisecond)
@@ -72,6 +72,23 @@ func (a *archive) take(name string, now time.Time) bool {
 	}
 	a.resume(name)
 	return true
+}
+
+// stamp is the time in the name of a file that ends now. Files are deleted in the
+// order of their names: when the clock was set back, the name goes on behind the
+// newest one, unless that is from a clock that was far off.
+func (a *archive) stamp(name string, now time.Time) time.Time {
+	entries, _ := os.ReadDir(a.dir)
+	newest := time.Time{}
+	for _, e := range entries {
+		if at, ok := endedAt(e.Name(), name); ok && at.After(newest) {
+			newest = at
+		}
+	}
+	if ahead := newest.Sub(now); ahead >= 0 && ahead < archiveAhead {
+		return newest.Add(time.Millisecond)
+	}
+	return now
 }
 
 func exists(path string) bool {
@@ -144,12 +161,18 @@ func (a *archive) tend(name string) error {
 
 // archived tells whether a file is one of that name that ended.
 func archived(file, name string) (string, bool) {
+	_, ok := endedAt(file, name)
+	return file, ok
+}
+
+// endedAt is when a file of that name ended, as its name says.
+func endedAt(file, name string) (time.Time, bool) {
 	rest, ok := strings.CutPrefix(file, name+".")
 	if !ok {
-		return "", false
+		return time.Time{}, false
 	}
-	_, err := time.Parse(archiveStamp, strings.TrimSuffix(rest, ".zst"))
-	return file, err == nil
+	at, err := time.Parse(archiveStamp, strings.TrimSuffix(rest, ".zst"))
+	return at, err == nil
 }
 
 // compress replaces a file by its compressed form, which has its mode and time.

@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -117,7 +118,15 @@ func TestFileSinkCutWithinALine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newFileSink("", fileOptions{}, nil)
+	path := ""
+	raw, err := w.SyscallConn() // Fd would make it block
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { path = fmt.Sprintf("/proc/self/fd/%d", fd) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newFileSink(path, fileOptions{}, nil)
 	s.f = w
 	var texts []string
 	for i := range 300 {

@@ -253,67 +253,6 @@ func TestStampNames(t *testing.T) {
 	}
 }
 
-// TestStampAllocations: stamping takes no memory.
-func TestStampAllocations(t *testing.T) {
-	for _, f := range formats {
-		if f.logs != oneLog || f.name == "ipfix" {
-			continue
-		}
-		a := testAccount(t, t.TempDir())
-		x, err := Open(Config{Format: f.name, To: "syslog+udp://127.0.0.1:9"}, Env{Account: a})
-		if err != nil {
-			t.Fatal(err)
-		}
-		bare, err := Open(Config{Format: f.name, To: "syslog+udp://127.0.0.1:9"}, Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		rs := varied(t, 0)
-		count := func(e *Export) float64 {
-			return testing.AllocsPerRun(200, func() {
-				for _, r := range rs {
-					for _, ok := e.line(r); ok; _, ok = e.more() {
-					}
-				}
-			})
-		}
-		count(x)
-		if with, without := count(x), count(bare); with > without {
-			t.Errorf("%s: %v allocations with stamps, %v without", f.name, with, without)
-		}
-	}
-}
-
-// BenchmarkStamp is a line with its stamp, and without.
-func BenchmarkStamp(b *testing.B) {
-	t := &testing.T{}
-	r := httpRecord(t, nil)
-	for _, format := range []string{"ecs", "eve", "cef", "leef", "squid"} {
-		for _, stamped := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%s/stamped=%v", format, stamped), func(b *testing.B) {
-				env := Env{}
-				if stamped {
-					var err error
-					if env.Account, err = OpenAccount(AccountConfig{Dir: b.TempDir(), Sensor: "fw1"}, slog.New(slog.DiscardHandler)); err != nil {
-						b.Fatal(err)
-					}
-				}
-				x, err := Open(Config{Format: format, To: "syslog+udp://127.0.0.1:9"}, env)
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.ReportAllocs()
-				n := 0
-				for b.Loop() {
-					l, _ := x.line(r)
-					n += len(l.Text)
-				}
-				b.SetBytes(int64(n / b.N))
-			})
-		}
-	}
-}
-
 // TestStampTurn: of more exports than a heartbeat has room for each is named before long.
 func TestStampTurn(t *testing.T) {
 	for _, n := range []int{3, chain.MaxAlso, chain.MaxAlso + 1, 100} {

@@ -262,10 +262,14 @@ func (s *accountSensor) beat(end bool) {
 func (s *accountSensor) drain() {
 	s.t.Helper()
 	for _, x := range s.exports {
-		for until := time.Now().Add(5 * time.Minute); x.Stats().QueuedLines > 0; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(until) {
-				s.t.Fatalf("%s: lines still wait: %+v", x.Name(), x.Stats())
+		last, moved := 0, time.Now()
+		for n := x.Stats().QueuedLines; n > 0; n = x.Stats().QueuedLines {
+			if n != last {
+				last, moved = n, time.Now()
+			} else if time.Since(moved) > 2*time.Minute {
+				s.t.Fatalf("%s: %d lines wait, and none goes: %+v", x.Name(), n, x.Stats())
 			}
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func TestVerifyAsked(t *testing.T) {
 		{"ragged within", slices.Concat(whole.lines[:3], whole.lines[5:50], whole.lines[52:]), Options{Since: first - minute, Until: first + 4*minute}, "missing 4-5, missing 51-52"},
 		{"a clock that is ahead", whole.lines, Options{Now: last - 10*minute}, "dated-in-the-future 5"},
 		{"other lines", append([]string{"x", "y"}, whole.lines...), Options{}, ""},
-		{"no other lines", append([]string{"x", "y"}, whole.lines...), Options{Strict: true}, "inserted"},
+		{"no other lines", append([]string{"x", "y"}, whole.lines...), Options{Strict: true}, "lines-without-stamp"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.o.Inputs = []string{write(t, t.TempDir(), "in", tt.lines)}

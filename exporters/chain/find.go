@@ -330,3 +330,17 @@ func isDamaged(line []byte) bool {
 	}
 	return n > 1
 }
+
+// shedMarks stand, in front of the stamp, in a line that was shortened for a
+// syslog message.
+var shedMarks = [...][]byte{[]byte(`"shed":["`), []byte(`"kagami.shed":["`), []byte("KagamiKagamiShed="), []byte("kagamiShed=")}
+
+func isShed(line []byte) bool {
+	line = line[max(0, len(line)-maxStamp):]
+	for _, m := range shedMarks {
+		if bytes.Contains(line, m) {
+			return true
+		}
+	}
+	return false
+}

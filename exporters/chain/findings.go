@@ -13,6 +13,7 @@ type Kind string
 const (
 	Missing       Kind = "missing"
 	Altered       Kind = "altered"
+	Shortened     Kind = "shortened"
 	TwoOfOne      Kind = "two-of-one-number"
 	Reordered     Kind = "reordered"
 	Inserted      Kind = "inserted"

@@ -159,10 +159,13 @@ func (v *verifier) sumUp() {
 		v.report.Streams = append(v.report.Streams, *r)
 	}
 	v.keysUsed()
-	if v.unmarked > 0 && !v.o.Strict {
+	if v.unmarked > 0 {
 		f := Finding{Kind: Unmarked, Count: v.unmarked}
-		f.File, f.Line = v.at(v.bare)
-		v.note(f)
+		if f.File, f.Line = v.at(v.bare); v.o.Strict {
+			v.add(f)
+		} else {
+			v.note(f)
+		}
 	}
 	v.report.Alone = v.report.Records - v.report.Vouched - min(v.report.Altered, v.report.Records-v.report.Vouched)
 	v.rewritten()

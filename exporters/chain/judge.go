@@ -59,6 +59,7 @@ type track struct {
 	top     place     // the furthest line so far
 	late    spread
 	bad     spread // altered
+	cut     spread // altered, and says that it was shortened
 	lone    spread // that no claim covers
 
 	span    int // of the claim at hand
@@ -100,8 +101,7 @@ func (t *track) settle() {
 	t.s.report.Records++
 	t.v.report.Records++
 	if best.flags&flagAltered != 0 {
-		t.v.report.Altered++
-		t.extend(&t.bad, Altered, best.where, 0)
+		t.changed(best)
 		if t.next != t.seq { // its number may be what was altered: it proves nothing missing
 			t.doubt()
 		}
@@ -165,8 +165,7 @@ func (t *track) choose() *entry {
 		case e.leaf == best.leaf:
 			t.v.report.Repeated++
 		case e.flags&flagAltered != 0:
-			t.v.report.Altered++
-			t.extend(&t.bad, Altered, e.where, 0)
+			t.changed(e)
 		default: // both have a right tag: somebody made one of them
 			f := t.v.finding(TwoOfOne, t.s)
 			f.First, f.Last = t.seq, t.seq
@@ -176,6 +175,16 @@ func (t *track) choose() *entry {
 		}
 	}
 	return best
+}
+
+// changed is a line that is not as it was written.
+func (t *track) changed(e *entry) {
+	t.v.report.Altered++
+	if e.flags&flagShed != 0 {
+		t.extend(&t.cut, Shortened, e.where, 0)
+	} else {
+		t.extend(&t.bad, Altered, e.where, 0)
+	}
 }
 
 // begin settles with which number the stream should begin: with the first that is
@@ -332,6 +341,7 @@ func (t *track) finish() {
 		t.leave()
 	}
 	t.flush(&t.bad, Altered)
+	t.flush(&t.cut, Shortened)
 	t.flush(&t.late, Reordered)
 	t.flush(&t.lone, Unvouched)
 	for _, d := range s.doubts {

@@ -7,6 +7,7 @@ type sentence struct{ en, ja string }
 var sentences = map[Kind]sentence{
 	Missing:       {"missing: {numbers}{span}", "欠け: 番号 {numbers}{span}"},
 	Altered:       {"altered: record {numbers}, at {place}{span}", "改変: レコード {numbers}、{place}{span}"},
+	Shortened:     {"not as it was: record {numbers}, at {place}{span}; it says that fields were left out to fit a syslog message, and cannot be checked", "元と違います: レコード {numbers}、{place}{span}。syslog メッセージに収めるため項目を省いたと記されており、検証できません"},
 	TwoOfOne:      {"two different records bear the number {first}: {place} and line {other_line} of {other}; one of them was made", "番号 {first} のレコードが内容の違うまま二つあります: {place} と {other} の {other_line} 行目。一方は偽造です"},
 	Reordered:     {"out of order: record {numbers} at {place} stands behind later ones (line {other_line})", "順序の入れ替わり: レコード {numbers}（{place}）が後の番号（{other_line} 行目）より後ろにあります"},
 	Inserted:      {"in no account: {count} lines from {place} on; put in, or written between the last heartbeat and a crash", "{place} から {count} 行は記録簿にありません: 挿入されたか、最後のハートビートの後、異常終了までに書かれた行です"},

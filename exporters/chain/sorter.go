@@ -24,6 +24,7 @@ type entry struct {
 const (
 	flagAltered uint8 = 1 << iota // its tag is not that of its text
 	flagClaim                     // it bears a claim of its own stream
+	flagShed                      // it says that fields were left out, so that it fits a message
 )
 
 // place is a line of an input: the input's number and the line's, from 1.

@@ -58,6 +58,11 @@ func TestVerifyDamage(t *testing.T) {
 	}{
 		{"nothing", func(l []string) []string { return l }, ""},
 		{"one record removed", func(l []string) []string { return slices.Delete(l, 100, 101) }, "missing 101"},
+		{"one shortened", func(l []string) []string {
+			l[100] = strings.Replace(l[100], `,"kagami.export"`, `,"kagami":{"shed":["n"]},"kagami.export"`, 1)
+			l[101] = strings.Replace(l[101], `a.example`, `\"shed\":[\"`, 1)
+			return l
+		}, "altered 102, shortened 101"},
 		{"two places", func(l []string) []string { return slices.Delete(slices.Delete(l, 700, 702), 100, 101) }, "missing 101, missing 701-702"},
 		{"one hour removed", func(l []string) []string { return slices.Delete(l, 220, 880) }, "missing 221-880, silent 20-81"},
 		{"a heartbeat removed", func(l []string) []string { return slices.Delete(l, 54, 55) }, "missing 55, unvouched 45-54, heartbeats-missing 4-6"},
@@ -337,5 +342,30 @@ func TestVerifyEveryFlip(t *testing.T) {
 				t.Errorf("bit %d of octet %d (of %d, last line from %d) flipped: %q: nothing found", bit, i, len(whole), last, b[max(0, i-20):min(len(b), i+20)])
 			}
 		}
+	}
+}
+
+// BenchmarkFind is a line as it arrives: bare, behind a header, within strings.
+func BenchmarkFind(b *testing.B) {
+	for _, form := range forms {
+		if !strings.HasPrefix(form.name, "json") {
+			continue
+		}
+		b.Run(form.name, func(b *testing.B) {
+			form.line = func(i int) string {
+				return strings.TrimSuffix(jsonLine(i), "}") + `,"more":"` + strings.Repeat("text ", 120) + `"}`
+			}
+			line := []byte(newSensor(form).records(1).lines[0])
+			scratch := make([]byte, 0, len(line))
+			var f finder
+			b.SetBytes(int64(len(line)))
+			b.ReportAllocs()
+			for b.Loop() {
+				scratch = append(scratch[:0], line...)
+				if _, ok := f.find(scratch); !ok {
+					b.Fatal("no stamp")
+				}
+			}
+		})
 	}
 }

@@ -3,6 +3,8 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +35,44 @@ type osDisk struct{}
 type osFile struct{ *os.File }
 
 func (f osFile) Sync() error { return unix.Fdatasync(int(f.Fd())) }
+
+// writeParts writes parts one behind the other, with one call where that works.
+func writeParts(f file, parts [][]byte, at int64) error {
+	if f, ok := f.(osFile); ok {
+		return f.writeParts(parts, at)
+	}
+	for _, b := range parts {
+		if _, err := f.WriteAt(b, at); err != nil {
+			return err
+		}
+		at += int64(len(b))
+	}
+	return nil
+}
+
+func (f osFile) writeParts(parts [][]byte, at int64) error {
+	for len(parts) > 0 {
+		n, err := unix.Pwritev(int(f.Fd()), parts, at)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
+		}
+		at += int64(n)
+		for len(parts) > 0 && n >= len(parts[0]) {
+			n -= len(parts[0])
+			parts = parts[1:]
+		}
+		if n > 0 {
+			parts = append([][]byte{parts[0][n:]}, parts[1:]...)
+		}
+	}
+	return nil
+}
 
 // wrap keeps a nil *os.File from becoming a file.
 func wrap(f *os.File, err error) (file, error) {

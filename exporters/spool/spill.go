@@ -15,12 +15,12 @@ func (k *keeper) spill(now time.Time, due uint64) {
 	for {
 		k.synchronized(now, false)
 		k.reserve(now)
-		c := k.s.pick(due)
-		if c == nil {
+		cs := k.s.pick(due, k.segmentBytes-headerBytes-trailerBytes)
+		if len(cs) == 0 {
 			return
 		}
-		if err := k.write(c); err != nil {
-			k.s.putBack(c)
+		if err := k.write(cs); err != nil {
+			k.s.putBack(cs)
 			k.check(fmt.Errorf("write segment: %w", err), now)
 			return
 		}
@@ -28,9 +28,13 @@ func (k *keeper) spill(now time.Time, due uint64) {
 	}
 }
 
-// pick is the chunk to write next, nil when there is none. Nothing is added to it
-// any more, and it stays where it is.
-func (s *Spool) pick(due uint64) *chunk {
+// maxWrite is how many chunks are written at a time: the fewer calls, the less a
+// busy machine delays them.
+const maxWrite = 8
+
+// pick is the chunks of a class to write next, as many octets at most, or none.
+// Nothing is added to them any more, and they stay where they are.
+func (s *Spool) pick(due uint64, most int64) (cs []*chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	best, oldest := -1, ^uint64(0)
@@ -50,49 +54,86 @@ func (s *Spool) pick(due uint64) *chunk {
 	if best < 0 {
 		return nil
 	}
-	c := s.lanes[best].chunks[0]
-	c.busy, c.frozen = true, true
-	if s.open[best] == c {
-		s.open[best] = nil
+	surplus := s.used - s.chunks/2
+	for n, c := range s.lanes[best].chunks {
+		waits := c.doneAt < c.size
+		wanted := waits && seqOf(c.data[c.doneAt:]) <= due || c.frozen && n < surplus
+		if most -= int64(len(c.data)); n > 0 && (n == maxWrite || !waits || !wanted || most < 0) {
+			break
+		}
+		c.busy, c.frozen = true, true
+		if s.open[best] == c {
+			s.open[best] = nil
+		}
+		cs = append(cs, c)
 	}
-	return c
+	return cs
 }
 
-// putBack leaves a chunk in memory.
-func (s *Spool) putBack(c *chunk) {
+// putBack leaves chunks in memory.
+func (s *Spool) putBack(cs []*chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.busy = false
-	s.freeChunks(&s.lanes[c.class])
+	for _, c := range cs {
+		c.busy = false
+	}
+	if len(cs) > 0 {
+		s.freeChunks(&s.lanes[cs[0].class])
+	}
 }
 
-// write moves what is not acknowledged of a chunk to the disk, or drops the chunk
-// if the budget has no room for it. On a full
-// disk lower classes make way before memory is used up.
-func (k *keeper) write(c *chunk) error {
-	s := k.s
+// batch is chunks as they were when writing them began: as far as they were
+// acknowledged, they are not written.
+type batch struct {
+	chunks []*chunk
+	from   []span
+	parts  [][]byte
+	size   int64
+}
+
+// batch leaves in memory what needs no writing any more, and what is behind it.
+func (s *Spool) batch(cs []*chunk) (b batch) {
 	s.mu.Lock()
-	from := c.span // as far as it was acknowledged, it is not written
+	for _, c := range cs {
+		part := c.data[c.doneAt:]
+		if len(part) == 0 {
+			break
+		}
+		b.chunks, b.from, b.parts = append(b.chunks, c), append(b.from, c.span), append(b.parts, part)
+		b.size += int64(len(part))
+	}
 	s.mu.Unlock()
-	b := c.data[from.doneAt:]
-	if len(b) == 0 {
-		s.putBack(c)
+	s.putBack(cs[len(b.chunks):])
+	return b
+}
+
+// write moves what is not acknowledged of chunks of a class to the disk, or drops
+// them if the budget has no room for them. On a full disk lower classes make way
+// before memory is used up.
+func (k *keeper) write(cs []*chunk) error {
+	s := k.s
+	b := s.batch(cs)
+	if len(b.chunks) == 0 {
 		return nil
 	}
+	class := cs[0].class
 	for try := 0; ; try++ {
-		if !k.budget(c.class, int64(len(b))) {
-			s.dropBusy(c)
+		if !k.budget(class, b.size) {
+			s.putBack(b.chunks[1:])
+			s.dropBusy(b.chunks[0])
 			return nil
 		}
-		g, err := k.target(c.class, int64(len(b)), seqOf(b))
+		g, err := k.target(class, b.size, seqOf(b.parts[0]))
 		if err == nil {
-			err = k.put(g, b)
+			err = k.put(g, b.size, b.parts...)
 		}
 		if err == nil {
-			s.moved(c, from, g)
+			for i, c := range b.chunks {
+				s.moved(c, b.from[i], g)
+			}
 			return nil
 		}
-		if !full(err) || try == maxRoomTry || !s.scarce() || c.class == 0 || !k.dropSegment(c.class-1, noDiskLeft) {
+		if !full(err) || try == maxRoomTry || !s.scarce() || class == 0 || !k.dropSegment(class-1, noDiskLeft) {
 			return err
 		}
 	}
@@ -122,16 +163,16 @@ func (s *Spool) urgent() bool {
 }
 
 // put appends to a segment's file. After an error the segment ends where it did.
-func (k *keeper) put(g *segment, b []byte) error {
+func (k *keeper) put(g *segment, n int64, parts ...[]byte) error {
 	f := k.files[g.class]
-	if _, err := f.WriteAt(b, g.size); err != nil {
+	if err := writeParts(f, parts, g.size); err != nil {
 		if cut := f.Truncate(g.size); cut != nil || !full(err) {
 			k.endFile(g.class, true) // the next attempt is in a new one
 		}
 		return err
 	}
 	k.dirty[g.class] = true
-	k.wrote(len(b))
+	k.wrote(int(n))
 	return nil
 }
 
@@ -285,7 +326,7 @@ func (k *keeper) seal(g *segment) error {
 	k.s.mu.Lock()
 	b := trailer{uint64(g.lines), g.last}.encode(g.key)
 	k.s.mu.Unlock()
-	if err := k.put(g, b); err != nil {
+	if err := k.put(g, trailerBytes, b); err != nil {
 		return err
 	}
 	k.s.mu.Lock()

@@ -7,7 +7,7 @@ import (
 
 // maxEnding bounds the segments that wait to be brought to the disk: when it takes
 // less than it is given, writing waits for it.
-const maxEnding = 8
+const maxEnding = 32
 
 // ending is the file of a segment that nothing is written to any more.
 type ending struct {

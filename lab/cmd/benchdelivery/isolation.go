@@ -37,8 +37,8 @@ type isolated struct {
 	lost      uint64  // lines of the export that is looked at
 }
 
-// passes is how often the capture is read in a run.
-const passes = 3
+// passes is how often the capture is read in a run: three times for the usual lines.
+func (b *bench) passes() int { return max(1, b.lines/5000) }
 
 // isolation prints what a dead place costs the reading and another place. Exports
 // are as a live sensor has them: nobody waits for any.
@@ -55,7 +55,7 @@ func (b *bench) isolation() error {
 			got[i] = append(got[i], v)
 		}
 	}
-	fmt.Fprintf(b.out, "\nReading the capture %d times, on two processors, with an export to a file, queue = \"disk\", beside another export (ECS over syslog/TCP)\n", passes)
+	fmt.Fprintf(b.out, "\nReading the capture %d times, on two processors, with an export to a file, queue = \"disk\", beside another export (ECS over syslog/TCP)\n", b.passes())
 	const row = "%-32s %8s %8s %9s %8s %18s %22s\n"
 	fmt.Fprintf(b.out, row, "the other", "queue", "CPU s", ": working", "wall s", "longest write, ms", "lines lost of the file")
 	working := 0.0
@@ -67,6 +67,10 @@ func (b *bench) isolation() error {
 			}
 			return median(v)
 		}
+		lost := uint64(0) // of all runs
+		for _, x := range got[i] {
+			lost += x.lost
+		}
 		cpu := of(func(x isolated) float64 { return x.cpu })
 		if n.receiver == "tcp" {
 			working = cpu
@@ -76,7 +80,7 @@ func (b *bench) isolation() error {
 			ratio = fmt.Sprintf("%.2f", cpu/working)
 		}
 		fmt.Fprintf(b.out, row, n.name, n.queue, fmt.Sprintf("%.2f", cpu), ratio, fmt.Sprintf("%.2f", of(func(x isolated) float64 { return x.wall })),
-			fmt.Sprintf("%.1f", of(func(x isolated) float64 { return x.longest })), fmt.Sprintf("%.0f", of(func(x isolated) float64 { return float64(x.lost) })))
+			fmt.Sprintf("%.1f", of(func(x isolated) float64 { return x.longest })), fmt.Sprint(lost))
 	}
 	return nil
 }
@@ -108,7 +112,7 @@ func (b *bench) beside(n neighbour) (got isolated, err error) {
 	runtime.GC()
 	cpu, began := cpuTime(), time.Now()
 	var failed error // a queue that drops does not
-	for range passes {
+	for range b.passes() {
 		err := read(b.capture, func(rs []records.Record) {
 			took, err := writeAll(to, rs)
 			got.longest, failed = max(got.longest, took), errors.Join(failed, err)

@@ -113,7 +113,7 @@ func (b *bench) trickle(o *outlet) (r slowResult, err error) {
 	const tick = 20 * time.Millisecond
 	t := time.NewTicker(tick)
 	defer t.Stop()
-	const each = slowRate * int(tick) / int(time.Second)
+	const each = slowRate / int(time.Second/tick)
 	for at := 0; time.Since(began) < b.slow; at = (at + each) % (len(b.all) - each) {
 		<-t.C
 		if err := o.Write(b.all[at : at+each]); err != nil {
