@@ -55,13 +55,10 @@ type gateway struct {
 	mended chan struct{}
 }
 
-func newGateway(t *testing.T, backend string, f fault) *gateway {
-	g := &gateway{t: t, backend: backend, fault: f, conns: map[net.Conn]bool{}, mended: make(chan struct{})}
+func newGateway(t *testing.T, f fault) *gateway {
+	g := &gateway{t: t, fault: f, conns: map[net.Conn]bool{}, mended: make(chan struct{})}
 	if err := g.bind(); err != nil {
 		t.Fatal(err)
-	}
-	if f != refuses {
-		g.listen()
 	}
 	t.Cleanup(func() {
 		g.mend()
@@ -75,6 +72,13 @@ func newGateway(t *testing.T, backend string, f fault) *gateway {
 		}
 	})
 	return g
+}
+
+// open begins; what the gateway is to do was set before.
+func (g *gateway) open() {
+	if g.fault != refuses {
+		g.listen()
+	}
 }
 
 // bind takes a port, at which connections are refused until listen.

@@ -284,7 +284,7 @@ func TestFaultMatrix(t *testing.T) {
 }
 
 func meet(t *testing.T, p *faultPlace, f fault) {
-	x := &faultRun{place: p, fault: f, gateway: newGateway(t, "", f)}
+	x := &faultRun{place: p, fault: f, gateway: newGateway(t, f)}
 	x.gateway.cuts, x.gateway.polite = p.cuts, p.unanswered
 	var certs map[fault]tls.Certificate
 	options := ""
@@ -293,6 +293,7 @@ func meet(t *testing.T, p *faultPlace, f fault) {
 		x.gateway.certs = certs
 	}
 	p.start(t, x)
+	x.gateway.open()
 	to := p.scheme + "://" + p.url(x.gateway.addr, options)
 	bad := to
 	if f == noSuchName {

@@ -61,7 +61,7 @@ func deliverThrough(t *testing.T, s Sink, server *integration.Server, lines []Li
 	}
 	took := <-done
 	st := e.Stats()
-	t.Logf("%d records in %v with two kills: %+v", len(lines), took.Round(time.Millisecond), st)
+	t.Logf("%d records in %v with two kills, %d attempts failed", len(lines), took.Round(time.Millisecond), st.Errors)
 	if st.Sent != uint64(len(lines)) || st.Failed != 0 || st.Errors == 0 {
 		t.Errorf("%+v", st)
 	}
@@ -104,6 +104,7 @@ func wantOnce(t *testing.T, lines []Line, got map[uint64][]string) {
 	if problems > 0 {
 		t.Errorf("%d of %d records are not there once", problems, len(lines))
 	}
+	t.Logf("%d of %d records came back as they were sent, over two kills of the server", len(got), len(lines))
 }
 
 func kindCount(lines []Line, k records.Kind) (n int) {

@@ -114,8 +114,8 @@ func (s *ipfixSink) Write(ctx context.Context, lines []Line) (Written, error) {
 	return w, nil
 }
 
+// writeDatagrams: as of syslog's.
 func (s *ipfixSink) writeDatagrams(ctx context.Context, conn *linkConn, lines []Line) (w Written, err error) {
-	before := w
 	for w.Sent < len(lines) {
 		if now := time.Now(); now.Sub(s.template) >= templateEvery {
 			s.template = time.Time{}
@@ -125,13 +125,15 @@ func (s *ipfixSink) writeDatagrams(ctx context.Context, conn *linkConn, lines []
 		s.pace.wait(ctx)
 		conn.SetWriteDeadline(writeDeadline(ctx))
 		switch _, err = conn.Write(s.stream.out); {
-		case errors.Is(err, syscall.ECONNREFUSED): // of the datagram before
-			return before, err
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return Written{}, err
 		case err != nil:
 			return w, err
 		}
-		before = w
 		w.Sent += len(s.stream.ends)
+	}
+	if err := bounced(conn.raw); err != nil {
+		return Written{}, err
 	}
 	return w, nil
 }

@@ -56,6 +56,11 @@ type linkConn struct {
 const (
 	dialTimeout  = 10 * time.Second // TLS handshake included
 	writeTimeout = 10 * time.Second // for a peer that reads or acknowledges no more
+
+	// How long a server may take to refuse a client behind the handshake: at least
+	// acceptMin, longer where the handshake itself took its time.
+	acceptMin   = 500 * time.Millisecond
+	acceptTimes = 3
 )
 
 // past is a deadline that stops a connection's reads and writes at once.
@@ -124,13 +129,35 @@ func (s *link) dial(ctx context.Context) (*linkConn, error) {
 func handshake(ctx context.Context, raw net.Conn, config *tls.Config) (*linkConn, error) {
 	wire := &counted{Conn: raw}
 	c := tls.Client(wire, config)
+	began := time.Now()
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, err
 	}
 	conn := watch(c, wire)
 	conn.raw = raw
+	if err := conn.accepted(ctx, max(acceptMin, acceptTimes*time.Since(began))); err != nil {
+		raw.Close()
+		<-conn.ended
+		return nil, err
+	}
 	return conn, nil
+}
+
+// accepted waits for a server's second thoughts: in TLS 1.3 the client's handshake
+// ends before the server has looked at the client's certificate, or missed one
+// (RFC 8446 section 4.4.2.4), and what is sent in between its kernel acknowledges.
+func (c *linkConn) accepted(ctx context.Context, patience time.Duration) error {
+	wait := time.NewTimer(patience)
+	defer wait.Stop()
+	select {
+	case <-c.ended:
+		return fmt.Errorf("the server ended the connection behind the handshake: %w", c.err)
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-wait.C:
+		return nil
+	}
 }
 
 // disconnect ends the connection; a broken one without a farewell, for which the

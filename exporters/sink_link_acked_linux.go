@@ -40,3 +40,22 @@ func unacknowledged(c net.Conn) (int64, bool) {
 	}
 	return int64(n), true
 }
+
+// bounced is what the network said of datagrams that were sent (SO_ERROR): mostly
+// that nobody listens.
+func bounced(c net.Conn) (err error) {
+	u, ok := c.(*net.UDPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	raw.Control(func(fd uintptr) {
+		if n, e := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); e == nil && n != 0 {
+			err = unix.Errno(n)
+		}
+	})
+	return err
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"strconv"
 	"syscall"
@@ -99,10 +98,9 @@ func (s *syslogSink) fit(l *Line) []byte {
 }
 
 // writeDatagrams sends each line by itself. Over UDP "connection refused" tells
-// that an earlier datagram found nobody: the one before, if the network is quick,
-// which so counts as not sent, and the rest waits for a better moment.
-func (s *syslogSink) writeDatagrams(ctx context.Context, conn net.Conn, lines []Line) (w Written, err error) {
-	before := w
+// that earlier datagrams found nobody, not which: all of this Write come again. Of
+// those before it nothing is known; syslog over UDP promises nothing.
+func (s *syslogSink) writeDatagrams(ctx context.Context, conn *linkConn, lines []Line) (w Written, err error) {
 	for i := range lines {
 		msg := s.fit(&lines[i])
 		if msg == nil {
@@ -116,13 +114,15 @@ func (s *syslogSink) writeDatagrams(ctx context.Context, conn net.Conn, lines []
 			s.toll.refused++
 			w.Refused++
 		case errors.Is(err, syscall.ECONNREFUSED) && s.transport == "udp":
-			return before, err
+			return Written{}, err
 		case err != nil:
 			return w, err
 		default:
-			before = w
 			w.Sent++
 		}
+	}
+	if err := bounced(conn.raw); err != nil {
+		return Written{}, err
 	}
 	return w, nil
 }

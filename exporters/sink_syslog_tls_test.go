@@ -23,7 +23,7 @@ import (
 func TestSyslogTLS(t *testing.T) {
 	dir := t.TempDir()
 	ca := newCA(t, dir, "ca")
-	newCA(t, dir, "other")
+	newCA(t, dir, "other").issue(t, dir, "stranger", "sensor")
 	server := ca.issue(t, dir, "server", "localhost")
 	ca.issue(t, dir, "client", "sensor")
 	pool := x509.NewCertPool()
@@ -44,6 +44,8 @@ func TestSyslogTLS(t *testing.T) {
 		{"wrong CA", "ca=" + file("other.pem") + "&server_name=localhost", c, "unknown authority"},
 		{"the system's CAs", "server_name=localhost", c, "unknown authority"},
 		{"wrong name", "ca=" + file("ca.pem"), c, "127.0.0.1"},
+		{"no client certificate", "ca=" + file("ca.pem") + "&server_name=localhost", strict, "certificate required"},
+		{"a stranger's client certificate", "ca=" + file("ca.pem") + "&server_name=localhost&cert=" + file("stranger.pem") + "&key=" + file("stranger.key"), strict, "certificate"},
 		{"TLS 1.1", "ca=" + file("ca.pem") + "&server_name=localhost", old, "protocol version"},
 	} {
 		t.Run(k.name, func(t *testing.T) {
@@ -120,7 +122,7 @@ func TestSyslogTLSResends(t *testing.T) {
 		if err != nil {
 			return
 		}
-		c.(*tls.Conn).Handshake()
+		c.Read(make([]byte, 1)) // then lines are on their way
 		time.Sleep(200 * time.Millisecond)
 		c.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0)
 		first.Close()

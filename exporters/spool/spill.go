@@ -15,12 +15,11 @@ func (k *keeper) spill(now time.Time, due uint64) {
 	for {
 		k.synchronized(now, false)
 		k.reserve(now)
-		cs := k.s.pick(due, k.segmentBytes-headerBytes-trailerBytes)
+		cs := k.s.pick(due, k.rooms())
 		if len(cs) == 0 {
 			return
 		}
 		if err := k.write(cs); err != nil {
-			k.s.putBack(cs)
 			k.check(fmt.Errorf("write segment: %w", err), now)
 			return
 		}
@@ -32,9 +31,20 @@ func (k *keeper) spill(now time.Time, due uint64) {
 // busy machine delays them.
 const maxWrite = 8
 
-// pick is the chunks of a class to write next, as many octets at most, or none.
-// Nothing is added to them any more, and they stay where they are.
-func (s *Spool) pick(due uint64, most int64) (cs []*chunk) {
+// rooms is how many octets the segments that are written to have room for.
+func (k *keeper) rooms() (rooms [NumClasses]int64) {
+	for i, g := range k.segments {
+		rooms[i] = k.segmentBytes - headerBytes - trailerBytes
+		if g != nil && g.size+chunkBytes+trailerBytes <= k.segmentBytes {
+			rooms[i] = k.segmentBytes - g.size - trailerBytes
+		}
+	}
+	return rooms
+}
+
+// pick is the chunks of a class to write next, as far as there is room for them in
+// a segment, or none. Nothing is added to them any more, and they stay where they are.
+func (s *Spool) pick(due uint64, rooms [NumClasses]int64) (cs []*chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	best, oldest := -1, ^uint64(0)
@@ -54,11 +64,11 @@ func (s *Spool) pick(due uint64, most int64) (cs []*chunk) {
 	if best < 0 {
 		return nil
 	}
-	surplus := s.used - s.chunks/2
+	surplus, room := s.used-s.chunks/2, rooms[best]
 	for n, c := range s.lanes[best].chunks {
 		waits := c.doneAt < c.size
 		wanted := waits && seqOf(c.data[c.doneAt:]) <= due || c.frozen && n < surplus
-		if most -= int64(len(c.data)); n > 0 && (n == maxWrite || !waits || !wanted || most < 0) {
+		if room -= int64(len(c.data)); n > 0 && (n == maxWrite || !waits || !wanted || room < 0) {
 			break
 		}
 		c.busy, c.frozen = true, true
@@ -134,6 +144,7 @@ func (k *keeper) write(cs []*chunk) error {
 			return nil
 		}
 		if !full(err) || try == maxRoomTry || !s.scarce() || class == 0 || !k.dropSegment(class-1, noDiskLeft) {
+			s.putBack(b.chunks)
 			return err
 		}
 	}
