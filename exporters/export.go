@@ -240,26 +240,28 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// streak mutes the log while a sink keeps failing.
+// streak says that a place fails, and that it works again: at most once a
+// logEvery, for a place that takes and refuses by turns must not fill the log.
 type streak struct {
-	failures int
+	failures int // since the last time that it was said
 	logged   time.Time
+	said     bool // that it fails
 }
 
 func (s *streak) failed(e *Export, err error) {
 	s.failures++
-	if s.failures > 1 && time.Since(s.logged) < logEvery {
+	if !s.logged.IsZero() && time.Since(s.logged) < logEvery {
 		return
 	}
-	s.logged = time.Now()
 	e.logger.Warn("export fails", "export", e.name, "err", err, "failures", s.failures)
+	*s = streak{logged: time.Now(), said: true}
 }
 
 func (s *streak) end(e *Export) {
-	if s.failures > 0 {
-		e.logger.Info("export works again", "export", e.name, "failures", s.failures)
+	if s.said {
+		e.logger.Info("export works again", "export", e.name)
+		s.said = false
 	}
-	*s = streak{}
 }
 
 // Flush passes on what the sink holds: a running sensor calls it every second.

@@ -207,7 +207,8 @@ func (a *archive) compress(path string) (err error) {
 
 // pack compresses until the end or until the archive is closed.
 func (a *archive) pack(out io.Writer, in io.Reader) error {
-	z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	// The usual level takes twice the time for 3 % less, and a MiB more.
+	z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -41,7 +42,8 @@ func kafkaCodecs(name string) []kgo.CompressionCodec {
 	case "lz4":
 		return []kgo.CompressionCodec{kgo.Lz4Compression()}
 	case "zstd": // since Kafka 2.1
-		return []kgo.CompressionCodec{kgo.ZstdCompression(), kgo.SnappyCompression()}
+		// The level is zstd's fastest: the usual one takes half as much time again, and 3 MiB.
+		return []kgo.CompressionCodec{kgo.ZstdCompression().WithLevel(int(zstd.SpeedFastest)), kgo.SnappyCompression()}
 	}
 	return nil
 }
