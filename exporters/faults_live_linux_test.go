@@ -36,71 +36,73 @@ func TestLiveDiskIsFull(t *testing.T) {
 		{"room elsewhere", func(_, other string) error { return os.Remove(other) }, true},
 		{"the log is deleted", func(log, _ string) error { return os.Remove(log) }, false},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			dir := filepath.Join(mount, c.name[:3])
-			os.Mkdir(dir, 0o700)
-			defer os.RemoveAll(dir)
-			path, other := filepath.Join(dir, "queries.log"), filepath.Join(dir, "other")
-			log := new(logBuffer)
-			d := durableFor(t, Config{Format: "bind", To: "file://" + path}, filepath.Join(dir, "queue"), testLogger(log))
-			n := 0
-			write := func(lines int) {
-				for range lines {
-					d.Write([]records.Record{faultQuery(t, n)})
-					n++
-				}
-			}
-			write(1000)
-			empty(t, d)
-			if err := os.WriteFile(other, make([]byte, 4<<20), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			write(30_000) // 3 MB for the log, or 5 MB for the queue: more than there is on disk
-			for end := time.Now().Add(20 * time.Second); d.Stats().Errors < 3 && time.Now().Before(end); {
-				time.Sleep(10 * time.Millisecond)
-			}
-			full := d.Stats()
-			balanced(t, full)
-			if full.Errors < 3 || full.QueuedLines == 0 || full.Dropped != 0 || !strings.Contains(log.String(), "no space left on device") {
-				t.Errorf("%+v %s", full, log)
-			}
-			before, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.room(path, other); err != nil {
-				t.Fatal(err)
-			}
-			empty(t, d)
-			if err := closeWithin(5*time.Second, d); err != nil {
-				t.Error(err)
-			}
-			s := d.Stats()
-			balanced(t, s)
-			if s.Sent != uint64(n) || s.Dropped+s.Failed+s.Unreadable != 0 {
-				t.Errorf("%+v", s)
-			}
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !c.all {
-				text = append(before, text...)
-			}
-			next := 0
-			for _, a := range arrivals(string(text)) {
-				if a.n == next {
-					next++
-				} else if a.n > next {
-					t.Fatalf("line %d came, want %d", a.n, next)
-				}
-			}
-			if next != n {
-				t.Errorf("%d of %d lines came", next, n)
-			}
-			if c.all && strings.Count(string(text), "\n") != n {
-				t.Errorf("%d lines in the file, want %d", strings.Count(string(text), "\n"), n)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { fillDisk(t, mount, c.room, c.all) })
+	}
+}
+
+func fillDisk(t *testing.T, mount string, room func(log, other string) error, all bool) {
+	dir := filepath.Join(mount, "sensor")
+	os.Mkdir(dir, 0o700)
+	defer os.RemoveAll(dir)
+	path, other := filepath.Join(dir, "queries.log"), filepath.Join(dir, "other")
+	log := new(logBuffer)
+	d := durableFor(t, Config{Format: "bind", To: "file://" + path}, filepath.Join(dir, "queue"), testLogger(log))
+	n := 0
+	write := func(lines int) {
+		for range lines {
+			d.Write([]records.Record{faultQuery(t, n)})
+			n++
+		}
+	}
+	write(1000)
+	empty(t, d)
+	if err := os.WriteFile(other, make([]byte, 4<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(30_000) // 3 MB for the log, or 5 MB for the queue: more than there is on disk
+	for end := time.Now().Add(20 * time.Second); d.Stats().Errors < 3 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	full := d.Stats()
+	balanced(t, full)
+	if full.Errors < 3 || full.QueuedLines == 0 || full.Dropped != 0 || !strings.Contains(log.String(), "no space left on device") {
+		t.Errorf("%+v %s", full, log)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := room(path, other); err != nil {
+		t.Fatal(err)
+	}
+	empty(t, d)
+	if err := closeWithin(5*time.Second, d); err != nil {
+		t.Error(err)
+	}
+	s := d.Stats()
+	balanced(t, s)
+	if s.Sent != uint64(n) || s.Dropped+s.Failed+s.Unreadable != 0 {
+		t.Errorf("%+v", s)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !all {
+		text = append(before, text...)
+	}
+	next := 0
+	for _, a := range arrivals(string(text)) {
+		if a.n == next {
+			next++
+		} else if a.n > next {
+			t.Fatalf("line %d came, want %d", a.n, next)
+		}
+	}
+	if next != n {
+		t.Errorf("%d of %d lines came", next, n)
+	}
+	if all && strings.Count(string(text), "\n") != n {
+		t.Errorf("%d lines in the file, want %d", strings.Count(string(text), "\n"), n)
 	}
 }

@@ -169,23 +169,7 @@ func TestDatagramsMeetNobody(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			balanced(t, d.Stats())
-			got := make(chan string, 10_000)
-			l, err := net.ListenPacket(c.network, address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			go func() {
-				b := make([]byte, 65536)
-				for {
-					n, _, err := l.ReadFrom(b)
-					if err != nil {
-						close(got)
-						return
-					}
-					got <- string(b[:n])
-				}
-			}()
+			l, got := datagrams(t, c.network, address)
 			empty(t, d)
 			closeWithin(5*time.Second, d)
 			time.Sleep(50 * time.Millisecond)
@@ -206,6 +190,28 @@ func TestDatagramsMeetNobody(t *testing.T) {
 			balanced(t, d.Stats())
 		})
 	}
+}
+
+// datagrams listens, and hands over what comes until it is closed.
+func datagrams(t *testing.T, network, address string) (net.PacketConn, <-chan string) {
+	t.Helper()
+	got := make(chan string, 10_000)
+	l, err := net.ListenPacket(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		b := make([]byte, 65536)
+		for {
+			n, _, err := l.ReadFrom(b)
+			if err != nil {
+				close(got)
+				return
+			}
+			got <- string(b[:n])
+		}
+	}()
+	return l, got
 }
 
 // TestDiskIsFull: a file that takes nothing for want of room, and then does.

@@ -22,31 +22,10 @@ func TestFileSync(t *testing.T) {
 		for _, to := range []string{"a.log", "d/"} {
 			t.Run(c.policy+" "+to, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					dir := t.TempDir()
-					options := "?fsync=" + c.policy
-					if c.policy == "rotate" {
-						options += "&rotate_bytes=1G"
-					}
-					var s Sink
-					var f *fileSink
-					if to == "d/" {
-						u := mustURL("file://" + dir + "/d/" + options)
-						sink, err := openDirectory(u, Env{}, newZeekJSON(Env{}))
-						if err != nil {
-							t.Fatal(err)
-						}
-						s = sink
-					} else {
-						s = openSink(t, "file://"+filepath.Join(dir, to)+options, Env{})
-					}
+					s, now := openSynced(t, to, c.policy)
 					look := func(when string, want bool) {
 						t.Helper()
-						if d, ok := s.(*directorySink); ok {
-							f = d.logs["conn"]
-						} else {
-							f = s.(*fileSink)
-						}
-						if f.dirty == want {
+						if f := now(); f.dirty == want {
 							t.Errorf("%s: synced %v, want %v", when, !f.dirty, want)
 						}
 					}
@@ -67,6 +46,7 @@ func TestFileSync(t *testing.T) {
 					s.Flush()
 					look("flushed later", c.later)
 					s.Write(t.Context(), lines)
+					f := now()
 					if err := s.Close(); err != nil {
 						t.Error(err)
 					}
@@ -77,6 +57,25 @@ func TestFileSync(t *testing.T) {
 			})
 		}
 	}
+}
+
+// openSynced opens a file's or a directory's sink, and tells which file lines go to.
+func openSynced(t *testing.T, to, policy string) (Sink, func() *fileSink) {
+	t.Helper()
+	options := "?fsync=" + policy
+	if policy == "rotate" {
+		options += "&rotate_bytes=1G"
+	}
+	dir := t.TempDir()
+	if to != "d/" {
+		s := openSink(t, "file://"+filepath.Join(dir, to)+options, Env{})
+		return s, func() *fileSink { return s.(*fileSink) }
+	}
+	s, err := openDirectory(mustURL("file://"+dir+"/d/"+options), Env{}, newZeekJSON(Env{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, func() *fileSink { return s.(*directorySink).logs["conn"] }
 }
 
 // TestReopenThatFails: the old file stays in use, and nothing is lost.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -302,7 +303,7 @@ func TestAccountDiskFull(t *testing.T) {
 	if err != nil || !strings.Contains(said.String(), "cannot be noted until there is room") {
 		t.Fatalf("%v; %s", err, said.String())
 	}
-	x, err := Open(Config{Format: "ecs", To: "syslog+udp://127.0.0.1:9"}, Env{HostName: "fw1", Account: a})
+	x, err := Open(Config{Format: "ecs", To: "stdout:"}, Env{HostName: "fw1", Account: a, Stdout: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
