@@ -1,7 +1,6 @@
 package exporters
 
 import (
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -129,18 +128,58 @@ func TestFaultMatrix(t *testing.T) {
 	all.Wait()
 }
 
-func meet(t *testing.T, p *faultPlace, f fault) {
-	x := &faultRun{place: p, fault: f, gateway: newGateway(t, f)}
+// arrange starts a place behind its gateway; to is its URL behind the scheme, and
+// options is what it needs to know of TLS.
+func arrange(t *testing.T, p *faultPlace, f fault) (x *faultRun, to, options string) {
+	t.Helper()
+	x = &faultRun{place: p, fault: f, gateway: newGateway(t, f)}
 	x.gateway.cuts, x.gateway.polite = p.cuts, p.unanswered
-	var certs map[fault]tls.Certificate
-	options := ""
 	if p.tls {
-		certs, options = faultyCerts(t)
-		x.gateway.certs = certs
+		x.gateway.certs, options = faultyCerts(t)
 	}
 	p.start(t, x)
 	x.gateway.open()
-	to := p.scheme + "://" + p.url(x.gateway.addr, options)
+	return x, p.scheme + "://" + p.url(x.gateway.addr, options), options
+}
+
+// TestQueueMeetsFaults: the queue in memory, which loses nothing either while the
+// program runs and it has room.
+func TestQueueMeetsFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for places that come back")
+	}
+	var all sync.WaitGroup
+	for _, p := range faultPlaces() {
+		for _, f := range []fault{refuses, closes} {
+			all.Go(func() {
+				t.Run(strings.Replace(p.scheme, "+", "-", 1)+" "+string(f), func(t *testing.T) {
+					x, to, _ := arrange(t, &p, f)
+					e, err := Open(Config{Format: p.format, To: to}, Env{HostName: "sensor", Logger: slog.New(slog.DiscardHandler)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					q := NewQueue(e, roomy, Drop)
+					x.write(t, q, 0)
+					x.feel(t, q)
+					balanced(t, q.Stats())
+					x.gateway.mend()
+					x.write(t, q, p.lines)
+					if err := closeWithin(time.Minute, q); err != nil {
+						t.Error(err)
+					}
+					if s := q.Stats(); s.Sent != s.Made || s.Made != uint64(2*p.lines) {
+						t.Errorf("%+v", s)
+					}
+					x.check(t, 2*p.lines, Stats{}, q.Stats())
+				})
+			})
+		}
+	}
+	all.Wait()
+}
+
+func meet(t *testing.T, p *faultPlace, f fault) {
+	x, to, options := arrange(t, p, f)
 	bad := to
 	if f == noSuchName {
 		_, port, _ := net.SplitHostPort(x.gateway.addr)
@@ -212,7 +251,7 @@ func openFaulty(t *testing.T, p *faultPlace, to, dir string, log *logBuffer) *Du
 	return NewDurable(e, s)
 }
 
-func (x *faultRun) write(t *testing.T, d *Durable, from int) {
+func (x *faultRun) write(t *testing.T, d Output, from int) {
 	t.Helper()
 	var slowest time.Duration
 	for n := from; n < from+x.place.lines; n++ {
@@ -229,7 +268,7 @@ func (x *faultRun) write(t *testing.T, d *Durable, from int) {
 }
 
 // feel waits until the fault is noticed, where it can be.
-func (x *faultRun) feel(t *testing.T, d *Durable) {
+func (x *faultRun) feel(t *testing.T, d Output) {
 	t.Helper()
 	if x.place.unanswered && !x.place.tls && x.fault == hangs { // as slow as it can be without a full socket
 		time.Sleep(time.Second)

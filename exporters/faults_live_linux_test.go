@@ -88,11 +88,20 @@ func fillDisk(t *testing.T, mount string, room func(log, other string) error, al
 	if err != nil {
 		t.Fatal(err)
 	}
+	if all && strings.Count(string(text), "\n") != n {
+		t.Errorf("%d lines in the file, want %d", strings.Count(string(text), "\n"), n)
+	}
 	if !all {
 		text = append(before, text...)
 	}
+	wantTokens(t, string(text), n)
+}
+
+// wantTokens wants the lines 0 to n-1, each for the first time in order.
+func wantTokens(t *testing.T, text string, n int) {
+	t.Helper()
 	next := 0
-	for _, a := range arrivals(string(text)) {
+	for _, a := range arrivals(text) {
 		if a.n == next {
 			next++
 		} else if a.n > next {
@@ -101,8 +110,5 @@ func fillDisk(t *testing.T, mount string, room func(log, other string) error, al
 	}
 	if next != n {
 		t.Errorf("%d of %d lines came", next, n)
-	}
-	if all && strings.Count(string(text), "\n") != n {
-		t.Errorf("%d lines in the file, want %d", strings.Count(string(text), "\n"), n)
 	}
 }
