@@ -253,6 +253,9 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s.QueuedLines, s.QueuedBytes, s.DroppedBy = q.lines, q.bytes, q.dropped
+	if done := s.Sent + s.Dropped + s.Failed; done <= s.Made { // of a batch under way a part may be done
+		s.QueuedLines = min(s.QueuedLines, int(s.Made-done))
+	}
 	oldest := q.sending
 	if oldest == nil && len(q.ready) > 0 {
 		oldest = q.ready[0]
