@@ -23,7 +23,7 @@ func (f *cef) quic(r *records.QUIC) {
 func (f *cef) socks(r *records.SOCKS) {
 	f.span(r.Start, r.End)
 	f.connection(r.Meta(), "socks", peer{user: r.User}, peer{})
-	f.word("outcome", outcome(r.Status != "", !r.Granted()))
+	f.word("outcome", outcome(r.Status != "" || r.UserRefused, !r.Granted()))
 	f.str("reason", r.Status, cefLong)
 	f.str("act", r.Command, cefShort)
 	f.str("destinationDnsDomain", r.RequestName, 255)

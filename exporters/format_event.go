@@ -3,12 +3,14 @@ package exporters
 import "kagami/records"
 
 // eventOf is the identity of a kind of event: what CEF and LEEF have in their
-// headers. The id is ECS's event.action.
+// headers. The id is ECS's event.action; where that leaves it to the outcome whether
+// somebody got what he wanted, refusals have an id of their own, since SIEMs map
+// events and write rules by id.
 func eventOf(rec records.Record) (id, name string) {
 	switch r := rec.(type) {
 	case *records.Flow:
 		if r.Action == "Deny" {
-			return "flow-end", "Network flow denied"
+			return "flow-denied", "Network flow denied"
 		}
 		return "flow-end", "Network flow"
 	case *records.DNS:
@@ -20,6 +22,8 @@ func eventOf(rec records.Record) (id, name string) {
 		switch {
 		case !r.RequestSeen:
 			return "http-response", "HTTP response"
+		case deniedByProxy(r):
+			return "http-denied", "HTTP request denied by the proxy"
 		case r.Method == "CONNECT":
 			return "connect", "HTTP tunnel"
 		}
@@ -27,8 +31,17 @@ func eventOf(rec records.Record) (id, name string) {
 	case *records.TLS:
 		return "tls-handshake", "TLS handshake"
 	case *records.Mail:
+		if mailRefused(r) {
+			return "mail-refused", "Mail refused"
+		}
 		return r.State.String(), "Mail"
 	case *records.Auth:
+		switch r.Result {
+		case records.AuthFailure:
+			return "login-failed", "Login failed"
+		case records.AuthUnknown:
+			return "login-unknown", "Login, its answer not seen"
+		}
 		return "login", "Login"
 	case *records.FTP:
 		return ftpAction(r.Command), "FTP command"
@@ -42,6 +55,9 @@ func eventOf(rec records.Record) (id, name string) {
 	case *records.QUIC:
 		return "quic-handshake", "QUIC handshake"
 	case *records.SOCKS:
+		if r.UserRefused || r.Status != "" && !r.Granted() {
+			return "socks-refused", "SOCKS request refused"
+		}
 		return "socks-request", "SOCKS request"
 	case *records.DHCP:
 		return dhcpAction(r), "DHCP message"
@@ -62,6 +78,26 @@ func eventOf(rec records.Record) (id, name string) {
 		return "sensor-heartbeat", "Sensor heartbeat"
 	}
 	return rec.Meta().Kind.String(), rec.Meta().Kind.String()
+}
+
+// deniedByProxy tells whether the proxy itself said 403: to a CONNECT, or without
+// asking the origin. That it wants credentials first (407) is no refusal.
+func deniedByProxy(r *records.HTTP) bool {
+	return r.Proxied && r.Status == 403 && (r.Method == "CONNECT" || r.Cache == records.CacheLocal)
+}
+
+// mailRefused tells whether nobody got a mail: the server did not take its sender, its
+// message, or any of its recipients.
+func mailRefused(r *records.Mail) bool {
+	if r.Status != 0 {
+		return r.Status >= 400
+	}
+	for i := range r.Envelope.Recipients {
+		if !r.Envelope.Recipients[i].Refused() {
+			return false
+		}
+	}
+	return len(r.Envelope.Recipients) > 0
 }
 
 // dhcpAction names the usual message types; the rest are all one.

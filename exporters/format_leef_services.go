@@ -26,7 +26,7 @@ func (f *leef) socks(r *records.SOCKS) {
 	f.str("requestName", r.RequestName, leefText)
 	f.addr("requestAddress", r.RequestAddr)
 	f.some("requestPort", uint64(r.RequestPort))
-	f.str("status", r.Status, leefText)
+	f.str("socksStatus", r.Status, leefText)
 	f.int("srcBytes", max(0, r.TunnelFromOrig))
 	f.int("dstBytes", max(0, r.TunnelFromResp))
 	f.str("tunnel", r.Tunnel, leefText)

@@ -185,9 +185,13 @@ func statsRecord(t *testing.T) *records.Stats {
 	return r
 }
 
-// TestEventIDs: what CEF and LEEF call an event is what ECS calls it, and its id too.
+// TestEventIDs: what CEF and LEEF call an event is what ECS calls it (refusals apart:
+// TestRefusalsHaveIDs), and its id too.
 func TestEventIDs(t *testing.T) {
 	for _, r := range sample(t) {
+		if a, ok := r.(*records.Auth); ok {
+			a.Result = records.AuthSuccess
+		}
 		var action, id string
 		for _, f := range records.Plain(r.AppendFields(nil)) {
 			switch f.Name {

@@ -26,7 +26,7 @@ func TestSIEMPages(t *testing.T) {
 		want("qradar", m[1], properties[m[1]])
 	}
 	events := siemTable(t, qradarDir+"events.csv")
-	for _, m := range regexp.MustCompile("`((?:sensor|flow|dns|drive)-[a-z]+|login)`").FindAllStringSubmatch(page("qradar"), -1) {
+	for _, m := range regexp.MustCompile("`((?:sensor|flow|dns|drive|http|socks|mail|login)-[a-z]+|login|connect)`").FindAllStringSubmatch(page("qradar"), -1) {
 		want("qradar", m[1], events[m[1]] != nil)
 	}
 

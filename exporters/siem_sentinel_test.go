@@ -64,7 +64,14 @@ func everyRecord(t *testing.T) []records.Record {
 	file.Path, file.Traits, file.Odd, file.FromClient = "/pub/a.exe", []string{"dll"}, "cut", true
 	ftp := ftpRecord(t)
 	ftp.Command, ftp.From, ftp.Odd = "RNTO", "/pub/old.txt", "long reply"
-	all := append(sample(t), six, busy, login, file, ftp)
+	denied := httpRecord(t, func(r *records.HTTP) { r.Method, r.Proxied, r.Status = "CONNECT", true, 403 })
+	granted, unanswered := authRecord(t), authRecord(t)
+	granted.Result, unanswered.Result = records.AuthSuccess, records.AuthUnknown
+	socks := socksRecord(t)
+	socks.Status = "connection not allowed by ruleset"
+	mail := mailRecord(t)
+	mail.Status, mail.Reply = 554, "554 no"
+	all := append(sample(t), six, busy, login, file, ftp, denied, granted, unanswered, socks, mail)
 	for _, r := range all {
 		if m := r.Meta(); m.At == 0 {
 			m.At = at(t, "2026-11-15T11:59:00.123456")

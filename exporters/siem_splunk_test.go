@@ -318,7 +318,7 @@ func TestSIEMSplunkModel(t *testing.T) {
 			}
 		}
 	}
-	cef := map[string]bool{"cef_class": true, "cef_name": true, "cef_severity": true, "null": true}
+	cef := map[string]bool{"cef_class": true, "cef_name": true, "cef_severity": true, "null": true, "AND": true, "OR": true}
 	for _, line := range splunkLines(t)["kagami:cef"] {
 		for k := range cefFields(t, line) {
 			cef[k] = true

@@ -19,7 +19,7 @@ const (
 )
 
 const (
-	defaultDiskBytes = 4 << 30
+	DefaultDiskBytes = 4 << 30 // of a queue on disk, when disk_bytes is 0
 	minDiskBytes     = 1 << 20
 )
 
@@ -66,7 +66,7 @@ func LeftQueues(base string, to []Config) []string {
 func OpenDurable(c Config, env Env, base string) (*Durable, error) {
 	most := c.DiskBytes
 	if most == 0 {
-		most = defaultDiskBytes
+		most = DefaultDiskBytes
 	}
 	if env.Logger == nil {
 		env.Logger = slog.New(slog.DiscardHandler)
@@ -84,5 +84,6 @@ func OpenDurable(c Config, env Env, base string) (*Durable, error) {
 	return NewDurable(e, s), nil
 }
 
-// SpoolMemory is what a queue on disk takes of memory, octets.
-const SpoolMemory = 12 << 20
+// SpoolMemory is what an export with a queue on disk takes of memory, octets: 12 MiB
+// the queue, the rest what its place holds at most (compressors, batches under way).
+const SpoolMemory = 16 << 20

@@ -115,6 +115,7 @@ func (d *doctorCmd) live(ctx context.Context) (r doctor.Report, err error) {
 	}
 	c.Capture.Filter = ""
 	log := newLogger(c.Log, os.Stderr)
+	warnQueues(&c, log)
 	doc := doctor.New(doctor.Options{Internal: ownNetworks(&c), Own: hardwareAddrs(c.Capture.Interface)})
 	engine, err := observed(c, doc, nil)
 	if err != nil {

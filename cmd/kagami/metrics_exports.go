@@ -3,11 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"kagami/configs"
 	"kagami/exporters"
 )
 
@@ -64,6 +68,30 @@ func (p *pipeline) reportExports(w io.Writer) {
 		}
 		if s.QueuedLines > 0 {
 			fmt.Fprintf(w, "%10s  lines wait in the queue of export %s for the next run\n", thousands(uint64(s.QueuedLines)), printable(x.Name()))
+		}
+	}
+}
+
+// warnQueues names the queues on disk that will soon drop lines, or do: what their
+// places do not take has filled most of disk_bytes. A sensor may be running.
+func warnQueues(c *configs.Config, log *slog.Logger) {
+	for _, e := range c.Export {
+		if e.Queue != exporters.QueueDisk {
+			continue
+		}
+		used, most := int64(0), e.DiskBytes
+		if most == 0 {
+			most = exporters.DefaultDiskBytes
+		}
+		segments, _ := filepath.Glob(filepath.Join(e.SpoolDir(c.Output.QueueDir), "*.spool"))
+		for _, path := range segments {
+			if info, err := os.Stat(path); err == nil {
+				used += info.Size()
+			}
+		}
+		if used >= most/4*3 {
+			log.Warn("the queue of an export is nearly full: its place takes nothing, or too little; flows are dropped first",
+				"export", e.Format+" to "+exporters.Redact(e.To), "octets", used, "disk_bytes", most)
 		}
 	}
 }

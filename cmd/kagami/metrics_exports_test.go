@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"kagami/configs"
 	"kagami/exporters"
 	"kagami/records"
 )
@@ -143,5 +146,30 @@ func TestReportOfExports(t *testing.T) {
 	p.reportExports(&got)
 	if want := "        11  lines lost by export b (7 for want of room: flow 6, protocol 1; 1 not taken; 3 unreadable on disk)\n"; got.String() != want {
 		t.Errorf("got %q, want %q", got.String(), want)
+	}
+}
+
+// A queue that will drop is named by kagami doctor; others are not.
+func TestWarnQueues(t *testing.T) {
+	c := configs.Default()
+	c.Output.QueueDir = t.TempDir()
+	c.Export = []exporters.Config{
+		{Format: "ecs", To: "syslog+tcp://full.example:601", Queue: exporters.QueueDisk, DiskBytes: 1 << 20},
+		{Format: "ecs", To: "syslog+tcp://roomy.example:601", Queue: exporters.QueueDisk},
+		{Format: "ecs", To: "syslog+tcp://memory.example:601", DiskBytes: 1},
+	}
+	for _, e := range c.Export {
+		dir := e.SpoolDir(c.Output.QueueDir)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "0-000000000000.spool"), make([]byte, 900<<10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log strings.Builder
+	warnQueues(&c, slog.New(slog.NewTextHandler(&log, nil)))
+	if strings.Count(log.String(), "nearly full") != 1 || !strings.Contains(log.String(), "full.example") {
+		t.Error(log.String())
 	}
 }

@@ -5,10 +5,12 @@
 // Lines live in memory first, in chunks of one class each. What waits for longer
 // than Config.SpillAfter, or does not fit into memory, is appended to the newest
 // segment file of its class and leaves the memory; a place that keeps up never
-// causes a write. Reading merges the classes by sequence number. Segments are
-// deleted whole: when all of them is acknowledged, or, when the disk budget is
-// used up, the oldest of the lowest class. There is a segment for each class so
-// that a day of flows can make way for one alert.
+// causes a write. Half of the memory is for what comes until the disk has taken the
+// rest; files are synced beside, which holds up writing only when 32 segments wait
+// for it. Reading merges the classes by sequence number. Segments are deleted whole:
+// when all of them is acknowledged, or, when the disk budget is used up, the oldest
+// of the lowest class. There is a segment for each class so that a day of flows can
+// make way for one alert.
 //
 //	directory   one process at a time (flock)
 //	  state     two slots, written in turn: numbers reserved, acknowledged, lost
