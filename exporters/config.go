@@ -29,6 +29,15 @@ func (c Config) Validate() error {
 	return errors.Join(err, c.checkName(), c.checkQueue())
 }
 
+// Title is what logs, metrics and the summary call the export: its name, else its
+// format and place, which two exports may share.
+func (c Config) Title() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.Format + " to " + Redact(c.To)
+}
+
 // Open makes the export that c describes. Files are created now; connections
 // are made with the first line.
 func Open(c Config, env Env) (*Export, error) {
@@ -47,7 +56,7 @@ func Open(c Config, env Env) (*Export, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open export %q: %w", Redact(c.To), err)
 	}
-	e := newExport(c.Format+" to "+Redact(c.To), format, s, env.Logger)
+	e := newExport(c.Title(), format, s, env.Logger)
 	for _, k := range c.kinds(f) {
 		e.kinds[k] = !alertsOnly(place.url) || k == records.KindAlert
 	}

@@ -98,7 +98,7 @@ func newExport(name string, f Format, s Sink, l *slog.Logger) *Export {
 	return e
 }
 
-// Name is the format and the place, for logs and metrics; it holds no password.
+// Name is Config.Title, for logs and metrics; it holds no password.
 func (e *Export) Name() string { return e.name }
 
 // Write formats records and hands the lines to the sink before it returns. After

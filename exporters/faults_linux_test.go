@@ -101,12 +101,13 @@ var faultSays = map[fault]string{
 //	expired certificate      x      x       x          x         x      x    x    x
 //	wrong host name          x      x       x          x         x      x    x    x
 //	DNS failure              x      x       x          x         x      x    x    x
-//	partial errors           3      3       4          4         4      5    5    4
+//	partial errors           3      3       4          4         6      5    5    4
 //
 // 1: the protocol has no answer; a server that reads and forgets cannot be noticed.
 // 2: what its kernel acknowledged is read first (docs/DELIVERY.md, Syslog); a server
 // that does not: TestSyslogCountsWhatWasAcknowledged, TestSyslogTLSResends.
 // 3: there are none. 4: TestPartialErrors. 5: TestKafkaRefuses, TestNATSStreamAnswers.
+// 6: TestWebhookAnswers.
 // Datagrams and local sockets: TestDatagramsMeetNobody. Full disks: TestDiskIsFull,
 // TestLiveDiskIsFull, and exporters/spool. Steps of the clock: clock_test.go.
 func TestFaultMatrix(t *testing.T) {

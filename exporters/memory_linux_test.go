@@ -118,8 +118,12 @@ func TestMemoryOfAWorkingPlace(t *testing.T) {
 			}
 			empty(t, d)
 			t.Logf("%.1f MiB of heap at most, %.1f when all is sent", float64(most)/(1<<20), float64(liveHeap()-before)/(1<<20))
-			if most >= 16<<20 {
-				t.Errorf("%d octets of heap, want less than 16 MiB", most)
+			limit := int64(16 << 20)
+			if strings.HasPrefix(name, "kafka") || name == "nats" {
+				limit = 32 << 20 // whose servers keep it all
+			}
+			if most >= limit {
+				t.Errorf("%d octets of heap, want less than %d", most, limit)
 			}
 			closeWithin(5*time.Second, d)
 		})

@@ -56,8 +56,14 @@ func age(s *exporters.Stats, now time.Time) time.Duration {
 	return max(0, now.Sub(time.Unix(0, s.Oldest)))
 }
 
-// exportName is unique even when two exports look alike.
-func exportName(i int, x exporters.Output) string { return fmt.Sprintf("%d %s", i+1, x.Name()) }
+// exportName is unique even when two exports look alike. A name of the configuration
+// is so by itself, and holds no blank: it stays the same wherever its table stands.
+func exportName(i int, x exporters.Output) string {
+	if name := x.Name(); !strings.Contains(name, " ") {
+		return name
+	}
+	return fmt.Sprintf("%d %s", i+1, x.Name())
+}
 
 // reportExports names the exports that lost lines, or leave some for the next run.
 func (p *pipeline) reportExports(w io.Writer) {
@@ -91,7 +97,7 @@ func warnQueues(c *configs.Config, log *slog.Logger) {
 		}
 		if used >= most/4*3 {
 			log.Warn("the queue of an export is nearly full: its place takes nothing, or too little; flows are dropped first",
-				"export", e.Format+" to "+exporters.Redact(e.To), "octets", used, "disk_bytes", most)
+				"export", e.Title(), "octets", used, "disk_bytes", most)
 		}
 	}
 }

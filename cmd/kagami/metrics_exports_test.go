@@ -67,9 +67,10 @@ func scraped(t *testing.T, c prometheus.Collector) string {
 func TestMetricsOfExports(t *testing.T) {
 	full := exporters.Stats{Made: 100, Resumed: 20, Sent: 60, Dropped: 15, Failed: 2, Unreadable: 1, Errors: 7, QueuedLines: 42, QueuedBytes: 4200, DiskBytes: 8192,
 		DroppedBy: [exporters.NumClasses]uint64{10, 4, 1, 0}, Oldest: time.Now().Add(-90 * time.Second).UnixNano()}
-	m := &metrics{pipeline: &pipeline{exports: []exporters.Output{&counted{"ecs to stdout:", exporters.Stats{}}, &counted{"ecs to stdout:", full}}}}
+	m := &metrics{pipeline: &pipeline{exports: []exporters.Output{&counted{"ecs to stdout:", exporters.Stats{}}, &counted{"ecs to stdout:", full}, &counted{"siem", full}}}}
 	text := scraped(t, exportsOnly{m})
 	for _, want := range []string{
+		`kagami_export_lines_total{export="siem",what="made"} 100`,
 		`kagami_export_lines_total{export="2 ecs to stdout:",what="made"} 100`,
 		`kagami_export_lines_total{export="2 ecs to stdout:",what="resumed"} 20`,
 		`kagami_export_lines_total{export="2 ecs to stdout:",what="sent"} 60`,
