@@ -126,7 +126,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// distinct tells of exports that would share a name, or a queue on disk.
+// distinct tells of exports that would share a name, a queue on disk, or a file that is rotated.
 func distinct(to []exporters.Config) (errs []error) {
 	for i := range to {
 		for j := range i {
@@ -136,6 +136,8 @@ func distinct(to []exporters.Config) (errs []error) {
 				errs = append(errs, fmt.Errorf("export %d: export.name: got %q, as export %d has", i+1, b.Name, j+1))
 			case a.Queue == exporters.QueueDisk && b.Queue == exporters.QueueDisk && a.SpoolDir("") == b.SpoolDir(""):
 				errs = append(errs, fmt.Errorf("export %d: export.queue: the same format and place as export %d: give each a name of its own", i+1, j+1))
+			case exporters.RotateOneFile(*a, *b):
+				errs = append(errs, fmt.Errorf("export %d: export.to: the same file as export %d, which one of them rotates while the other still writes to it: give each its own", i+1, j+1))
 			}
 		}
 	}

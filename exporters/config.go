@@ -121,7 +121,7 @@ func (c Config) place() (place, error) {
 			continue
 		}
 		if err := sinks[i].check(u); err != nil {
-			return place{}, fmt.Errorf("export.to: %q: %w", Redact(u.String()), err)
+			return place{}, eachPrefixed(fmt.Sprintf("export.to: %q", Redact(u.String())), err)
 		}
 		return place{&sinks[i], u}, nil
 	}
@@ -130,6 +130,20 @@ func (c Config) place() (place, error) {
 		hint = `; a file is written "file:///var/log/kagami/access.log"`
 	}
 	return place{}, fmt.Errorf("export.to: got %q, want a URL that starts with one of %s:%s", Redact(c.To), strings.Join(Schemes(), ":, "), hint)
+}
+
+// eachPrefixed puts prefix before every problem of err, since each is told on a line
+// of its own.
+func eachPrefixed(prefix string, err error) error {
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return fmt.Errorf("%s: %w", prefix, err)
+	}
+	var out []error
+	for _, e := range several.Unwrap() {
+		out = append(out, eachPrefixed(prefix, e))
+	}
+	return errors.Join(out...)
 }
 
 func (c Config) checkName() error {

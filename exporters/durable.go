@@ -42,6 +42,7 @@ type Durable struct {
 	// Of the goroutine that sends.
 	entries []spool.Entry
 	lines   []Line
+	numbers []uint64 // of lines, in the spool
 	given   given
 }
 
@@ -147,22 +148,15 @@ func (d *Durable) next() (err error) {
 
 // send offers lines to the sink until it took them all; false: d is closed.
 func (d *Durable) send() bool {
-	d.lines = d.lines[:0]
-	for i := range d.entries {
-		e := &d.entries[i]
-		if e.Lost == 0 { // else it tells of lines that were dropped, and counted then
-			d.lines = append(d.lines, Line{Text: e.Text, At: e.At, Kind: records.Kind(e.Kind), Severity: Severity(e.Severity), Log: e.Log,
-				Seq: e.Seq, Class: e.Class, Client: clientOf(e.Client)})
-		}
-	}
+	d.fill()
 	wait := backoffMin
-	for lines := d.lines; len(lines) > 0; {
+	for at := 0; at < len(d.lines); {
 		if d.ctx.Err() != nil {
 			return false
 		}
-		n, err := d.attempt(lines)
+		n, err := d.attempt(at)
 		if n > 0 {
-			lines, wait = lines[n:], backoffMin
+			at, wait = at+n, backoffMin
 		}
 		if err == nil {
 			d.works()
@@ -179,15 +173,34 @@ func (d *Durable) send() bool {
 	return true
 }
 
-// attempt returns how many of the first lines are done with.
-func (d *Durable) attempt(lines []Line) (int, error) {
+// fill makes lines of the entries. One whose number may be another line's some day
+// has none for the sink: what knows lines by their numbers would take the other one
+// for this one, and drop it.
+func (d *Durable) fill() {
+	d.lines, d.numbers = d.lines[:0], d.numbers[:0]
+	for i := range d.entries {
+		e := &d.entries[i]
+		if e.Lost > 0 { // it tells of lines that were dropped, and counted then
+			continue
+		}
+		l := Line{Text: e.Text, At: e.At, Kind: records.Kind(e.Kind), Severity: Severity(e.Severity), Log: e.Log, Class: e.Class, Client: clientOf(e.Client)}
+		if e.Firm {
+			l.Seq = e.Seq
+		}
+		d.lines, d.numbers = append(d.lines, l), append(d.numbers, e.Seq)
+	}
+}
+
+// attempt returns how many lines from at on are done with.
+func (d *Durable) attempt(at int) (int, error) {
+	lines := d.lines[at:]
 	ctx, cancel := context.WithTimeout(d.ctx, attemptTimeout)
 	defer cancel()
 	w, err := d.export.sink.Write(ctx, lines)
 	n := w.done()
 	switch {
 	case n > 0:
-		d.give(lines[n-1].Seq, lines[:n], w)
+		d.give(d.numbers[at+n-1], lines[:n], w)
 	case err == nil:
 		err = io.ErrShortWrite
 	}
@@ -282,13 +295,22 @@ func (d *Durable) Close(ctx context.Context) error {
 	case <-time.After(closeGrace):
 		hangs = true
 	}
-	left, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveFor)
+	left, cancel := leaving(ctx)
 	defer cancel()
 	err := d.spool.Close(left)
 	if hangs {
 		return errors.Join(err, d.export.wrap("close", errors.New("the sink hangs; its lines stay on disk")))
 	}
 	return errors.Join(err, d.export.closeSink())
+}
+
+// leaving ends when ctx does, but not before leaveFor.
+func leaving(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(leaveFor)
+	if d, ok := ctx.Deadline(); ok && d.After(end) {
+		end = d
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), end)
 }
 
 // drain waits until all is sent.

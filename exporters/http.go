@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type httpPlace struct {
 	client    *http.Client
 	auth      http.Header // what proves who we are
 	secrets   []string    // what no error may hold, should the server send it back
+	hidden    []string    // the same, of the URL
 	notBefore time.Time   // the server asked to be left alone until then
 
 	zipped bytes.Buffer // scratch
@@ -103,16 +105,16 @@ func (p *httpPlace) post(ctx context.Context, to *url.URL, contentType string, b
 	if r.body, err = io.ReadAll(io.LimitReader(res.Body, maxReply)); err != nil {
 		return reply{}, transientError{fmt.Errorf("read answer of %s: %w", to.Host, bare(err))}
 	}
-	p.heed(r)
 	if !r.ok() {
-		r.body = p.scrub(r.body)
+		r.body = p.scrub(r.body) // of the secrets that it was sent
 	}
+	p.heed(r)
 	return r, nil
 }
 
 // scrub takes our secrets out of what a server says.
 func (p *httpPlace) scrub(body []byte) []byte {
-	for _, s := range p.secrets {
+	for _, s := range slices.Concat(p.hidden, p.secrets) {
 		body = bytes.ReplaceAll(body, []byte(s), []byte(redacted))
 	}
 	return body

@@ -3,6 +3,7 @@ package exporters
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,8 +28,9 @@ type clickHouseSink struct {
 	place    *httpPlace
 	logger   *slog.Logger
 	insert   url.Values // query and settings
-	sensor   []byte     // the columns sensor and run, as JSON
-	ids      lineIDs
+	numbers  numbers    // of the lines
+	own      numbers    // of lines that come without: rows with the same number are one
+	taken    uint64     // of own
 	refusals refusals
 	tokens   bool
 	limit    int  // lines of a request: fewer while one of them spoils its block
@@ -79,11 +81,11 @@ func openClickHouse(u *url.URL, env Env) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &clickHouseSink{place: p, ids: newLineIDs(env), tokens: true, limit: batchLines,
-		refusals: newRefusals(env.Logger, o.url.String()+table)}
+	s := &clickHouseSink{place: p, tokens: true, limit: batchLines, refusals: newRefusals(env.Logger, o.url.String()+table)}
 	s.logger = s.refusals.logger
-	s.sensor = appendJSONString([]byte(`{"sensor":`), sensorName(env))
-	s.sensor = appendJSONString(append(s.sensor, `,"run":`...), env.SeqID)
+	s.numbers = newNumbers(env)
+	env.SeqID = rand.Text()
+	s.own = newNumbers(env)
 	s.insert = url.Values{
 		"query":             {"INSERT INTO " + table + " (sensor, run, seq, at, kind, severity, log, stamp, record) FORMAT JSONEachRow"},
 		"wait_end_of_query": {"1"}, // so that an error is the answer's status
@@ -91,12 +93,36 @@ func openClickHouse(u *url.URL, env Env) (Sink, error) {
 	return s, nil
 }
 
+// numbers are a run of numbers of a sensor.
+type numbers struct {
+	columns []byte // sensor and run, as JSON
+	ids     lineIDs
+}
+
+func newNumbers(env Env) numbers {
+	b := appendJSONString([]byte(`{"sensor":`), sensorName(env))
+	return numbers{appendJSONString(append(b, `,"run":`...), env.SeqID), newLineIDs(env)}
+}
+
+// number is that of line i of those at hand: the same one when they are offered again.
+func (s *clickHouseSink) number(l *Line, i int) (*numbers, uint64) {
+	if l.Seq > 0 {
+		return &s.numbers, l.Seq
+	}
+	return &s.own, s.taken + uint64(i) + 1
+}
+
 // Write implements Sink: all of the block or nothing.
 func (s *clickHouseSink) Write(ctx context.Context, lines []Line) (Written, error) {
-	lines = lines[:min(len(lines), s.limit)]
+	w, err := s.write(ctx, lines[:min(len(lines), s.limit)])
+	s.taken += uint64(w.done())
+	return w, err
+}
+
+func (s *clickHouseSink) write(ctx context.Context, lines []Line) (Written, error) {
 	s.body = s.body[:0]
 	for i := range lines {
-		s.body = s.appendRow(s.body, &lines[i])
+		s.body = s.appendRow(s.body, &lines[i], i)
 	}
 	to := *s.place.url
 	to.RawQuery = s.query(lines).Encode()
@@ -112,9 +138,10 @@ func (s *clickHouseSink) Write(ctx context.Context, lines []Line) (Written, erro
 	return s.failed(lines, r, e)
 }
 
-func (s *clickHouseSink) appendRow(dst []byte, l *Line) []byte {
-	dst = append(append(dst, s.sensor...), `,"seq":`...)
-	dst = strconv.AppendUint(dst, l.Seq, 10)
+func (s *clickHouseSink) appendRow(dst []byte, l *Line, i int) []byte {
+	run, seq := s.number(l, i)
+	dst = append(append(dst, run.columns...), `,"seq":`...)
+	dst = strconv.AppendUint(dst, seq, 10)
 	dst = strconv.AppendInt(append(dst, `,"at":`...), l.At, 10)
 	dst = append(append(append(dst, `,"kind":"`...), kindName(l.Kind)...), `","severity":`...)
 	dst = strconv.AppendUint(dst, uint64(l.Severity), 10)
@@ -134,11 +161,17 @@ func (s *clickHouseSink) query(lines []Line) url.Values {
 	for name, v := range s.insert {
 		q[name] = v
 	}
-	if first, last := lines[0].Seq, lines[len(lines)-1].Seq; first > 0 {
-		token := append(s.ids.append(nil, first), '-')
-		q.Set("insert_deduplication_token", string(strconv.AppendUint(token, last, 10)))
-		q.Set("deduplicate_blocks_in_dependent_materialized_views", "1")
+	end := len(lines) - 1
+	from, first := s.number(&lines[0], 0)
+	to, last := s.number(&lines[end], end)
+	token := append(from.ids.append(nil, first), '-')
+	if to == from {
+		token = strconv.AppendUint(token, last, 10)
+	} else {
+		token = to.ids.append(token, last)
 	}
+	q.Set("insert_deduplication_token", string(token))
+	q.Set("deduplicate_blocks_in_dependent_materialized_views", "1")
 	return q
 }
 

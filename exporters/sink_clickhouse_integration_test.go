@@ -33,17 +33,7 @@ func TestIntegrationClickHouse(t *testing.T) {
 func TestIntegrationClickHouseTables(t *testing.T) {
 	server := integration.ClickHouseEngine(t)
 	at := "http://" + server.Address()
-	for _, file := range []string{"01-raw.sql", "02-tables.sql"} {
-		b, err := os.ReadFile("../configs/siem/clickhouse/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for statement := range strings.SplitSeq(regexp.MustCompile(`--[^\n]*`).ReplaceAllString(string(b), ""), ";") {
-			if strings.TrimSpace(statement) != "" {
-				queryClickHouse(t, at, statement)
-			}
-		}
-	}
+	shippedTables(t, at, "01-raw.sql", "02-tables.sql")
 	lines := manyLines(t, integrationRecords)
 	to := "clickhouse+" + at
 	deliverThrough(t, openSink(t, to, Env{HostName: "sensor", SeqID: "1"}), server, lines)
@@ -66,6 +56,43 @@ func TestIntegrationClickHouseTables(t *testing.T) {
 	} {
 		wantCount(t, at, condition, kindCount(lines, kind))
 	}
+}
+
+func shippedTables(t *testing.T, server string, files ...string) {
+	t.Helper()
+	for _, file := range files {
+		b, err := os.ReadFile("../configs/siem/clickhouse/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for statement := range strings.SplitSeq(regexp.MustCompile(`--[^\n]*`).ReplaceAllString(string(b), ""), ";") {
+			if strings.TrimSpace(statement) != "" {
+				queryClickHouse(t, server, statement)
+			}
+		}
+	}
+}
+
+// TestIntegrationClickHouseMemory: lines of a queue in memory have no numbers, and
+// are rows of their own all the same.
+func TestIntegrationClickHouseMemory(t *testing.T) {
+	at := "http://" + integration.ClickHouseEngine(t).Address()
+	shippedTables(t, at, "01-raw.sql")
+	lines := manyLines(t, 3*batchLines)
+	for i := range lines {
+		lines[i].Seq = 0
+	}
+	for range 2 { // runs of the sensor
+		s := openSink(t, "clickhouse+"+at, Env{HostName: "sensor"})
+		for i := 0; i < len(lines); i += batchLines {
+			if w, err := s.Write(context.Background(), lines[i:i+batchLines]); err != nil || w.Sent != batchLines {
+				t.Errorf("%+v, %v", w, err)
+			}
+		}
+		s.Close()
+	}
+	wantCount(t, at, "kagami.raw FINAL", 2*len(lines))
+	t.Logf("%d records", 2*len(lines))
 }
 
 func wantCount(t *testing.T, server, from string, want int) {

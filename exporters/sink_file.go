@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type fileSink struct {
 	cut     []byte    // what a failed write wrote of a line
 	pending []byte    // of directories: lines not yet written
 	torn    bool      // pending begins within a line
+	unended bool      // the file ends within a line that comes no more
 	out     []byte    // scratch
 	ends    []int     // scratch
 	regular bool      // no device or pipe, which never ends
@@ -86,9 +88,10 @@ func (s *fileSink) open(mode FileMode) error {
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
-	torn := tornEnd(s.path)
-	if torn {
-		_, err = f.Write([]byte{'\n'})
+	if s.unended = tornEnd(s.path); s.unended {
+		if _, err = f.Write([]byte{'\n'}); err == nil || noRoom(err) { // no reason not to start
+			s.unended, err = err != nil, nil
+		}
 	}
 	st, statErr := f.Stat()
 	if err := errors.Join(err, statErr); err != nil {
@@ -149,11 +152,11 @@ func (s *fileSink) writeSome(lines []Line) (int, error) {
 			break
 		}
 	}
-	if !bytes.HasPrefix(s.out, s.cut) { // that line comes no more
-		if err := s.append([]byte{'\n'}); err != nil {
-			return 0, err
-		}
-		s.cut = s.cut[:0]
+	if !bytes.HasPrefix(s.out, s.cut) {
+		s.unended, s.cut = true, s.cut[:0]
+	}
+	if err := s.endLine(); err != nil {
+		return 0, err
 	}
 	began := s.size - int64(len(s.cut))
 	err := s.append(s.out[len(s.cut):])
@@ -169,6 +172,19 @@ func (s *fileSink) writeSome(lines []Line) (int, error) {
 	s.cut = append(s.cut, s.out[end:n]...)
 	return whole, err
 }
+
+// endLine ends a line that the file has in part, and that comes no more.
+func (s *fileSink) endLine() error {
+	if !s.unended {
+		return nil
+	}
+	err := s.append([]byte{'\n'})
+	s.unended = err != nil
+	return err
+}
+
+// noRoom tells whether a disk is full, or a quota used up.
+func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // append writes to the file. One that was deleted, perhaps to make room, makes none
 // while it is open: it is let go of.
@@ -187,6 +203,9 @@ func (s *fileSink) append(text []byte) error {
 func (s *fileSink) put() error {
 	if len(s.pending) == 0 {
 		return nil
+	}
+	if err := s.endLine(); err != nil {
+		return err
 	}
 	began := s.size
 	if err := s.append(s.pending); err != nil {

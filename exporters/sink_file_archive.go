@@ -28,7 +28,6 @@ type archive struct {
 	dir    string
 	keep   int // of each name; 0 = all
 	plain  bool
-	sync   bool
 	logger *slog.Logger
 
 	later time.Time // before which no file is taken, since one could not be; of the sink's goroutine
@@ -49,7 +48,7 @@ const (
 )
 
 func newArchive(dir string, o fileOptions, l *slog.Logger) *archive {
-	a := &archive{dir: dir, keep: o.keep, plain: o.plain, sync: o.sync != syncNever, logger: l}
+	a := &archive{dir: dir, keep: o.keep, plain: o.plain, logger: l}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a
 }
@@ -192,8 +191,8 @@ func (a *archive) compress(path string) (err error) {
 		return fmt.Errorf("compress file: %w", err)
 	}
 	err = a.pack(out, in)
-	if a.sync && err == nil {
-		err = out.Sync()
+	if err == nil {
+		err = out.Sync() // always: the file that it replaces may be on the disk for long
 	}
 	err = errors.Join(err, out.Close())
 	if err == nil {

@@ -120,3 +120,17 @@ func octets(value string) (int64, error) {
 	}
 	return n << shift, nil
 }
+
+// RotateOneFile tells whether two exports write to the same file, or directory, and
+// one of them ends it by itself: what the other one writes to it then would be lost
+// when it is compressed.
+func RotateOneFile(a, b Config) bool {
+	u, err1 := url.Parse(a.To)
+	v, err2 := url.Parse(b.To)
+	if err1 != nil || err2 != nil || u.Scheme != "file" || v.Scheme != "file" || filepath.Clean(u.Path) != filepath.Clean(v.Path) {
+		return false
+	}
+	o, err1 := readFileOptions(u)
+	p, err2 := readFileOptions(v)
+	return err1 == nil && err2 == nil && (o.rotates() || p.rotates())
+}

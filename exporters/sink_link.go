@@ -136,12 +136,22 @@ func handshake(ctx context.Context, raw net.Conn, config *tls.Config) (*linkConn
 	}
 	conn := watch(c, wire)
 	conn.raw = raw
-	if err := conn.accepted(ctx, max(acceptMin, acceptTimes*time.Since(began))); err != nil {
+	took, end := time.Since(began), time.Now().Add(dialTimeout)
+	if d, ok := ctx.Deadline(); ok {
+		end = d
+	}
+	if err := conn.accepted(ctx, patience(took, time.Until(end))); err != nil {
 		raw.Close()
 		<-conn.ended
 		return nil, err
 	}
 	return conn, nil
+}
+
+// patience is how long to wait behind a handshake that took so long, of the time
+// that is left for connecting: a slow server would never be connected to otherwise.
+func patience(took, left time.Duration) time.Duration {
+	return max(acceptMin, min(acceptTimes*took, left/2))
 }
 
 // accepted waits for a server's second thoughts: in TLS 1.3 the client's handshake

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,15 +24,16 @@ const (
 
 var errUnacknowledged = errors.New("the receiver acknowledges nothing")
 
-// counted counts the octets that went into a connection, those of TLS included.
+// counted counts the octets that went into a connection, those of TLS included: its
+// reader may send an alert.
 type counted struct {
 	net.Conn
-	n int64
+	n atomic.Int64
 }
 
 func (c *counted) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -60,17 +62,18 @@ func (f *frames) writeStream(ctx context.Context, conn *linkConn, lines []Line, 
 			err = f.send(conn, writeDeadline(ctx))
 		}
 	}
+	sent := conn.wire.n.Load() // before that: an alert in between is no line
 	waiting, known := unacknowledged(conn.raw)
 	if err == nil && known && waiting > 0 {
 		waiting, err = conn.acknowledged(ctx, waiting)
 	}
-	return f.written(conn.wire.n - waiting), err
+	return f.written(sent - waiting), err
 }
 
 // send writes the frames and marks where they ended.
 func (f *frames) send(conn *linkConn, deadline time.Time) error {
 	conn.SetWriteDeadline(deadline)
-	began, n := conn.wire.n, 0
+	began, n := conn.wire.n.Load(), 0
 	var err error
 	if len(f.out) > 0 {
 		n, err = conn.Write(f.out)
@@ -84,7 +87,7 @@ func (f *frames) send(conn *linkConn, deadline time.Time) error {
 		case end > n:
 			mark = notSent
 		case encrypted:
-			mark = conn.wire.n
+			mark = conn.wire.n.Load()
 		}
 		f.marks = append(f.marks, mark)
 	}

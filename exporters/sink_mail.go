@@ -34,6 +34,7 @@ type mailSink struct {
 	refusals refusals
 	pace     spacing
 	mails    []time.Time // of the last hour
+	said     time.Time   // until when the log says that alerts wait
 	limit    int         // alerts of a mail: fewer while the server refuses its content
 	alerts   []alertText // scratch
 }
@@ -216,11 +217,20 @@ func (s *mailSink) await(ctx context.Context) error {
 	}
 	if len(s.mails) >= s.perHour {
 		next := s.mails[0].Add(time.Hour)
-		s.logger.Info("mails of this hour are used up: alerts wait", "to", s.address, "until", next.Format(time.TimeOnly))
+		if !next.Equal(s.said) {
+			s.said = next
+			s.logger.Info("mails of this hour are used up: alerts wait", "to", s.address, "until", next.Format(time.TimeOnly))
+		}
 		sleep(ctx, time.Until(next))
+		if err := ctx.Err(); err != nil { // an attempt that ended early: the wait goes on
+			return fmt.Errorf("mails of this hour are used up until %s: %w", next.Format(time.TimeOnly), err)
+		}
 		s.mails = s.mails[1:]
 	}
-	return s.pace.wait(ctx)
+	if err := s.pace.wait(ctx); err != nil {
+		return fmt.Errorf("mails are %s apart at least: %w", s.within, err)
+	}
+	return nil
 }
 
 // Flush implements Sink: nothing is held.

@@ -1,12 +1,14 @@
 package exporters
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,8 +131,8 @@ func openWebhook(u *url.URL, env Env) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.url != "" && len(to.Path) > 1 {
-		p.secrets = append(p.secrets, to.Path)
+	if o.url != "" {
+		p.hidden = secretParts(to)
 	}
 	s := &webhookSink{webhookOptions: o, place: p, to: to, zone: env.Location, refusals: newRefusals(env.Logger, to.Host),
 		pace: spacing{gap: time.Minute / time.Duration(o.rate)}}
@@ -151,6 +153,26 @@ func readSecretURL(ref string) (*url.URL, error) {
 		return nil, errors.New("read url: want an https URL there")
 	}
 	return u, nil
+}
+
+// secretParts are the parts of a webhook's URL by which a server could tell it, the
+// longest first.
+func secretParts(u *url.URL) (parts []string) {
+	const least = 8 // octets of an option's value
+	for _, s := range []string{u.RequestURI(), u.Path, u.RawQuery} {
+		if len(s) > 1 {
+			parts = append(parts, s)
+		}
+	}
+	for _, values := range u.Query() {
+		for _, v := range values {
+			if len(v) >= least {
+				parts = append(parts, v)
+			}
+		}
+	}
+	slices.SortFunc(parts, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	return parts
 }
 
 // Write implements Sink.
@@ -233,8 +255,11 @@ func (p *spacing) wait(ctx context.Context) error {
 	if d := time.Until(p.last.Add(p.gap)); !p.last.IsZero() && d > 0 {
 		sleep(ctx, d)
 	}
+	if err := ctx.Err(); err != nil { // an attempt that ended early: the wait goes on
+		return err
+	}
 	p.last = time.Now()
-	return ctx.Err()
+	return nil
 }
 
 // Flush implements Sink: nothing is held.

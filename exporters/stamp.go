@@ -176,7 +176,7 @@ func (a *Account) open(name, format string, to *url.URL) (*stamps, error) {
 	s := &stamps{account: a, form: stampForms[format]}
 	switch _, room := stampForms[format]; {
 	case room || stampsInFront(to):
-	case to.Scheme == "file":
+	case to.Scheme == "file" && !isDevice(to.Path):
 		s.beside, s.many = filepath.Clean(to.Path), isDirectory(to)
 	default:
 		a.log.Warn("this export's records bear no numbers: its format has no room for them, and the place no headers", "format", format, "to", Redact(to.String()))
@@ -187,6 +187,12 @@ func (a *Account) open(name, format string, to *url.URL) (*stamps, error) {
 		return s, nil
 	}
 	return s, s.begin(name, s.beside)
+}
+
+// isDevice tells whether a path leads to what keeps no lines: a device, a pipe.
+func isDevice(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && !st.Mode().IsRegular() && !st.IsDir()
 }
 
 // begin starts the chain of one stream of lines.

@@ -229,7 +229,7 @@ func openSearchTexts(t *testing.T, _ Sink, lines []Line) (out []string) {
 func clickHouseTexts(t *testing.T, s Sink, lines []Line) (out []string) {
 	for i := range lines {
 		var row clickHouseRow
-		if err := json.Unmarshal(s.(*clickHouseSink).appendRow(nil, &lines[i]), &row); err != nil || strings.HasPrefix(row.Record, "[") {
+		if err := json.Unmarshal(s.(*clickHouseSink).appendRow(nil, &lines[i], i), &row); err != nil || strings.HasPrefix(row.Record, "[") {
 			t.Errorf("%v: %+v", err, row)
 		}
 		out = append(out, row.Stamp+row.Record)

@@ -19,6 +19,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"kagami/atomicfile"
 )
 
 const (
@@ -126,7 +128,7 @@ func create(path string) error {
 		err = os.MkdirAll(filepath.Dir(path), 0o750)
 	}
 	if err == nil {
-		err = replace(path, text, 0o600)
+		err = atomicfile.Write(path, text, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("make signing key: %w", err)
@@ -164,7 +166,7 @@ func publish(path string, key ed25519.PublicKey, mode os.FileMode) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err := replace(path, text, mode); err != nil {
+	if err := atomicfile.Write(path, text, mode); err != nil {
 		return fmt.Errorf("write public key: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,7 +15,8 @@ type checkCmd struct {
 	PrintDefault bool `help:"Print the default configuration with comments, and stop."`
 }
 
-// Run loads the configuration and says what is wrong with it, all at once.
+// Run loads the configuration, reads the files that it names, and says what is wrong
+// with it, all at once.
 func (c *checkCmd) Run() error {
 	if c.PrintDefault {
 		fmt.Print(configs.DefaultText)
@@ -35,6 +37,13 @@ func (c *checkCmd) Run() error {
 		for _, w := range list.Warnings(time.Now().UnixNano()) {
 			fmt.Printf("%s: %s\n", path, printable(w))
 		}
+	}
+	var files []error
+	for _, e := range conf.Export {
+		files = append(files, e.CheckFiles())
+	}
+	if err := errors.Join(files...); err != nil {
+		return err
 	}
 	name := c.Config
 	if name == "" {

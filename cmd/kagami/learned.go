@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"kagami/atomicfile"
 	"kagami/detectors"
 )
 
@@ -100,7 +101,7 @@ func (l *learned) save(b []byte) {
 	}
 	l.busy = true
 	l.writing.Go(func() {
-		err := writeAtomically(l.path, b)
+		err := atomicfile.Write(l.path, b, 0o600)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.busy = false
@@ -114,32 +115,10 @@ func (l *learned) save(b []byte) {
 // finish waits for what is being written, and writes the last state.
 func (l *learned) finish(b []byte) error {
 	l.writing.Wait()
-	if err := writeAtomically(l.path, b); err != nil {
+	if err := atomicfile.Write(l.path, b, 0o600); err != nil {
 		return fmt.Errorf("save what was learned: %w", err)
 	}
 	return nil
-}
-
-// writeAtomically replaces a file: after a power cut the old or the new one is
-// there, whole.
-func writeAtomically(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // openDetectors makes the detectors, with what an earlier run learned and what is

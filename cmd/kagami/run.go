@@ -106,7 +106,7 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s
 	}
 	stopMetrics, err := p.serveMetrics(port.joined)
 	if err != nil {
-		return c, errors.Join(err, port.close(), p.close())
+		return c, errors.Join(err, port.close(), p.abandon())
 	}
 	p.heart.watch(port.joined)
 	log.Info("capturing", "interface", c.Capture.Interface, "workers", len(port.joined), "filter", c.Capture.Filter, "exports", len(to))
@@ -125,6 +125,7 @@ func (r *runCmd) once(ctx context.Context, c configs.Config, log *slog.Logger, s
 				if n, changed := r.reload(c, p, s, log); changed {
 					next = n
 					cancel(errReload)
+					return
 				}
 			}
 		}

@@ -95,13 +95,13 @@ func newPipeline(c configs.Config, to []exporters.Config, live bool, progress fu
 		c.Sensor.Cutoff = c.Evidence.CutoffKiB << 10
 		var err error
 		if p.keeping, err = newKeeping(c, live, log); err != nil {
-			p.close()
+			p.abandon()
 			return nil, err
 		}
 		store = p.keeping.writer
 	}
 	if err := p.openDetectors(live); err != nil {
-		p.close()
+		p.abandon()
 		return nil, err
 	}
 	p.engine = sensor.New(sensor.Options{
@@ -223,6 +223,12 @@ func (p *pipeline) drain() {
 	}
 }
 
+// abandon ends a pipeline that was never run.
+func (p *pipeline) abandon() error {
+	p.drain()
+	return p.close()
+}
+
 // write is the end of the pipeline: one goroutine calls it, with records in order.
 func (p *pipeline) write(rs []records.Record) {
 	if p.keeping != nil {
@@ -286,16 +292,17 @@ const closeWait = 10 * time.Second
 func (p *pipeline) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
-	errs := make([]error, len(p.exports), len(p.exports)+1)
+	errs := make([]error, len(p.exports))
 	var wg sync.WaitGroup
 	for i, x := range p.exports {
 		wg.Go(func() { errs[i] = x.Close(ctx) })
 	}
+	var kept []error
 	if p.keeping != nil {
-		errs = append(errs, p.keeping.close()...)
+		kept = p.keeping.close()
 	}
 	wg.Wait()
-	return errors.Join(append(errs, p.heart.close())...)
+	return errors.Join(append(append(errs, kept...), p.heart.close())...)
 }
 
 // countDetectors keeps the stage's and the detectors' counters for the metrics. The goroutine

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"kagami/atomicfile"
 	"kagami/evidence/query"
 )
 
@@ -116,7 +117,7 @@ func (e Env) Path(name string) string { return filepath.Join(e.complete().Cases,
 func (e Env) save(c *Case) error {
 	text, err := json.MarshalIndent(c, "", " ")
 	if err == nil {
-		err = writeFile(e.statePath(c.Name), append(text, '\n'))
+		err = atomicfile.Write(e.statePath(c.Name), append(text, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("write state of case %q: %w", c.Name, err)

@@ -10,55 +10,11 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"kagami/atomicfile"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-// writeFile replaces a file as a whole: a reader, and a crash, finds the old
-// content or the new.
-func writeFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	if err := fill(f, content); err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// fill writes a new file, gives it to the directory's owner, and closes it.
-func fill(f *os.File, content []byte) error {
-	_, err := f.Write(content)
-	if err == nil {
-		err = giveAway(f)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// giveAway gives a file made by root to the owner of its directory: the sensor,
-// which is not root, has to go on with what an administrator began.
-func giveAway(f *os.File) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(filepath.Dir(f.Name()), &st); err != nil {
-		return fmt.Errorf("find owner of directory: %w", err)
-	}
-	if st.Uid == 0 && st.Gid == 0 {
-		return nil
-	}
-	return f.Chown(int(st.Uid), int(st.Gid))
-}
 
 // makeDir makes a directory of the same owner as its parent.
 func makeDir(path string) error {
@@ -70,7 +26,7 @@ func makeDir(path string) error {
 		return err
 	}
 	defer d.Close()
-	return giveAway(d)
+	return atomicfile.GiveAway(d)
 }
 
 // makeDirs is makeDir for all that is missing of a path.
@@ -91,19 +47,6 @@ func makeDirs(path string) error {
 		return nil
 	}
 	return err
-}
-
-// syncDir makes the names in a directory last.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		err = nil // file systems without it keep names in order themselves, or not at all
-	}
-	return errors.Join(err, d.Close())
 }
 
 // readBounded reads a file that ought to be small.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"kagami/atomicfile"
 	"kagami/evidence/index"
 	"kagami/evidence/query"
 	"kagami/evidence/search"
@@ -53,7 +54,7 @@ func (w *work) finish(ctx context.Context) error {
 	if err := os.Rename(w.dir, filepath.Join(w.env.Cases, w.c.Name)); err != nil {
 		return fmt.Errorf("seal case: %w", err)
 	}
-	if err := syncDir(w.env.Cases); err != nil {
+	if err := atomicfile.SyncDir(w.env.Cases); err != nil {
 		return fmt.Errorf("seal case: %w", err)
 	}
 	if err := w.env.step("sealed"); err != nil {
@@ -96,7 +97,7 @@ func (w *work) records(ctx context.Context) (*nameTable, error) {
 			return nil, fmt.Errorf("write records: %w", err)
 		}
 	}
-	if err := errors.Join(out.Flush(), giveAway(f), f.Sync()); err != nil {
+	if err := errors.Join(out.Flush(), atomicfile.GiveAway(f), f.Sync()); err != nil {
 		return nil, fmt.Errorf("write records: %w", err)
 	}
 	if err := w.env.step("records"); err != nil {
@@ -139,7 +140,7 @@ func (w *work) replay(ctx context.Context, packets []string) error {
 		}
 		return os.Remove(path)
 	}
-	if err := errors.Join(out.Flush(), giveAway(f), f.Sync()); err != nil {
+	if err := errors.Join(out.Flush(), atomicfile.GiveAway(f), f.Sync()); err != nil {
 		return fmt.Errorf("write %s: %w", replayName, err)
 	}
 	return nil
@@ -184,7 +185,7 @@ func (w *work) describe(names *nameTable) error {
 		name    string
 		content []byte
 	}{{objectsName, objectsTable(s.Objects)}, {pubName, text}, {pageName, page}, {readmeName, v.readme()}} {
-		if err := writeFile(filepath.Join(w.dir, f.name), f.content); err != nil {
+		if err := atomicfile.Write(filepath.Join(w.dir, f.name), f.content, 0o600); err != nil {
 			return fmt.Errorf("write %s: %w", f.name, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kagami/atomicfile"
 	"kagami/signing"
 )
 
@@ -154,7 +155,7 @@ func (j *Journal) write(f *os.File, key ed25519.PrivateKey, e Entry) (Mark, erro
 		add(Entry{Kind: "repair", Who: e.Who, Removed: len(t.torn), Torn: hex.EncodeToString(t.torn[:min(len(t.torn), 256)])})
 	}
 	if t.whole == 0 {
-		if err := giveAway(f); err != nil {
+		if err := atomicfile.GiveAway(f); err != nil {
 			return Mark{}, err
 		}
 		add(Entry{Kind: "begin", Who: e.Who, Key: signing.Fingerprint(key.Public().(ed25519.PublicKey)), Version: j.env.Version})
@@ -170,7 +171,7 @@ func (j *Journal) write(f *os.File, key ed25519.PrivateKey, e Entry) (Mark, erro
 		return Mark{}, err
 	}
 	if t.whole == 0 {
-		err = syncDir(j.env.Dir)
+		err = atomicfile.SyncDir(j.env.Dir)
 	}
 	return Mark{Lines: lines, Head: c.head}, err
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kagami/atomicfile"
 	"kagami/evidence/segment"
 )
 
@@ -151,7 +152,7 @@ func writeManifest(path string, facts []any, end endFact, key ed25519.PrivateKey
 	if out, err = c.appendSigned(out, end, useManifest, key); err != nil {
 		return "", err
 	}
-	if err := writeFile(path, out); err != nil {
+	if err := atomicfile.Write(path, out, 0o600); err != nil {
 		return "", fmt.Errorf("write manifest: %w", err)
 	}
 	back, err := os.ReadFile(path)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"kagami/atomicfile"
 	"kagami/evidence/search"
 )
 
@@ -164,5 +165,5 @@ func (e Env) removeCase(name string) error {
 			return fmt.Errorf("remove case %q: %w", name, err)
 		}
 	}
-	return syncDir(e.Cases)
+	return atomicfile.SyncDir(e.Cases)
 }

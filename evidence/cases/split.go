@@ -10,6 +10,8 @@ import (
 	"hash"
 	"os"
 	"path/filepath"
+
+	"kagami/atomicfile"
 )
 
 // maxPart is the size at which a file of packets ends.
@@ -130,7 +132,7 @@ func (s *splitter) open() error {
 	if err != nil {
 		return fmt.Errorf("make file of packets: %w", err)
 	}
-	if err := giveAway(f); err != nil {
+	if err := atomicfile.GiveAway(f); err != nil {
 		f.Close()
 		return fmt.Errorf("make file of packets: %w", err)
 	}

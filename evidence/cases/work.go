@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kagami/atomicfile"
 	"kagami/evidence/search"
 )
 
@@ -313,7 +314,7 @@ func (w *work) copy(ctx context.Context, store *search.Store, p *plan, text stri
 		s.said = append(s.said, report.Ended)
 	}
 	s.lost = losses(report.Gaps, from, to, c.Whole)
-	return s, syncDir(w.dir)
+	return s, atomicfile.SyncDir(w.dir)
 }
 
 type writerFunc func([]byte) (int, error)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 )
 
 // AccountFile is where the claims about a log stand that has no room for them:
@@ -64,7 +65,9 @@ func (a *AccountFile) open() error {
 		}
 		if last[0] != '\n' {
 			a.wait = append(a.wait, '\n')
-			return a.write()
+			if err := a.write(); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) { // these pass
+				return errors.Join(err, f.Close())
+			}
 		}
 	}
 	return nil

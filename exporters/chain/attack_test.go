@@ -223,7 +223,7 @@ func TestVerifySensors(t *testing.T) {
 		{"one for all others", []Key{{"fw1", public(1)}, {"fw2", public(2)}, {"", public(3)}}, ""},
 		{"an old one and a new one", []Key{{"fw1", public(9)}, {"fw1", public(1)}, {"", public(2)}, {"", public(3)}}, ""},
 		{"one's is another's", []Key{{"fw1", public(1)}, {"fw2", public(1)}, {"", public(3)}}, other},
-		{"no key for one", []Key{{"fw1", public(1)}, {"fw2", public(2)}}, other},
+		{"no key for one", []Key{{"fw1", public(1)}, {"fw2", public(2)}}, "no-key-given 1, no-heartbeat-at-all"},
 	} {
 		r := verify(t, Options{Inputs: in, Keys: tt.keys})
 		if wantSaid(t, r, tt.want); tt.want == "" && (len(r.Keys) != 3 || r.Keys[1].Own != (tt.keys == nil)) {

@@ -60,8 +60,7 @@ func (v *verifier) claim(c *Claim, text []byte, err error, of *Stamp, where plac
 		return 0
 	}
 	if !v.known(c) {
-		f.Kind, f.Detail, f.Other = OtherKey, signing.Fingerprint(c.Key), fingerprints(v.keysOf(c.Sensor))
-		v.doubt(f, of)
+		v.otherKey(c, f, of)
 		return 0
 	}
 	id, ok := v.stream(c.Stream)
@@ -102,6 +101,23 @@ func (v *verifier) doubt(f Finding, of *Stamp) {
 	if id, ok := v.stream(of.Stream); ok && len(v.streams[id].doubts) < maxFindings {
 		v.streams[id].doubts = append(v.streams[id].doubts, doubt{of.Seq, f})
 	}
+}
+
+// otherKey says whose key was expected. That none was given for a sensor is most
+// often a name that is written otherwise: it is said once of a start.
+func (v *verifier) otherKey(c *Claim, f Finding, of *Stamp) {
+	keys := v.keysOf(c.Sensor)
+	f.Kind, f.Detail, f.Other = OtherKey, signing.Fingerprint(c.Key), fingerprints(keys)
+	if len(keys) == 0 {
+		f.Kind, f.Other = NoKey, strings.Clone(c.Sensor)
+	}
+	if of != nil && f.Kind == NoKey {
+		id, ok := v.stream(of.Stream)
+		if ok && slices.ContainsFunc(v.streams[id].doubts, func(d doubt) bool { return d.Kind == NoKey }) {
+			return
+		}
+	}
+	v.doubt(f, of)
 }
 
 // known tells whether a claim's key is its sensor's. Where none was given, it is the

@@ -30,6 +30,7 @@ const (
 	Contradiction Kind = "two-heartbeats-of-one-number"
 	Forged        Kind = "wrong-signature"
 	OtherKey      Kind = "other-key"
+	NoKey         Kind = "no-key-given"
 	NotJoined     Kind = "starts-do-not-join"
 	StartMissing  Kind = "start-missing"
 	EndMissing    Kind = "end-of-start-missing"

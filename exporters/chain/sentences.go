@@ -24,6 +24,7 @@ var sentences = map[Kind]sentence{
 	Contradiction: {"two different heartbeats {first}, both signed: {place} is the second", "番号 {first} の署名つきハートビートが二種類あります: 二つ目は {place}"},
 	Forged:        {"a heartbeat that is not signed as it says, at {place}: {detail}", "署名の合わないハートビート: {place}: {detail}"},
 	OtherKey:      {"a heartbeat signed by another key, at {place}: {detail}, not {other}", "別の鍵で署名されたハートビート: {place}: {detail}（正しい鍵は {other}）"},
+	NoKey:         {"no key was given for {other}: --key {other}=FILE (heartbeat at {place})", "{other} の鍵が指定されていません: --key {other}=ファイル（ハートビート: {place}）"},
 	NotJoined:     {"the start at {to} does not join the one before it ({other}): a file or the sensor's state was exchanged, or two sensors bear one id", "{to} の起動は直前の起動（{other}）につながりません: ファイルかセンサーの状態が差し替えられたか、二台のセンサーが同じ ID を名乗っています"},
 	StartMissing:  {"starts of the sensor missing whole between {from} and {to}: {count}", "{from} と {to} の間のセンサーの起動 {count} 回分がまるごと欠けています"},
 	EndMissing:    {"the end of start {other} is missing: the next start names its heartbeat {last}, the last one here is {first} of {from}", "起動 {other} の終わりが欠けています: 次の起動はハートビート {last} を指していますが、ここにあるのは {from} の {first} までです"},

@@ -232,6 +232,10 @@ func TestVerifyKeys(t *testing.T) {
 	if got := kinds(r.Findings[:5]); got != strings.TrimSuffix(strings.Repeat("other-key, ", 5), ", ") || kinds(r.Findings[5:]) != "no-heartbeat-at-all" {
 		t.Errorf("another key: %s", said(r.Findings))
 	}
+	r = verify(t, Options{Inputs: []string{path}, Keys: []Key{{Sensor: "fw2", Public: right}}})
+	if kinds(r.Findings) != "no-key-given, no-heartbeat-at-all" || !strings.Contains(r.Findings[0].Text("en"), "no key was given for fw1: --key fw1=FILE") {
+		t.Errorf("a key of another sensor: %s", said(r.Findings))
+	}
 	s := newSensor(forms[0]).minutes(3) // half way somebody goes on with a key of his own
 	s.key = testKey(3)
 	r = verifyLines(t, s.minutes(2).lines)

@@ -27,6 +27,9 @@ const (
 // errForm does not repeat what it got: that may be the secret.
 var errForm = errors.New(`want "env:NAME" or "file:/absolute/path", never the secret itself`)
 
+// ErrOwner is that the file is neither root's nor ours.
+var ErrOwner = errors.New("belongs to user")
+
 // Check tells whether ref has the form of a reference: "env:NAME" or
 // "file:/absolute/path" ("file:///absolute/path" is the same). It reads nothing.
 func Check(ref string) error {
@@ -133,7 +136,7 @@ func checkFile(path string, info fs.FileInfo) error {
 		return fmt.Errorf("%q can be read or changed by others (mode %04o); run: chmod 600 %q", path, mode, path)
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%q belongs to user %d; let root or the user that kagami runs as (%d) own it", path, st.Uid, os.Geteuid())
+		return fmt.Errorf("%q %w %d; let root or the user that kagami runs as (%d) own it", path, ErrOwner, st.Uid, os.Geteuid())
 	}
 	return nil
 }

@@ -187,3 +187,57 @@ func TestHangingDisk(t *testing.T) {
 	}
 	closeSpool(t, s)
 }
+
+// TestFirmNumbers: while the disk takes nothing, lines get numbers that it does not
+// know of. They say so, because the next process gives them again.
+func TestFirmNumbers(t *testing.T) {
+	f := &fault{}
+	c := small(t)
+	c.retryAfter = 20 * time.Millisecond
+	s, _ := openOn(t, c, &faulty{before: f.before})
+	given, last := uint64(0), uint64(0)
+	send := func(lines int) (firm int) {
+		for range lines {
+			if _, err := s.Append(Entry{Text: []byte("x")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for s.Stats().Lines > 0 {
+			es, err := s.Next(context.Background(), 512, 1<<20, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range es {
+				if last = e.Seq; e.Firm {
+					given = e.Seq
+					firm++
+				}
+			}
+			s.Ack(last)
+		}
+		return firm
+	}
+	if n := send(10); n != 10 {
+		t.Errorf("%d of 10 firm", n)
+	}
+	f.set(syscall.EROFS, "create write truncate sync")
+	for range 150 {
+		send(1000)
+	}
+	copyTo := filepath.Join(t.TempDir(), "killed")
+	if err := os.CopyFS(copyTo, os.DirFS(c.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	z, _ := openSpool(t, Config{Dir: copyTo, MaxBytes: c.MaxBytes})
+	defer closeSpool(t, z)
+	seq, err := z.Append(line(0))
+	if err != nil || seq <= given || given < 10 || given == last {
+		t.Errorf("firm up to %d of %d, then %d, %v", given, last, seq, err)
+	}
+	f.set(nil, "")
+	wait(t, "the reservation", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.seq < s.firm })
+	if n := send(10); n != 10 {
+		t.Errorf("%d of 10 firm when the disk works again", n)
+	}
+	closeSpool(t, s)
+}

@@ -186,7 +186,7 @@ func (t *take) add(r record, size int, from *span) {
 	s.out = r.seq
 	s.text = append(s.text, r.text...)
 	s.ends = append(s.ends, len(s.text))
-	t.dst = append(t.dst, Entry{Seq: r.seq, At: r.at, Class: r.class, Kind: r.kind, Severity: r.severity, Client: r.client, Log: s.name(r.log)})
+	t.dst = append(t.dst, Entry{Seq: r.seq, At: r.at, Class: r.class, Kind: r.kind, Severity: r.severity, Client: r.client, Log: s.name(r.log), Firm: r.seq <= s.firm})
 	s.flights.push(flight{seq: r.seq, at: r.at, size: size, from: from, lane: r.class})
 }
 

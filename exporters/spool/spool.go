@@ -22,6 +22,10 @@ type Entry struct {
 	Log            string   // not looked at; at most 255 octets
 	Text           []byte   // at most 127 KiB; from Next: borrowed, valid until the next call
 
+	// Firm, from Next: whatever happens to this process, no later one gives Seq again.
+	// While the disk fails for long, numbers are given that it does not know of.
+	Firm bool
+
 	// Lost, from Next, is not 0 in an entry that has no text: so many lines of the
 	// class are gone, with numbers up to Seq or later. It is acknowledged like a line.
 	Lost uint64
@@ -63,6 +67,7 @@ type Spool struct {
 	used    int // chunks that are not free
 	seq     uint64
 	renew   uint64 // the number at which more must be reserved
+	firm    uint64 // numbers up to this one are not given again
 	out     uint64 // the last number handed out
 	acked   uint64
 	flights flights

@@ -114,7 +114,7 @@ func (k *keeper) finishSync(w *syncing, now time.Time) {
 	s.mu.Lock()
 	s.stats.Syncs += uint64(w.syncs)
 	if w.reserve > 0 {
-		s.renew = w.renew
+		s.renew, s.firm = w.renew, w.reserve
 	}
 	s.mu.Unlock()
 	for i, failed := range w.failed {

@@ -1,4 +1,6 @@
-package signing
+// Package atomicfile replaces small files whole: whoever reads one, and a power
+// cut, finds the old content or the new. It imports nothing of Kagami.
+package atomicfile
 
 import (
 	"errors"
@@ -10,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// replace writes a file whole or not at all, over a crash, too.
-func replace(path string, text []byte, mode os.FileMode) error {
+// Write replaces the file at path, or makes it, and brings it to the disk. It
+// belongs to the owner of its directory (GiveAway).
+func Write(path string, text []byte, mode os.FileMode) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
@@ -20,7 +23,7 @@ func replace(path string, text []byte, mode os.FileMode) error {
 	defer os.Remove(f.Name())
 	_, err = f.Write(text)
 	if err == nil {
-		err = giveAway(f)
+		err = GiveAway(f)
 	}
 	if err == nil && mode != 0o600 {
 		err = f.Chmod(mode)
@@ -34,12 +37,12 @@ func replace(path string, text []byte, mode os.FileMode) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
-// giveAway gives a file made by root to the owner of its directory: the sensor,
+// GiveAway gives a file made by root to the owner of its directory: the sensor,
 // which is not root, has to go on with what an administrator began.
-func giveAway(f *os.File) error {
+func GiveAway(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -53,8 +56,8 @@ func giveAway(f *os.File) error {
 	return f.Chown(int(st.Uid), int(st.Gid))
 }
 
-// syncDir makes the names in a directory last.
-func syncDir(path string) error {
+// SyncDir makes the names in a directory last.
+func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err
