@@ -130,6 +130,8 @@ func TestProblems(t *testing.T) {
 		{"bad name", "[[export]]\nname = \"a/b\"\nformat = \"ecs\"\nto = \"stdout:\"\n", []string{`line 2: export 1: export.name: got "a/b"`}},
 		{"same queue", "[[export]]\nqueue = \"disk\"\nformat = \"ecs\"\nto = \"stdout:\"\n[[export]]\nqueue = \"disk\"\nformat = \"ecs\"\nto = \"stdout:\"\n",
 			[]string{`line 6: export 2: export.queue: the same format and place as export 1`}},
+		{"a file that another export rotates", "[[export]]\nformat = \"ecs\"\nto = \"file:///var/log/k.log?rotate=1h\"\n[[export]]\nformat = \"eve\"\nto = \"file:///var/log//k.log\"\n[[export]]\nformat = \"eve\"\nto = \"file:///var/log/other.log?rotate=1h\"\n",
+			[]string{`line 6: export 2: export.to: the same file as export 1, which one of them rotates`}},
 		{"account", "[account]\nevery = \"2h\"\nsensor = \"a b\"\ndir = \"\"\n",
 			[]string{`line 2: account.every: got 2h0m0s, want 1s..1h`, `line 3: account.sensor: got "a b"`, `line 4: account.dir: want a directory`}},
 		{"many at once", "[capture]\nworkers = 0\nsnaplen = \"all\"\nfoo = 1\n[log]\nlevel = \"loud\"\n[metrics]\nlisten = \"9779\"\n[output]\ntime_zone = \"Asia/Tokio\"\n",

@@ -79,7 +79,7 @@ func (c Config) resolve() (*formatEntry, place, error) {
 	f, err1 := c.format()
 	p, err2 := c.place()
 	if err1 == nil && err2 == nil {
-		err2 = f.checkPlace(p.url)
+		err2 = errors.Join(f.checkPlace(p.url), c.checkAlerts(p.url))
 	}
 	return f, p, errors.Join(err1, err2, c.checkRecords(f))
 }
@@ -126,8 +126,12 @@ func (c Config) place() (place, error) {
 		return place{&sinks[i], u}, nil
 	}
 	hint := didYouMean(u.Scheme, Schemes())
-	if u.Scheme == "" {
+	ways := slices.DeleteFunc(Schemes(), func(s string) bool { return !strings.HasPrefix(s, u.Scheme+"+") })
+	switch {
+	case u.Scheme == "":
 		hint = `; a file is written "file:///var/log/kagami/access.log"`
+	case len(ways) > 0:
+		hint = "; did you mean " + strings.Join(ways, " or ") + "?"
 	}
 	return place{}, fmt.Errorf("export.to: got %q, want a URL that starts with one of %s:%s", Redact(c.To), strings.Join(Schemes(), ":, "), hint)
 }
@@ -168,6 +172,14 @@ func (c Config) checkRecords(f *formatEntry) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// checkAlerts tells whether anything at all goes to a place that takes alerts alone.
+func (c Config) checkAlerts(u *url.URL) error {
+	if len(c.Records) == 0 || !alertsOnly(u) || slices.Contains(c.Records, records.KindAlert.String()) {
+		return nil
+	}
+	return fmt.Errorf("export.records: only alerts go to %q, and records names no %q", Redact(u.String()), records.KindAlert)
 }
 
 // kinds are the kinds to write; c is valid.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -197,4 +198,44 @@ type countingSink struct{ farPlace }
 
 func (*countingSink) Write(_ context.Context, lines []Line) (Written, error) {
 	return Written{Sent: len(lines)}, nil
+}
+
+// TestDurableFirmNumbers: a sink does not see numbers that another line may get some
+// day, and lines are acknowledged all the same.
+func TestDurableFirmNumbers(t *testing.T) {
+	p := &farPlace{write: func(_ context.Context, n int, lines []Line) (Written, error) {
+		return Written{Sent: min(2, len(lines))}, nil
+	}}
+	d := durableTo(t, t.TempDir(), p)
+	if err := closeWithin(time.Minute, d); err != nil { // its goroutine is not wanted here
+		t.Fatal(err)
+	}
+	d.ctx = t.Context()
+	d.entries = []spool.Entry{{Seq: 7, Firm: true}, {Seq: 8, Lost: 3}, {Seq: 9}, {Seq: 10}, {Seq: 11, Firm: true}}
+	if !d.send() || d.given.seq != 11 || d.given.sent != 4 {
+		t.Errorf("%+v", d.given)
+	}
+	if got := p.seqs(); !slices.Equal(got, []uint64{7, 0, 0, 11}) {
+		t.Errorf("numbers %v", got)
+	}
+	d.given = given{}
+	if d.fill(); len(d.lines) != 4 {
+		t.Fatal(d.lines)
+	}
+	if n, err := d.attempt(1); n != 2 || err != nil || d.given.seq != 10 {
+		t.Errorf("%d, %v, %+v", n, err, d.given)
+	}
+}
+
+// TestDurableLeavesInTime: what is left may take all of the time that Close has.
+func TestDurableLeavesInTime(t *testing.T) {
+	for give, want := range map[time.Duration]time.Duration{-time.Second: leaveFor, time.Second: leaveFor, 8 * time.Second: 8 * time.Second} {
+		ctx, cancel := context.WithTimeout(context.Background(), give)
+		left, done := leaving(ctx)
+		cancel()
+		if d, _ := left.Deadline(); left.Err() != nil || time.Until(d) > want || time.Until(d) < want-time.Second {
+			t.Errorf("of %v: %v, want %v", give, time.Until(d), want)
+		}
+		done()
+	}
 }

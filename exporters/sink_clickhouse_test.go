@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"kagami/records"
@@ -23,6 +24,7 @@ type clickHouseRow struct {
 
 // fakeClickHouse takes a block as a whole, and one with the same token once.
 func fakeClickHouse(t *testing.T, got *store) func(http.ResponseWriter, *http.Request, string) {
+	var mu sync.Mutex
 	tokens := map[string]bool{}
 	return func(w http.ResponseWriter, r *http.Request, body string) {
 		q := r.URL.Query()
@@ -44,6 +46,8 @@ func fakeClickHouse(t *testing.T, got *store) func(http.ResponseWriter, *http.Re
 			}
 			rows = append(rows, row)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if token := q.Get("insert_deduplication_token"); token != "" {
 			if tokens[token] {
 				return

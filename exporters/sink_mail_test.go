@@ -3,6 +3,7 @@ package exporters
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -306,5 +307,32 @@ func TestMailOptions(t *testing.T) {
 		if err = checkMail(u); c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) || err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v, want %q", u.Redacted(), err, c.err)
 		}
+	}
+}
+
+// TestMailWaitsOverAttempts: an attempt of the queue on disk may be shorter than the
+// wait for the next mail. It comes at its time, and the hour's number holds.
+func TestMailWaitsOverAttempts(t *testing.T) {
+	config, trust := mailTLS(t)
+	server := serveMail(t, &mailServer{tls: config})
+	s := openSink(t, "mail://"+server.Addr().String()+"?from=a@b&to=c@d&within=1s&per_hour=2"+trust, Env{})
+	defer s.Close()
+	lines := alertLines(t, 3)
+	write := func(line int, wait time.Duration) (sent bool) {
+		for end := time.Now().Add(wait); !sent && time.Now().Before(end); {
+			ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
+			w, err := s.Write(ctx, lines[line:line+1])
+			cancel()
+			if sent = w.Sent == 1; !sent && !errors.As(err, new(transientError)) {
+				t.Fatal(w, err)
+			}
+		}
+		return sent
+	}
+	if !write(0, 5*time.Second) || !write(1, 10*time.Second) {
+		t.Errorf("%d mails, want 2", len(server.mails))
+	}
+	if write(2, time.Second) {
+		t.Error("a third mail in the hour")
 	}
 }

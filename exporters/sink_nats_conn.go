@@ -42,6 +42,10 @@ func (d *natsDialer) Dial(network, address string) (net.Conn, error) {
 	conn, err := dialer.DialContext(d.ctx, network, address)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err == nil && d.ctx.Err() != nil { // cut may have looked already
+		conn.Close()
+		conn, err = nil, d.ctx.Err()
+	}
 	d.conn, d.err = conn, err
 	return conn, err
 }

@@ -44,7 +44,8 @@ type tier uint8
 const (
 	optional  tier = iota
 	usual          // when no optional one is left
-	important      // when nothing else helps
+	important      // when no usual one is left
+	precious       // when nothing else helps: a heartbeat's signed text
 	vital          // never
 )
 
@@ -173,6 +174,8 @@ func leefTier(key []byte) tier {
 		return vital
 	case "sensor", "srcPort", "dstPort", "proto", "application":
 		return important
+	case leefHeartbeat:
+		return precious
 	}
 	return usual
 }

@@ -25,6 +25,8 @@ func ecsTier(path []byte) tier {
 	case "event.category", "event.type", "event.module", "event.start", "event.end", "event.severity", "source.port", "destination.port",
 		"network.transport", "rule.id", "rule.name", "message", "observer.product", "observer.type", "observer.vendor":
 		return important
+	case "kagami.heartbeat.text":
+		return precious
 	}
 	if bytes.HasPrefix(path, []byte("kagami.")) {
 		return optional
@@ -38,6 +40,8 @@ func eveTier(path []byte) tier {
 		return vital
 	case "flow_id", "src_port", "dest_port", "proto", "ip_v", "alert.signature", "alert.severity", "alert.category", "alert.action", "alert.gid", "alert.rev":
 		return important
+	case "kagami_heartbeat.text":
+		return precious
 	}
 	return usual
 }
@@ -48,6 +52,8 @@ func zeekTier(path []byte) tier {
 		return vital
 	case "id.orig_p", "id.resp_p", "proto", "src", "dst":
 		return important
+	case "text": // the heartbeat's
+		return precious
 	}
 	return usual
 }

@@ -3,11 +3,13 @@ package exporters
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"kagami/exporters/chain"
 	"kagami/records"
 )
 
@@ -241,6 +243,36 @@ func BenchmarkShed(b *testing.B) {
 		var ok bool
 		if dst, ok = s.append(dst[:0], text, len(text)-300); !ok {
 			b.Fatal("refused")
+		}
+	}
+}
+
+// TestShedKeepsHeartbeats: of a heartbeat the signed text, by far its largest field, is
+// what counts; the rest stands in it, too.
+func TestShedKeepsHeartbeats(t *testing.T) {
+	for _, format := range []string{"ecs", "eve", "zeek-json", "cef", "leef", "leef1"} {
+		a := testAccount(t, t.TempDir())
+		defer a.Close()
+		x, err := Open(Config{Format: format, To: "stdout:"}, Env{HostName: "fw1", Account: a, Stdout: io.Discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, ok := x.line(records.NewHeartbeat(records.Meta{At: at(t, "2026-11-15T12:00:00")}))
+		claim := string(chain.FindClaim(l.Text))
+		if !ok || claim == "" {
+			t.Fatalf("%s: %s", format, l.Text)
+		}
+		kept := len(l.Text)
+		for room := len(l.Text) - 1; room > 800; room -= 7 {
+			out, ok := new(shedder).append(nil, l.Text, room)
+			if got := string(chain.FindClaim(out)); got == claim {
+				kept = room
+			} else if got != "" || !ok && format != "cef" {
+				t.Fatalf("%s, %d octets: %q", format, room, out)
+			}
+		}
+		if most := len(claim) + 800; kept > most {
+			t.Errorf("%s: the text of %d octets is in messages of %d, want %d at most", format, len(claim), kept, most)
 		}
 	}
 }

@@ -205,3 +205,17 @@ func savePEM(t *testing.T, path, kind string, der []byte) {
 		t.Fatal(err)
 	}
 }
+
+// TestPatience: what a server is given to refuse a client leaves time to connect.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct{ took, left, want time.Duration }{
+		{time.Millisecond, dialTimeout, acceptMin},
+		{500 * time.Millisecond, 9500 * time.Millisecond, 1500 * time.Millisecond},
+		{3 * time.Second, 7 * time.Second, 3500 * time.Millisecond},
+		{9 * time.Second, time.Second, acceptMin},
+	} {
+		if got := patience(c.took, c.left); got != c.want {
+			t.Errorf("after %v, with %v left: %v, want %v", c.took, c.left, got, c.want)
+		}
+	}
+}

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -243,5 +246,37 @@ func TestAlertPlaces(t *testing.T) {
 	e, err := Open(Config{Format: "ecs", To: "webhook+https://h/x?all=yes"}, Env{})
 	if err != nil || !e.kinds[records.KindFlow] {
 		t.Errorf("all=yes: %v", err)
+	}
+}
+
+// TestWebhookURLStaysSecret: neither its path nor its options are in an error when
+// the server sends them back, before and after the token was read again.
+func TestWebhookURLStaysSecret(t *testing.T) {
+	server := serve(t, nil, func(w http.ResponseWriter, r *http.Request, _ string) {
+		w.WriteHeader(http.StatusForbidden)
+		sig := r.URL.Query().Get("sig")
+		fmt.Fprintf(w, "%s %s %s %s", r.URL, r.URL.Path, sig, r.Header.Get("Authorization"))
+	})
+	dir := t.TempDir()
+	for name, text := range map[string]string{"url": server.URL + "/hook/PATHSECRET?api-version=1&sig=QUERY%2BSECRET", "token": "TOKENSECRET"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, option := range []string{"", "&token=file:" + dir + "/token"} {
+		s := openSink(t, "webhook:?url=file:"+dir+"/url"+option, Env{})
+		defer s.Close()
+		s.(*webhookSink).pace.gap = 0
+		for i := range 2 {
+			if i > 0 { // it is renewed, as the first answer asks for
+				if err := os.WriteFile(filepath.Join(dir, "token"), []byte("NEWSECRET"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := s.Write(context.Background(), alertLines(t, 1))
+			if err == nil || strings.Contains(err.Error(), "SECRET") || !strings.Contains(err.Error(), "403") {
+				t.Errorf("%q: %v", option, err)
+			}
+		}
 	}
 }

@@ -29,6 +29,8 @@ func (c Config) checkQueue() error {
 		return fmt.Errorf("export.queue: got %q, want memory or disk%s", c.Queue, didYouMean(c.Queue, []string{QueueMemory, QueueDisk}))
 	case c.DiskBytes != 0 && c.DiskBytes < minDiskBytes:
 		return fmt.Errorf("export.disk_bytes: got %d, want 0 (4 GiB) or at least %d", c.DiskBytes, minDiskBytes)
+	case c.DiskBytes != 0 && c.Queue != QueueDisk:
+		return fmt.Errorf("export.disk_bytes: got %d, which is of a queue on disk: want queue = %q, too", c.DiskBytes, QueueDisk)
 	}
 	return nil
 }

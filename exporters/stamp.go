@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -35,7 +36,19 @@ type Account struct {
 	mu     sync.Mutex
 	state  chain.State
 	stamps []*stamps
+
+	save   func(chain.State, string) error
+	saving chan error // what is under way; of the goroutine that writes records, then of Close
 }
+
+// How long a heartbeat waits for the disk to have the state, and the last one: records
+// wait meanwhile, and a worn card may take many seconds.
+const (
+	saveWait    = 250 * time.Millisecond
+	saveEndWait = 5 * time.Second
+)
+
+var errSlowState = errors.New("write account state: the disk takes too long")
 
 // OpenAccount begins the account of a start of the program.
 func OpenAccount(c AccountConfig, log *slog.Logger) (*Account, error) {
@@ -62,7 +75,7 @@ func begin(c AccountConfig, log *slog.Logger) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{key: key, sensor: chain.Name(c.Sensor), boot: chain.NewBoot(), every: c.Every, path: filepath.Join(c.Dir, "account.json"), log: log}
+	a := &Account{key: key, sensor: chain.Name(c.Sensor), boot: chain.NewBoot(), every: c.Every, path: filepath.Join(c.Dir, "account.json"), log: log, save: chain.State.Save}
 	if a.state, err = chain.LoadState(a.path); err != nil {
 		// Going on is better than no records at all: verify says that the start
 		// does not join the one before it.
@@ -98,16 +111,48 @@ func (a *Account) Beat(to []Output, h *records.Heartbeat) error {
 		take(&own, x.Stats())
 		errs = append(errs, x.Write([]records.Record{&own}))
 	}
+	wait := saveWait
+	if h.End {
+		wait = saveEndWait
+	}
+	return errors.Join(append(errs, a.note(wait))...)
+}
+
+// note notes the state on disk; what was under way comes first.
+func (a *Account) note(wait time.Duration) error {
+	if err := a.noted(wait); errors.Is(err, errSlowState) {
+		return err
+	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	return errors.Join(append(errs, a.state.Save(a.path))...)
+	state := chain.State{Starts: a.state.Starts, Exports: maps.Clone(a.state.Exports)}
+	a.mu.Unlock()
+	done := make(chan error, 1)
+	a.saving = done
+	go func() { done <- a.save(state, a.path) }()
+	return a.noted(wait)
+}
+
+// noted waits for what is under way.
+func (a *Account) noted(wait time.Duration) error {
+	if a.saving == nil {
+		return nil
+	}
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	select {
+	case err := <-a.saving:
+		a.saving = nil
+		return err
+	case <-late.C:
+		return errSlowState
+	}
 }
 
 // Close writes what stands in accounts beside logs.
 func (a *Account) Close() error {
+	errs := []error{a.noted(saveEndWait)} // or else it could come behind the next start's
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var errs []error
 	for _, s := range a.stamps {
 		if s.file != nil {
 			errs = append(errs, s.file.Close())

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kagami/configs"
@@ -115,4 +116,62 @@ func TestHashOfConfiguration(t *testing.T) {
 	if hashOf(&a) == hashOf(&b) {
 		t.Error("different configurations have the same hash")
 	}
+}
+
+// TestStartThatFailsHalfWay: what the exports were given by then is written, and
+// whoever reads it is told that nothing follows.
+func TestStartThatFailsHalfWay(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "records.jsonl")
+	c := accounted(filepath.Join(dir, "account"))
+	c.Detect.Suppressions = filepath.Join(dir, "none")
+	to := []exporters.Config{{Format: "ecs", To: "file://" + path}}
+	if _, err := newPipeline(c, to, true, nil, slog.New(slog.DiscardHandler)); err == nil {
+		t.Fatal("it starts without its suppressions")
+	}
+	text, err := os.ReadFile(path)
+	if n := strings.Count(string(text), "\n"); err != nil || n != 2 || !strings.Contains(string(text), " end:1 ") {
+		t.Errorf("%d lines, want the first heartbeat and a farewell; %v", n, err)
+	}
+}
+
+// TestCloseWaitsForEverything: with -race, that nobody's errors are in another's way.
+func TestCloseWaitsForEverything(t *testing.T) {
+	dir := t.TempDir()
+	c := accounted(filepath.Join(dir, "account"))
+	c.Evidence.Enabled, c.Evidence.Dir = true, filepath.Join(dir, "evidence")
+	runAccounted(t, c, []exporters.Config{
+		{Format: "ecs", To: "file://" + filepath.Join(dir, "records.jsonl")},
+		{Format: "squid", To: "file://" + filepath.Join(dir, "access.log")},
+	}, 3)
+}
+
+// hungOutput is an export whose place hangs.
+type hungOutput struct {
+	exporters.Output
+	end chan struct{}
+}
+
+func (h hungOutput) Reopen() error { <-h.end; return nil }
+
+// TestReopenWhileOneHangs: its neighbours get new files, and SIGHUP is heard again.
+func TestReopenWhileOneHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "access.log")
+		x, err := exporters.Open(exporters.Config{Format: "squid", To: "file://" + path}, exporters.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		hung := hungOutput{x, make(chan struct{})}
+		var said strings.Builder
+		reopen([]exporters.Output{hung, x}, slog.New(slog.NewTextHandler(&said, nil)))
+		if _, err := os.Stat(path); err != nil || !strings.Contains(said.String(), "hangs") {
+			t.Errorf("%v; said %q", err, said.String())
+		}
+		close(hung.end)
+		x.Close(t.Context())
+	})
 }

@@ -8,7 +8,9 @@ import (
 	"os/signal"
 	"reflect"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"kagami/configs"
 	"kagami/exporters"
@@ -182,11 +184,7 @@ func (r *runCmd) reload(c configs.Config, p *pipeline, s *service, log *slog.Log
 	if !reflect.DeepEqual(c, n) {
 		return n, true
 	}
-	for _, x := range p.exports {
-		if err := x.Reopen(); err != nil {
-			log.Error("reopen export", "err", err)
-		}
-	}
+	reopen(p.exports, log)
 	if _, err := p.hush.reload(log); err != nil {
 		for _, e := range configs.Problems(err) {
 			log.Error("the old suppressions stay", "err", e)
@@ -194,4 +192,27 @@ func (r *runCmd) reload(c configs.Config, p *pipeline, s *service, log *slog.Log
 	}
 	log.Info("files reopened, configuration unchanged")
 	return c, false
+}
+
+// reopenWait is how long a SIGHUP waits for files to be opened again: a place that
+// hangs must not keep the next SIGHUP from being heard.
+const reopenWait = 5 * time.Second
+
+// reopen opens the files of all exports again, all at once.
+func reopen(to []exporters.Output, log *slog.Logger) {
+	var all sync.WaitGroup
+	for _, x := range to {
+		all.Go(func() {
+			if err := x.Reopen(); err != nil {
+				log.Error("reopen export", "err", err)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(reopenWait):
+		log.Warn("an export hangs: its file is opened again when it goes on")
+	}
 }

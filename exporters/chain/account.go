@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // AccountFile is where the claims about a log stand that has no room for them:
@@ -27,16 +28,32 @@ type AccountFile struct {
 	tags   []byte
 	wait   []byte // to be written
 	err    error  // of a write between two claims
+
+	out     []byte         // is being written
+	writing chan wroteSome // nil: nothing is
+}
+
+// wroteSome is what became of a write.
+type wroteSome struct {
+	n   int
+	err error
 }
 
 const (
 	shortTag     = 3       // octets of a tag in an account
 	tagsALine    = 3 << 10 // then a line of tags is full
 	accountBytes = 64 << 20
-	accountWaits = 1 << 20 // octets kept while the disk is full
+	accountWaits = 1 << 20 // octets kept while the disk is full, or hangs
 	accountFiles = 8
 	tagsOpen     = "tags sensor:"
+
+	// How long a write is waited for, and the last one: records wait meanwhile, and a
+	// log may lie on a disk, or a server, that does not answer.
+	writeWait = 250 * time.Millisecond
+	closeWait = 5 * time.Second
 )
+
+var errHangs = errors.New("the disk does not answer")
 
 // OpenAccount goes on with the account beside the log at path, or begins it. The
 // stream's first line is number 1.
@@ -65,7 +82,7 @@ func (a *AccountFile) open() error {
 		}
 		if last[0] != '\n' {
 			a.wait = append(a.wait, '\n')
-			if err := a.write(); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) { // these pass
+			if err := a.write(writeWait); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) { // these pass
 				return errors.Join(err, f.Close())
 			}
 		}
@@ -91,20 +108,59 @@ func (a *AccountFile) flush() {
 	a.wait = append(base64.StdEncoding.AppendEncode(a.wait, a.tags), '\n')
 	a.first += uint64(len(a.tags) / shortTag)
 	a.tags = a.tags[:0]
-	if err := a.write(); err != nil && a.err == nil {
+	if err := a.write(writeWait); err != nil && a.err == nil {
 		a.err = err
 	}
 }
 
-// write writes what waits. What a full disk does not take is kept for the next
-// time, up to accountWaits; beyond that it is lost, which Verify tells.
-func (a *AccountFile) write() error {
-	n, err := a.f.Write(a.wait)
-	a.size += int64(n)
-	if a.wait = append(a.wait[:0], a.wait[n:]...); len(a.wait) > accountWaits {
-		a.wait = append(a.wait[:0], '\n') // ends a line that was written in part
+// write writes what waits. What a disk does not take, because it is full or hangs, is
+// kept for the next time, up to accountWaits; beyond that it is lost, which Verify tells.
+func (a *AccountFile) write(patience time.Duration) error {
+	switch err := a.wrote(0); {
+	case err == errHangs:
+		if len(a.wait) > accountWaits {
+			a.wait = a.wait[:0]
+		}
+		return err
+	case err != nil && a.err == nil:
+		a.err = err
 	}
-	return err
+	a.out, a.wait = a.wait, a.out[:0]
+	done := make(chan wroteSome, 1)
+	go func(f *os.File, out []byte) {
+		n, err := f.Write(out)
+		done <- wroteSome{n, err}
+	}(a.f, a.out)
+	a.writing = done
+	return a.wrote(patience)
+}
+
+// wrote waits for the write under way.
+func (a *AccountFile) wrote(patience time.Duration) error {
+	if a.writing == nil {
+		return nil
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	var w wroteSome
+	select {
+	case w = <-a.writing:
+	case <-late.C:
+		select {
+		case w = <-a.writing: // without patience, either may be looked at first
+		default:
+			return errHangs
+		}
+	}
+	a.writing = nil
+	a.size += int64(w.n)
+	if rest := a.out[w.n:]; len(rest) > 0 {
+		if a.wait = append(rest, a.wait...); len(a.wait) > accountWaits {
+			a.wait = append(a.wait[:0], '\n') // ends a line that was written in part
+		}
+		a.out = nil
+	}
+	return w.err
 }
 
 // Claim writes the claim about the lines added since the last one. After an error,
@@ -112,8 +168,8 @@ func (a *AccountFile) write() error {
 func (a *AccountFile) Claim(text []byte) error {
 	a.flush()
 	a.wait = append(append(a.wait, text...), '\n')
-	err := errors.Join(a.err, a.write())
-	if a.err = nil; a.size > accountBytes {
+	err := errors.Join(a.err, a.write(writeWait))
+	if a.err = nil; a.size > accountBytes && a.writing == nil {
 		err = errors.Join(err, a.roll())
 	}
 	if err != nil {
@@ -139,9 +195,9 @@ func (a *AccountFile) roll() error {
 // Close writes what it holds.
 func (a *AccountFile) Close() error {
 	a.flush()
-	var err error
-	if len(a.wait) > 0 {
-		err = a.write()
+	err := a.wrote(closeWait)
+	if len(a.wait) > 0 && err != errHangs {
+		err = a.write(closeWait)
 	}
 	return errors.Join(a.err, err, a.f.Close())
 }

@@ -1,11 +1,14 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -206,5 +209,53 @@ func TestAccountOf(t *testing.T) {
 		if got := accountOf(filepath.Join(dir, name)) != ""; got != want {
 			t.Errorf("%s has an account: %v, want %v", name, got, want)
 		}
+	}
+}
+
+// TestAccountOnAHangingDisk: whoever adds lines does not wait for it, memory is
+// bounded, and what fits into it is written when the disk is back.
+func TestAccountOnAHangingDisk(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "access.log")
+	if err := syscall.Mkfifo(log+accountSuffix, 0o600); err != nil { // takes 64 KiB
+		t.Fatal(err)
+	}
+	a, err := OpenAccount(log, Stream{Sensor: "s", Boot: "b", Name: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for i := range 100 * tagsALine {
+		a.Add(Tag{byte(i)})
+	}
+	if err := a.Claim([]byte("claim")); !errors.Is(err, errHangs) || time.Since(began) > 20*writeWait {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+	if n := len(a.wait) + len(a.out); n > 2*accountWaits {
+		t.Errorf("%d octets wait", n)
+	}
+	r, err := os.Open(log + accountSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	text := make(chan string)
+	go func() {
+		b, _ := io.ReadAll(r)
+		text <- string(b)
+	}()
+	if err := a.wrote(closeWait); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Claim([]byte("again")), a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	whole := <-text
+	for n, line := range strings.Split(strings.TrimSuffix(whole, "\n"), "\n") {
+		if line != "claim" && line != "again" && !strings.HasPrefix(line, tagsOpen) {
+			t.Errorf("line %d: %.80q", n, line)
+		}
+	}
+	if !strings.HasSuffix(whole, "\nclaim\nagain\n") {
+		t.Errorf("ends in %q", whole[max(0, len(whole)-80):])
 	}
 }

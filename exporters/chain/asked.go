@@ -16,6 +16,7 @@ func (v *verifier) asked() {
 		}
 	}
 	for _, x := range v.exports {
+		v.elsewhere(x)
 		var first, last *stream
 		for _, s := range x.starts {
 			if len(s.beats) > 0 {
@@ -30,6 +31,24 @@ func (v *verifier) asked() {
 			v.future(x)
 		}
 	}
+}
+
+// elsewhere notes an export that heartbeats of others speak of and of which nothing is
+// here: one that goes to another place, or that somebody took out whole.
+func (v *verifier) elsewhere(x *export) {
+	var last *sighting
+	var of *stream
+	for _, s := range x.starts {
+		if n := len(s.marks); n > 0 && (last == nil || s.marks[n-1].at > last.at) {
+			last, of = &s.marks[n-1], s
+		}
+	}
+	if last == nil || x.hasEntries() || slices.ContainsFunc(v.o.Expect, x.is) {
+		return
+	}
+	f := v.finding(Elsewhere, of)
+	f.To, f.Other = wall(last.at), v.streams[last.by].Name
+	v.note(f)
 }
 
 // outside tells whether what is missing lies before Options.Since or behind

@@ -278,3 +278,51 @@ func TestSightings(t *testing.T) {
 		t.Error("one that says something else was dropped")
 	}
 }
+
+// An export that only others speak of goes elsewhere, or was taken out: a note.
+func TestVerifyElsewhere(t *testing.T) {
+	local := newSensor(forms[0])
+	local.name, local.start = "local", 0
+	local.boot()
+	siem := newSensor(forms[0])
+	siem.also = func() []Mark {
+		m := local.previous
+		m.Name = "local"
+		return []Mark{m}
+	}
+	for range 3 {
+		local.minutes(1)
+		siem.minutes(1)
+	}
+	dir := t.TempDir()
+	in, both := write(t, dir, "siem", siem.lines), write(t, dir, "local", local.lines)
+	for _, tt := range []struct {
+		name        string
+		o           Options
+		note, wrong bool
+	}{
+		{"not here", Options{Inputs: []string{in}}, true, false},
+		{"here", Options{Inputs: []string{in, both}}, false, false},
+		{"expected", Options{Inputs: []string{in}, Expect: []string{"fw1/local"}}, false, true},
+	} {
+		r := verify(t, tt.o)
+		if noted := strings.Contains(kinds(r.Notes), string(Elsewhere)); noted != tt.note || r.Good() == tt.wrong {
+			t.Errorf("%s: %s; notes %s", tt.name, said(r.Findings), said(r.Notes))
+		}
+	}
+}
+
+// A killed sensor leaves holes behind its last heartbeat: each is missing, what is
+// left between them is one finding.
+func TestVerifyHolesBehindTheLastHeartbeat(t *testing.T) {
+	s := newSensor(forms[0]).minutes(3)
+	n := len(s.lines)
+	s.records(20)
+	for _, at := range []int{15, 10, 5} {
+		s.lines = slices.Delete(s.lines, n+at, n+at+1)
+	}
+	r := verifyLines(t, s.lines)
+	if kinds(r.Findings) != "missing, missing, missing" || kinds(r.Notes) != "not-yet-vouched" || r.Notes[0].Count != 17 {
+		t.Errorf("%s; notes %s, %d records", said(r.Findings), said(r.Notes), r.Notes[0].Count)
+	}
+}

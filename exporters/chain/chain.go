@@ -19,7 +19,7 @@
 // A tag names the very line that was changed, whatever became of its neighbours.
 // It is no proof, since anyone can make one: the proof is the digest, which is signed.
 //
-// Of Kagami it imports the package of the signing key, nothing else.
+// Of Kagami it imports atomicfile and the package of the signing key, nothing else.
 package chain
 
 import (

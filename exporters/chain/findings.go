@@ -56,6 +56,7 @@ const (
 	Outside     Kind = "missing-outside-what-was-asked"
 	Unheard     Kind = "starts-without-heartbeat"
 	Older       Kind = "older-than-account"
+	Elsewhere   Kind = "of-an-export-that-is-not-here"
 	ClockBack   Kind = "clock-set-back"
 	Unmarked    Kind = "lines-without-stamp"
 	WrittenAnew Kind = "written-anew-on-the-way"

@@ -73,6 +73,7 @@ type spread struct {
 	first, last uint64
 	where       place
 	after       uint64
+	holes       uint64 // numbers between first and last that it is not about
 }
 
 func (v *verifier) newTrack(s *stream) *track {
@@ -252,7 +253,20 @@ func (t *track) extend(s *spread, k Kind, where place, after uint64) {
 		return
 	}
 	t.flush(s, k)
-	*s = spread{t.seq, t.seq, where, after}
+	*s = spread{t.seq, t.seq, where, after, 0}
+}
+
+// unvouched adds the number at hand to those that no claim covers. Behind the last
+// claim they are one finding: a killed sensor leaves many holes there, each of which
+// is told as missing.
+func (t *track) unvouched(where place) {
+	n := len(t.s.beats)
+	if s := &t.lone; t.span == n && s.last != 0 && s.first > t.s.beats[n-1].last && t.seq > s.last {
+		s.holes += t.seq - s.last - 1
+		s.last = t.seq
+		return
+	}
+	t.extend(&t.lone, Unvouched, where, 0)
 }
 
 func (t *track) flush(s *spread, k Kind) {
@@ -260,7 +274,7 @@ func (t *track) flush(s *spread, k Kind) {
 		return
 	}
 	f := t.v.finding(k, t.s)
-	f.First, f.Last, f.Count = s.first, s.last, s.last-s.first+1
+	f.First, f.Last, f.Count = s.first, s.last, s.last-s.first+1-s.holes
 	f.File, f.Line = t.v.at(s.where)
 	f.OtherLine = s.after
 	if k != Reordered {
@@ -300,7 +314,7 @@ func (t *track) cover(e *entry) {
 	}
 	if t.span == len(t.s.beats) || e.seq < t.s.beats[t.span].first {
 		if e.flags == 0 && len(t.s.beats) > 0 { // a claim bears a signature of its own, and what is altered is told
-			t.extend(&t.lone, Unvouched, e.where, 0)
+			t.unvouched(e.where)
 		}
 		return
 	}

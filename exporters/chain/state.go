@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"kagami/atomicfile"
 )
 
 // State is what a sensor keeps on disk so that the next start of the program
@@ -105,31 +107,10 @@ func (s State) Save(path string) error {
 	}
 	b, err := json.Marshal(file)
 	if err == nil {
-		err = replace(path, append(b, '\n'))
+		err = atomicfile.Write(path, append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("write account state: %w", err)
 	}
 	return nil
-}
-
-// replace writes a file whole or not at all, over a crash, too.
-func replace(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
