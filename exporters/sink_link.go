@@ -162,7 +162,7 @@ func (c *linkConn) accepted(ctx context.Context, patience time.Duration) error {
 	defer wait.Stop()
 	select {
 	case <-c.ended:
-		return fmt.Errorf("the server ended the connection behind the handshake: %w", c.err)
+		return fmt.Errorf("the server ended the connection behind the handshake (did it refuse our certificate?): %w", c.err)
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-wait.C:
