@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -220,7 +221,7 @@ func (e *Export) deliver(ctx context.Context, lines []Line, p Policy) error {
 			e.failed.Add(uint64(len(lines)))
 			return fmt.Errorf("write export %s: %w", e.name, err)
 		}
-		sleep(ctx, wait)
+		sleep(ctx, wait/2+rand.N(wait/2)) // many sensors must not come back to a place at once
 		wait = min(2*wait, backoffMax)
 	}
 	return nil

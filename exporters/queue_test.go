@@ -297,3 +297,25 @@ func (discardSink) Write(_ context.Context, l []Line) (Written, error) {
 func (discardSink) Flush() error  { return nil }
 func (discardSink) Reopen() error { return nil }
 func (discardSink) Close() error  { return nil }
+
+// TestQueueBacksOffWithJitter: ever longer, never the same twice, never longer than backoffMax.
+func TestQueueBacksOffWithJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &farPlace{write: down}
+		q := NewQueue(exportTo(p), Limits{Lines: 100, Bytes: 1 << 20}, Drop)
+		q.Write(queries(t, 3))
+		time.Sleep(time.Hour)
+		waits := map[time.Duration]bool{}
+		for i := 1; i < len(p.attempts); i++ {
+			w, limit := p.attempts[i].Sub(p.attempts[i-1]), min(backoffMin<<min(i-1, 20), backoffMax)
+			if w < limit/2 || w > limit {
+				t.Errorf("wait %d is %v, want %v to %v", i, w, limit/2, limit)
+			}
+			waits[w] = true
+		}
+		if n := len(p.attempts); n < 100 || len(waits) < n*9/10 {
+			t.Errorf("%d attempts, %d different waits", n, len(waits))
+		}
+		closeWithin(time.Millisecond, q)
+	})
+}
