@@ -21,8 +21,6 @@ import (
 	"kagami/signing"
 )
 
-var comments = regexp.MustCompile(`--[^\n]*`)
-
 // accountFormats are one of those that bear their stamps themselves, and one of
 // those that do not.
 var accountFormats = []string{"ecs", "squid"}
