@@ -40,7 +40,7 @@ func eveTier(path []byte) tier {
 		return vital
 	case "flow_id", "src_port", "dest_port", "proto", "ip_v", "alert.signature", "alert.severity", "alert.category", "alert.action", "alert.gid", "alert.rev":
 		return important
-	case "kagami_heartbeat.text":
+	case "engine.message":
 		return precious
 	}
 	return usual
@@ -71,7 +71,7 @@ func (s *shedder) appendJSON(dst, text []byte, room int) ([]byte, bool) {
 	s.shorten(text, s.choose(len(text)-room, jsonOverhead, 3))
 	n := len(s.parts)
 	var stamp []byte // stays the last member
-	if n > 0 && string(s.parts[n-1].path) == stampName {
+	if n > 0 && isStampMember(s.parts[n-1].path) {
 		n--
 		stamp = text[s.parts[n].from:s.parts[n].to]
 	}
@@ -85,9 +85,11 @@ func (s *shedder) appendJSON(dst, text []byte, room int) ([]byte, bool) {
 	return append(dst, '}'), true
 }
 
-// stampName is the member that says which sensor and which of its lines this is;
-// an object, and the last one. It is taken as a whole.
-const stampName = "kagami.export"
+// isStampMember tells the member that says which sensor and which of its lines this is;
+// an object, and the last one (in EVE among other metadata). It is taken as a whole.
+func isStampMember(path []byte) bool {
+	return string(path) == "kagami.export" || string(path) == "metadata"
+}
 
 // appendMarker appends a member that says what is gone.
 func (s *shedder) appendMarker(dst []byte, shape jsonShape) []byte {
@@ -121,7 +123,7 @@ func (s *shedder) members(text []byte, at int, prefix []byte, shape jsonShape) i
 		}
 		i := len(s.parts)
 		s.parts = append(s.parts, part{path: path, from: from, value: end + 1, tier: tierOf(shape, path, text[end+1:])})
-		if at = end + 1; at < len(text) && text[at] == '{' && string(path) != stampName {
+		if at = end + 1; at < len(text) && text[at] == '{' && !isStampMember(path) {
 			at = s.members(text, at, path, shape)
 			s.parts[i].last = len(s.parts)
 		} else {
@@ -136,7 +138,7 @@ func (s *shedder) members(text []byte, at int, prefix []byte, shape jsonShape) i
 }
 
 func tierOf(shape jsonShape, path, value []byte) tier {
-	if string(path) == stampName {
+	if isStampMember(path) {
 		return vital
 	}
 	t := shape.tiers(path)

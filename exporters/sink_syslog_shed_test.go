@@ -203,7 +203,7 @@ func TestShedOrder(t *testing.T) {
 		{`1.2 3 10.0.0.1 TCP_MISS/200 7 GET http://h/0123456789%e30123456789012345678901234567890 - HIER`, 21, `1.2 3 10.0.0.1 TCP_MISS/200 7 GET http://h/0123456789#kagami-shed - HIER`},
 		{`1.2 3 10.0.0.1 TCP_MISS/200 7 GET http://h/01234567 - HIER`, 1, ""},
 		{`plain text`, 1, ""},
-		{eve[:len(eve)-1] + `,"kagami.export":{"seq":"1","tag":"x"}}`, 1, `{"timestamp":"T","event_type":"dns","kagami":{"shed":["dns.answers"]},"kagami.export":{"seq":"1","tag":"x"}}`},
+		{eve[:len(eve)-1] + `,"metadata":{"flowvars":[{"kagami.export":{"seq":"1","tag":"x"}}]}}`, 1, `{"timestamp":"T","event_type":"dns","kagami":{"shed":["dns.answers"]},"metadata":{"flowvars":[{"kagami.export":{"seq":"1","tag":"x"}}]}}`},
 		{zeek[:len(zeek)-1] + `,"kagami.export":{"seq":"1","tag":"x"}}`, 1, `{"_path":"dns","ts":1.5,"AA":false,"kagami.shed":["answers","query"],"kagami.export":{"seq":"1","tag":"x"}}`},
 		{cef + " kagamiSensor=S kagamiSeq=1 kagamiTag=abc", 1, `CEF:0|K|K|1|dns|a\|b|3|rt=1 externalId=x request=http://x/?a\=b c src=10.0.0.1 KagamiKagamiShed=cs1 kagamiSensor=S kagamiSeq=1 kagamiTag=abc`},
 		{leef + "^kagamiSeq=1^kagamiTag=abc", 1, `LEEF:2.0|K|K|1|dns|^|devTime=1^cat=dns^policy=x^src=10.0.0.1^kagamiShed=url^kagamiSeq=1^kagamiTag=abc`},

@@ -165,13 +165,14 @@ func (a *Account) Close() error {
 // stampForm is where a format's lines have room for a stamp.
 type stampForm struct {
 	json bool
+	eve  bool // JSON, but only what Suricata's schema knows
 	sep  byte // of key=value pairs; 0 = no pairs
 }
 
 // stampForms are the formats with room; the others' stamps stand in a syslog
 // header, or in an account beside the log.
 var stampForms = map[string]stampForm{
-	"ecs": {json: true}, "eve": {json: true}, "zeek-json": {json: true},
+	"ecs": {json: true}, "eve": {json: true, eve: true}, "zeek-json": {json: true},
 	"cef": {sep: ' '}, "leef": {sep: '^'}, "leef1": {sep: '\t'},
 }
 
@@ -302,6 +303,8 @@ func (s *stamps) stamp(text []byte, class uint8, log string) []byte {
 	}
 	s.made[class].Total++
 	switch {
+	case s.form.eve:
+		return s.stamper.EVE(text, 0)
 	case s.form.json:
 		return s.stamper.JSON(text, 0)
 	case s.form.sep != 0:

@@ -27,7 +27,7 @@ type KeyReport struct {
 
 // claimMarks stand before the claim in each format's heartbeat; elsewhere in a line
 // it is what the sensor saw on the wire.
-var claimMarks = [...]string{`"text":"`, "agamiHeartbeat=", "heartbeat="}
+var claimMarks = [...]string{`"text":"`, `"module":"kagami","message":"`, "agamiHeartbeat=", "heartbeat="}
 
 // claimOf is the claim of a heartbeat's line, nil if it is none.
 func claimOf(line []byte) []byte {

@@ -51,7 +51,7 @@ const maxTime = 40
 const maxSeq = 1 << 60
 
 // maxStamp bounds the text of a stamp, octets.
-const maxStamp = 400
+const maxStamp = 448
 
 // unwraps is how often a line may have been put into a string of another.
 const unwraps = 3
@@ -132,14 +132,22 @@ func eventAt(line []byte) int {
 // json finds a stamp that ends an object. What stands before it is the line: from
 // the brace that the object begins with.
 func (f *finder) json(line []byte) (s found, ok bool) {
+	if s, ok = f.object(line, jsonOpen, jsonEnd); ok {
+		return s, true
+	}
+	return f.object(line, eveOpen, eveEnd)
+}
+
+// object is json for a stamp that begins with open and ends with end.
+func (f *finder) object(line []byte, open, end string) (s found, ok bool) {
 	from := max(0, len(line)-maxStamp)
-	i := bytes.Index(line[from:], []byte(jsonOpen))
+	i := bytes.Index(line[from:], []byte(open))
 	if i >= 0 {
 		i += from
-	} else if i = bytes.LastIndex(line[:from], []byte(jsonOpen)); i < 0 { // within another object
+	} else if i = bytes.LastIndex(line[:from], []byte(open)); i < 0 { // within another object
 		return s, false
 	}
-	n, ok := f.jsonStamp(line[i:], &s)
+	n, ok := f.jsonStamp(line[i:], open, end, &s)
 	if !ok {
 		return s, false
 	}
@@ -157,12 +165,12 @@ func (f *finder) json(line []byte) (s found, ok bool) {
 }
 
 // jsonStamp reads a stamp and tells how long it is.
-func (f *finder) jsonStamp(b []byte, s *found) (n int, ok bool) {
-	if n, ok = f.names(b, s, jsonOpen, `","boot":"`, `","name":"`, jsonSeq); !ok {
+func (f *finder) jsonStamp(b []byte, open, end string, s *found) (n int, ok bool) {
+	if n, ok = f.names(b, s, open, `","boot":"`, `","name":"`, jsonSeq); !ok {
 		return 0, false
 	}
 	n, ok = numberAndTag(b, n, jsonTag, s)
-	return n + len(jsonEnd), ok && bytes.HasPrefix(b[n:], []byte(jsonEnd))
+	return n + len(end), ok && bytes.HasPrefix(b[n:], []byte(end))
 }
 
 // names reads a stamp up to its number: b begins with open; boot, name and seq

@@ -16,7 +16,7 @@ type Stamp struct {
 // Stamper writes a stream's stamps.
 type Stamper struct {
 	chain      *Chain
-	json       []byte // up to the number
+	json, eve  []byte // up to the number
 	pairs      []byte // the same for key=value formats; the separator stands in front
 	structured []byte // the same as structured data of RFC 5424
 	pairsTag   []byte // between number and tag
@@ -29,6 +29,8 @@ const (
 	jsonSeq        = `","seq":`
 	jsonTag        = `,"tag":"`
 	jsonEnd        = `"}}`
+	eveOpen        = `,"metadata":{"flowvars":[{"kagami.export":{"sensor":"` // where EVE's schema lets anything stand
+	eveEnd         = `"}}]}}`
 	pairsOpen      = "kagamiSensor="
 	pairsSeq       = "kagamiSeq="
 	pairsTag       = "kagamiTag="
@@ -46,6 +48,7 @@ func NewStamper(c *Chain, sep byte) *Stamper {
 	return &Stamper{
 		chain:      c,
 		json:       []byte(jsonOpen + t.Sensor + `","boot":"` + t.Boot + `","name":"` + t.Name + jsonSeq),
+		eve:        []byte(eveOpen + t.Sensor + `","boot":"` + t.Boot + `","name":"` + t.Name + jsonSeq),
 		pairs:      []byte(s + pairsOpen + t.Sensor + s + "kagamiBoot=" + t.Boot + s + "kagamiExport=" + t.Name + s + pairsSeq),
 		pairsTag:   []byte(s + pairsTag),
 		structured: []byte(structuredOpen + t.Sensor + `" boot="` + t.Boot + `" name="` + t.Name + structuredSeq),
@@ -54,17 +57,23 @@ func NewStamper(c *Chain, sep byte) *Stamper {
 
 // JSON stamps the JSON object that line ends with, from at on: the stamp becomes
 // its last member. An empty object stays as it is, and is not counted.
-func (s *Stamper) JSON(line []byte, at int) []byte {
+func (s *Stamper) JSON(line []byte, at int) []byte { return s.object(line, at, s.json, jsonEnd) }
+
+// EVE is JSON for an event of Suricata's, whose schema knows no members but its own:
+// the stamp stands among the variables of the flow.
+func (s *Stamper) EVE(line []byte, at int) []byte { return s.object(line, at, s.eve, eveEnd) }
+
+func (s *Stamper) object(line []byte, at int, open []byte, end string) []byte {
 	n := len(line)
 	if n-at < 3 || line[n-1] != '}' {
 		return line
 	}
 	seq, tag := s.chain.Add(line[at:])
-	line = append(line[:n-1], s.json...)
+	line = append(line[:n-1], open...)
 	line = strconv.AppendUint(line, seq, 10)
 	line = append(line, jsonTag...)
 	line = hex.AppendEncode(line, tag[:])
-	return append(line, jsonEnd...)
+	return append(line, end...)
 }
 
 // Pairs stamps the line of a key=value format, from at on: pairs at its end.
