@@ -281,19 +281,7 @@ func TestSightings(t *testing.T) {
 
 // An export that only others speak of goes elsewhere, or was taken out: a note.
 func TestVerifyElsewhere(t *testing.T) {
-	local := newSensor(forms[0])
-	local.name, local.start = "local", 0
-	local.boot()
-	siem := newSensor(forms[0])
-	siem.also = func() []Mark {
-		m := local.previous
-		m.Name = "local"
-		return []Mark{m}
-	}
-	for range 3 {
-		local.minutes(1)
-		siem.minutes(1)
-	}
+	local, siem := neighbours(3)
 	dir := t.TempDir()
 	in, both := write(t, dir, "siem", siem.lines), write(t, dir, "local", local.lines)
 	for _, tt := range []struct {

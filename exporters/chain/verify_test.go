@@ -244,21 +244,27 @@ func TestVerifyKeys(t *testing.T) {
 	}
 }
 
-func TestVerifyAgainst(t *testing.T) {
-	local := newSensor(forms[0])
-	local.name = "local"
-	local.start = 0
+// neighbours are two exports of one sensor, of which siem tells of local, after so
+// many minutes.
+func neighbours(minutes int) (local, siem *sensor) {
+	local = newSensor(forms[0])
+	local.name, local.start = "local", 0
 	local.boot()
-	siem := newSensor(forms[0])
+	siem = newSensor(forms[0])
 	siem.also = func() []Mark {
 		m := local.previous
 		m.Name = "local"
 		return []Mark{m}
 	}
-	for range 10 {
+	for range minutes {
 		local.minutes(1)
 		siem.minutes(1)
 	}
+	return local, siem
+}
+
+func TestVerifyAgainst(t *testing.T) {
+	local, siem := neighbours(10)
 	dir := t.TempDir()
 	in := write(t, dir, "siem", siem.lines)
 	against := func(lines []string) *Report {
